@@ -1,0 +1,55 @@
+"""Loss-conditional training: one network for a whole family of losses.
+
+The public names load on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from yoto.bundle import load as load
+    from yoto.bundle import save as save
+    from yoto.conditional import Conditional as Conditional
+    from yoto.conditional import condition as condition
+    from yoto.evaluation import TradeoffCurve as TradeoffCurve
+    from yoto.evaluation import sweep as sweep
+    from yoto.objective import Objective as Objective
+    from yoto.space import Choice as Choice
+    from yoto.space import Fixed as Fixed
+    from yoto.space import LogUniform as LogUniform
+    from yoto.space import LossSpace as LossSpace
+    from yoto.space import Simplex as Simplex
+    from yoto.space import Uniform as Uniform
+
+HOMES: dict[str, str] = {
+    "LossSpace": "yoto.space",
+    "LogUniform": "yoto.space",
+    "Uniform": "yoto.space",
+    "Fixed": "yoto.space",
+    "Simplex": "yoto.space",
+    "Choice": "yoto.space",
+    "condition": "yoto.conditional",
+    "Conditional": "yoto.conditional",
+    "Objective": "yoto.objective",
+    "sweep": "yoto.evaluation",
+    "TradeoffCurve": "yoto.evaluation",
+    "save": "yoto.bundle",
+    "load": "yoto.bundle",
+}
+__all__ = ["__version__", *HOMES]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in HOMES:
+        value = getattr(import_module(HOMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *HOMES])

@@ -1,0 +1,332 @@
+"""Bundles: weights, loss space, task name, recipe and trade-off curve in one `.safetensors` file.
+
+The header is JSON and is read without torch; the weights carry a SHA-256, so a damaged file is refused. Nothing in a
+file is executed or imported.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from yoto.errors import YotoError, near_misses
+from yoto.files import write_atomic
+from yoto.recipe import Recipe, from_dict
+from yoto.space import LossSpace
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from yoto.conditional import Conditional
+    from yoto.task import Task
+
+VERSION = 1
+LARGEST_HEADER = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a bundle says of itself. `conditioning` is None for a network trained at `fixed` weights.
+
+    Attributes:
+        path: The file.
+        size: Its size in bytes.
+        parameters: Number of stored weights.
+        task: Name of the task, or "" where the user saved a network of their own.
+        space: The loss space.
+        conditioning: Arguments of `condition`, or None.
+        recipe: The recipe as a mapping, or None.
+        curve: The trade-off curve as a mapping (`TradeoffCurve.from_dict` reads it), or None.
+        info: Anything else: steps, CPU-seconds, seed.
+    """
+
+    path: Path
+    size: int
+    parameters: int
+    task: str
+    space: LossSpace
+    conditioning: dict[str, Any] | None
+    recipe: dict[str, Any] | None
+    curve: dict[str, Any] | None
+    info: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A loaded bundle: `model` is a `Conditional`, or a plain network where `header.conditioning` is None."""
+
+    model: nn.Module
+    header: Header
+    task: Task | None
+    recipe: Recipe | None
+
+    @property
+    def space(self) -> LossSpace:
+        """The loss space."""
+        return self.header.space
+
+    @property
+    def conditional(self) -> Conditional[Any]:
+        """The model, where it is conditional.
+
+        Raises:
+            YotoError: If it was trained for one λ alone.
+        """
+        from yoto.conditional import Conditional
+
+        if not isinstance(self.model, Conditional):
+            raise YotoError(f"{str(self.header.path)!r} should hold a conditional model. Found one for fixed weights.")
+        return self.model
+
+
+def raw_header(path: Path) -> tuple[dict[str, Any], int]:
+    """The safetensors header as a mapping and where the tensor data starts; refuses damaged files."""
+    try:
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            start = file.read(8)
+            length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
+            if not 2 <= length <= min(LARGEST_HEADER, size - 8):
+                raise YotoError(f"{str(path)!r} should be a .safetensors file. Found {size} bytes without its header.")
+            header = json.loads(file.read(length))
+            ends = [t["data_offsets"][1] for n, t in header.items() if n != "__metadata__"]
+    except OSError as error:
+        raise YotoError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        if isinstance(error, YotoError):
+            raise
+        raise YotoError(f"{str(path)!r} should be a .safetensors file. Found a damaged header.") from None
+    if 8 + length + max(ends, default=0) != size:
+        raise YotoError(
+            f"{str(path)!r} is damaged: it should have {8 + length + max(ends, default=0)} bytes. Found {size}."
+        )
+    return header, 8 + length
+
+
+def read_header(name_or_path: str | os.PathLike[str]) -> Header:
+    """What a bundle says of itself, without torch and without its weights; names as of `locate`.
+
+    Raises:
+        YotoError: If the file is missing, damaged or no bundle.
+    """
+    path = locate(name_or_path)
+    header, _ = raw_header(path)
+    metadata = header.pop("__metadata__", None) or {}
+    if metadata.get("format") != "yoto":
+        raise YotoError(
+            f"{str(path)!r} should be a bundle written by yoto.save. Found a .safetensors file without its metadata."
+        )
+    if metadata.get("version") != str(VERSION):
+        raise YotoError(
+            f"{str(path)!r} has bundle version {metadata.get('version')}; this yoto reads version {VERSION}. Upgrade yoto."
+        )
+    try:
+        content = {key: json.loads(metadata[key]) for key in ("space", "conditioning", "recipe", "curve", "info")}
+        space = LossSpace.from_dict(content["space"])
+    except (ValueError, KeyError) as error:
+        raise YotoError(f"{str(path)!r} is damaged: its metadata cannot be read. Get the file anew.") from error
+    count = 0
+    for tensor in header.values():
+        number = 1
+        for n in tensor["shape"]:
+            number *= n
+        count += number
+    return Header(
+        path=path,
+        size=path.stat().st_size,
+        parameters=count,
+        task=metadata["task"],
+        space=space,
+        conditioning=content["conditioning"],
+        recipe=content["recipe"],
+        curve=content["curve"],
+        info=content["info"] or {},
+    )
+
+
+def save(
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    *,
+    space: LossSpace | None = None,
+    task: str = "",
+    recipe: Recipe | None = None,
+    curve: Mapping[str, Any] | None = None,
+    info: Mapping[str, Any] | None = None,
+    half: bool = False,
+) -> None:
+    """Write a model as a bundle, whole or not at all.
+
+    Args:
+        model: A `Conditional`, or a plain network trained for fixed weights (then give `space`).
+        task: Registered name of the task, so that `load` can make the network; the recipe's by default.
+        recipe: The recipe of the run.
+        curve: `TradeoffCurve.to_dict()`.
+        info: JSON-able facts about the run.
+        half: Store float32 weights as float16 (they load as float32 again).
+    """
+    from yoto.conditional import Conditional
+
+    conditional = isinstance(model, Conditional)
+    own = model.space if isinstance(model, Conditional) else space or (recipe.loss_space() if recipe else None)
+    if own is None:
+        raise YotoError("`space` should be given for a plain network without a recipe.")
+    metadata = {
+        "format": "yoto",
+        "version": str(VERSION),
+        "task": task or (recipe.task if recipe else ""),
+        "space": own.to_json(),
+        "conditioning": json.dumps(model.config if conditional else None),
+        "recipe": json.dumps(recipe.to_dict() if recipe else None),
+        "curve": json.dumps(curve),
+        "info": json.dumps(dict(info or {})),
+    }
+    write_atomic(path, packed(model.state_dict(), metadata, half))
+
+
+def packed(state: Mapping[str, Any], metadata: Mapping[str, str], half: bool = False) -> bytes:
+    """Tensors and metadata as the bytes of a safetensors file; a `sha256` of everything joins the metadata."""
+    import torch
+    from safetensors.torch import save as serialise
+
+    tensors = {}
+    for name, tensor in state.items():
+        value = tensor.detach().cpu()
+        if half and value.dtype == torch.float32:
+            value = value.half()
+        tensors[name] = value.clone(memory_format=torch.contiguous_format)
+    plain = serialise(tensors, dict(metadata))
+    (length,) = struct.unpack("<Q", plain[:8])
+    sha256 = digest(json.loads(plain[8 : 8 + length]), plain[8 + length :])
+    return serialise(tensors, {**metadata, "sha256": sha256})
+
+
+def digest(header: Mapping[str, Any], data: bytes) -> str:
+    """SHA-256 of a bundle: its header in canonical form, without the hash itself, and its tensor data."""
+    metadata = {k: v for k, v in header.get("__metadata__", {}).items() if k != "sha256"}
+    canonical = json.dumps({**header, "__metadata__": metadata}, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode() + data).hexdigest()
+
+
+def weights(path: Path) -> dict[str, Any]:
+    """The tensors of a bundle, float16 as float32, after checking its hash."""
+    import torch
+    from safetensors.torch import load as deserialise
+
+    header, start = raw_header(path)
+    data = path.read_bytes()
+    if digest(header, data[start:]) != (header.get("__metadata__") or {}).get("sha256"):
+        raise YotoError(
+            f"{str(path)!r} is damaged: it does not have the SHA-256 it was written with. Get the file anew."
+        )
+    return {n: t.float() if t.dtype == torch.float16 else t for n, t in deserialise(data).items()}
+
+
+def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net: nn.Module | None = None) -> Bundle:
+    """A bundle's model, in evaluation mode, with its task and recipe.
+
+    Args:
+        name_or_path: A bundled model's name, a bundle, or a run folder.
+        task: The task object, where the bundle's task is not a registered one.
+        net: A plain network of the right structure, in place of the task's.
+
+    Raises:
+        YotoError: If the file is missing or damaged, the task is unknown, or the weights do not fit the network.
+    """
+    import torch
+
+    from yoto.conditional import condition
+    from yoto.task import load_task
+
+    header = read_header(name_or_path)
+    state = weights(header.path)
+    recipe = from_dict(header.recipe) if header.recipe is not None else None
+    if task is None and net is None:
+        if not header.task:
+            raise YotoError(
+                f"{str(header.path)!r} names no task. Give load(…, net=…) the plain network it was made from."
+            )
+        task = load_task(header.task, recipe.options if recipe else {})
+    if net is None:
+        assert task is not None
+        with torch.random.fork_rng(devices=[]):
+            net = task.network()
+    model: nn.Module = net
+    if header.conditioning is not None:
+        with torch.random.fork_rng(devices=[]):
+            model = condition(net, header.space, **header.conditioning)
+    restore(model, state, str(header.path))
+    return Bundle(model.eval(), header, task, recipe)
+
+
+def restore(model: nn.Module, state: Mapping[str, Any], source: str) -> None:
+    """Load weights into a model, or say in one line which do not fit."""
+    own = model.state_dict()
+    odd = [n for n in own if n not in state] + [n for n in state if n not in own]
+    odd += [n for n in own if n in state and own[n].shape != state[n].shape]
+    if odd:
+        raise YotoError(
+            f"{source!r} should hold weights of this network. {len(odd)} do not fit, first {odd[0]!r}. Usually: "
+            "another recipe or another version of the network."
+        )
+    model.load_state_dict(dict(state))
+
+
+# ---- names
+
+
+def bundled() -> dict[str, Path]:
+    """Bundled models by name."""
+    root = Path(str(files("yoto") / "assets"))
+    return {p.relative_to(root).with_suffix("").as_posix(): p for p in sorted(root.glob("*/*.safetensors"))}
+
+
+def local() -> dict[str, Path]:
+    """Bundles in the folder `YOTO_MODELS` and finished runs in `./runs`, by name."""
+    found: dict[str, Path] = {}
+    folder = os.environ.get("YOTO_MODELS")
+    if folder:
+        found |= {
+            p.relative_to(folder).with_suffix("").as_posix(): p for p in sorted(Path(folder).rglob("*.safetensors"))
+        }
+    found |= {p.parent.as_posix(): p for p in sorted(Path("runs").glob("**/model.safetensors"))}
+    return found
+
+
+def locate(name_or_path: str | os.PathLike[str]) -> Path:
+    """The file of a model: a file, a run folder, a bundled model's name or a name in `YOTO_MODELS`."""
+    path = Path(name_or_path)
+    if path.is_file():
+        return path
+    if (path / "model.safetensors").is_file():
+        return path / "model.safetensors"
+    known = {**local(), **bundled()}
+    if str(name_or_path) in known:
+        return known[str(name_or_path)]
+    if path.is_dir():
+        raise YotoError(
+            f"Folder {str(path)!r} should hold model.safetensors, which a finished run has. "
+            "Finish it with yoto train --resume."
+        )
+    raise YotoError(
+        f"A model should be a file, a run folder or one of {', '.join(known) or '(none bundled)'}. "
+        f"Found {str(name_or_path)!r}.{near_misses(str(name_or_path), tuple(known))}"
+    )
+
+
+def listing() -> list[tuple[str, bool, Header]]:
+    """Name, whether bundled, and header of every model that can be found; damaged ones are left out."""
+    result = []
+    for name, path in [*bundled().items(), *local().items()]:
+        try:
+            result.append((name, path in bundled().values(), read_header(path)))
+        except YotoError:
+            continue
+    return result

@@ -1,0 +1,167 @@
+"""`yoto models` and `yoto export`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from yoto.cli import checks, tasks
+from yoto.cli.options import Force, Json, ModelArgument, Output, TaskName
+from yoto.cli.output import print_json, table
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from yoto.bundle import Header
+    from yoto.space import LossSpace
+    from yoto.task import Task
+
+FORMATS = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command("models")(models)
+    app.command("export")(export)
+
+
+def models(as_json: Json = False) -> None:
+    """List the bundled and local models.
+
+    Local ones are those in the folder YOTO_MODELS and the finished runs in ./runs.
+
+    Figures are the means of the loss terms at both ends of the model's trade-off curve, where it carries one.
+    """
+    from yoto import bundle
+
+    found = bundle.listing()
+    if as_json:
+        print_json([entry(name, bundled, header) for name, bundled, header in found])
+        return
+    if not found:
+        print("no models yet: yoto train vae/digits makes one")
+        return
+    rows = [
+        (name, "bundled" if bundled else "local", size(header.size), trained_for(header), figures(header.curve))
+        for name, bundled, header in found
+    ]
+    print(table(("name", "where", "size", "trained for", "figures"), rows))
+
+
+def entry(name: str, bundled: bool, header: Header) -> dict[str, Any]:
+    """A model as JSON."""
+    return {
+        "name": name,
+        "path": str(header.path),
+        "bundled": bundled,
+        "bytes": header.size,
+        "parameters": header.parameters,
+        "task": header.task,
+        "conditional": header.conditioning is not None,
+        "space": header.space.to_dict(),
+        "recipe": header.recipe,
+        "curve": header.curve,
+        "info": header.info,
+    }
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
+
+
+def trained_for(header: Header) -> str:
+    """The range of every free parameter, or the values of a network trained at fixed weights."""
+    if header.conditioning is None:
+        fixed = (header.recipe or {}).get("fixed") or {}
+        return "fixed " + ", ".join(f"{name}={value}" for name, value in fixed.items())
+    return ", ".join(extent(header.space, name) for name in header.space.free)
+
+
+def extent(space: LossSpace, name: str) -> str:
+    """A free parameter and its ends, or its names where it is a choice."""
+    arguments = space.parameters[name].to_dict()
+    if "low" in arguments:
+        return f"{name} {arguments['low']:g} to {arguments['high']:g}"
+    return f"{name} of {', '.join(map(str, arguments.get('options') or arguments.get('terms') or ()))}"
+
+
+def figures(curve: dict[str, Any] | None) -> str | None:
+    """The loss terms at the first and the last point of a curve."""
+    if curve is None:
+        return None
+    return ", ".join(f"{name} {values[0]:.4g} to {values[-1]:.4g}" for name, values in curve["terms"].items())
+
+
+def export(
+    model: ModelArgument,
+    output: Output,
+    at: Annotated[
+        list[str] | None,
+        typer.Option("--at", metavar="NAME=VALUE", help="Bake the network at one λ, such as kl=4; else λ is an input."),
+    ] = None,
+    kind: Annotated[
+        str | None,
+        typer.Option("--format", metavar="onnx|pt2|safetensors", help="[default: by the suffix of OUT]"),
+    ] = None,
+    method: Annotated[
+        str, typer.Option("--method", metavar="NAME", help="Which method of the network, such as decode.")
+    ] = "forward",
+    task: TaskName = None,
+    force: Force = False,
+) -> None:
+    """Write a model for other programs.
+
+    As ONNX, a torch.export program or plain weights. With --at the result is an ordinary network at that λ, of the
+    cost of an unconditional one; without it λ is an input, one row per sample. ONNX and pt2 hold one method of the
+    network, with the batch size open.
+
+    \b
+    yoto export runs/vae/digits -o decoder.onnx --method decode
+    yoto export vae/fashion-mnist -o beta4.safetensors --at kl=4
+    """
+    from yoto import bundle
+
+    header = bundle.read_header(model)
+    kind = kind or FORMATS.get(output.suffix.lower())
+    if kind is None:
+        raise checks.UsageError(f"-o should end in {', '.join(FORMATS)} without --format. Found {str(output)!r}")
+    checks.choice(kind, list(FORMATS.values()), "--format")
+    point = checks.point(at or [], "--at")
+    if point:
+        if header.conditioning is None:
+            raise checks.UsageError(f"--at is for models with a range of λ. Found {str(model)!r}, trained for one")
+        header.space.check(point)
+    elif kind == "safetensors" and header.conditioning is not None:
+        raise checks.UsageError(f"--format safetensors needs --at, such as --at {header.space.free[0]}=…")
+    tasks.check(task)
+    checks.output_file(output, force=force)
+
+    from yoto.export import export as write
+
+    loaded = bundle.load(header.path, task=tasks.make(task, (header.recipe or {}).get("options")))
+    network = loaded.conditional.bake(header.space.point(point)) if point else loaded.model
+    inputs = None if kind == "safetensors" else example_inputs(loaded.task, method)
+    write(network, output, inputs, format=kind, method=method)  # type: ignore[arg-type]
+    print(output)
+
+
+def example_inputs(task: Task | None, method: str) -> dict[str, Tensor]:
+    """Tensors that show the shapes of a method's arguments, batch 2.
+
+    Raises:
+        YotoError: If the task is unknown, or its batches are not the one tensor that `forward` takes.
+    """
+    import torch
+
+    from yoto.cli.vae import method_inputs
+    from yoto.errors import YotoError
+    from yoto.tasks.vae.task import VAETask
+
+    if isinstance(task, VAETask):
+        return method_inputs(task, method)
+    batch = task.data("test").batch(torch.arange(2), None) if task is not None else None
+    if not isinstance(batch, torch.Tensor) or method != "forward":
+        raise YotoError("This network should take one tensor to be exported here. Export it in Python: yoto.export.")
+    return {"x": batch}

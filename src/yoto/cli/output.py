@@ -1,0 +1,39 @@
+"""What commands print: JSON for programs, aligned columns for people."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+
+def print_json(data: Any) -> None:
+    """Print `data` as JSON; numbers that JSON lacks (NaN, infinities) are an internal error."""
+    print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """Columns two spaces apart: text to the left, numbers (four significant digits) to the right."""
+    right = [all(isinstance(row[i], (int, float)) for row in rows) for i in range(len(titles))]
+    cells = [[str(title) for title in titles], *[[cell(entry) for entry in row] for row in rows]]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(titles))]
+    return "\n".join(
+        "  ".join(
+            text.rjust(width) if number else text.ljust(width)
+            for text, width, number in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in cells
+    )
+
+
+def cell(entry: Any) -> str:
+    """One entry of a table as text."""
+    if entry is None:
+        return "-"
+    return f"{entry:.4g}" if isinstance(entry, float) else str(entry)
+
+
+def note(text: str) -> None:
+    """A line for a person who watches: on stderr, so that stdout stays the result."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,80 @@
+"""Reading and writing of picture files for the commands that work on pictures."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yoto.cli import checks
+from yoto.files import write_atomic
+
+if TYPE_CHECKING:
+    import numpy as np
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp")
+
+
+def outputs(inputs: Sequence[Path], output: Path, *, force: bool) -> list[Path]:
+    """Where each input's picture goes: the file `output` for one input, a PNG per stem in that folder for several.
+
+    Raises:
+        UsageError: If an output exists without `force`, cannot be written, or two inputs share a stem.
+    """
+    if len(inputs) == 1 and not output.is_dir():
+        return [picture_file(output, force=force)]
+    if checks.STANDARD in (output, *inputs):
+        raise checks.UsageError("- is for one picture. Give a folder with several inputs")
+    stems = [path.stem for path in inputs]
+    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    if twice is not None:
+        raise checks.UsageError(f"inputs should have different names before the suffix. Found {twice!r} twice")
+    checks.output_folder(output, force=True)
+    return [checks.output_file(output / f"{stem}.png", force=force) for stem in stems]
+
+
+def picture_file(path: Path, *, force: bool) -> Path:
+    """The path itself, once a picture can be written there; "-" is standard output, as PNG."""
+    if path != checks.STANDARD and path.suffix.lower() not in SUFFIXES:
+        raise checks.UsageError(f"-o should end in one of {', '.join(SUFFIXES)}. Found {str(path)!r}")
+    return checks.output_file(path, force=force)
+
+
+def read(path: Path, side: int, channels: int) -> np.ndarray:
+    """A picture's central square at `side` pixels, uint8 [C, H, W], C 1 (grey) or 3.
+
+    Raises:
+        YotoError: If the file is no picture, or is damaged.
+    """
+    import numpy as np
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    from yoto.errors import YotoError
+
+    name = "standard input" if path == checks.STANDARD else repr(str(path))
+    source = io.BytesIO(sys.stdin.buffer.read()) if path == checks.STANDARD else path
+    try:
+        with Image.open(source) as opened:
+            upright = ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
+    except UnidentifiedImageError:
+        raise YotoError(f"{name} should be a picture. Found another kind of file.") from None
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise YotoError(f"{name} should be a picture that can be read. Found: {error}.") from None
+    square = ImageOps.fit(upright, (side, side), Image.Resampling.LANCZOS)
+    return np.atleast_3d(np.asarray(square)).transpose(2, 0, 1).copy()
+
+
+def write(path: Path, picture: np.ndarray) -> None:
+    """Write uint8 [H, W, 3] in the format of the suffix, whole or not at all."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.init()
+    kind = "PNG" if path == checks.STANDARD else Image.EXTENSION[path.suffix.lower()]
+    Image.fromarray(picture).save(buffer, kind)
+    if path == checks.STANDARD:
+        sys.stdout.buffer.write(buffer.getvalue())
+    else:
+        write_atomic(path, buffer.getvalue())

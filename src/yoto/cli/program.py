@@ -1,0 +1,106 @@
+"""The program: its commands, and how errors become one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, NoReturn, cast
+
+import typer
+
+from yoto import __version__
+from yoto.cli import compare, models, sweep, training, vae
+from yoto.cli.checks import UsageError
+from yoto.errors import YotoError
+
+DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+# The base classes of typer's own errors moved between its versions; this one stays public.
+FrameworkUsageError, FrameworkError = cast("list[type[Exception]]", typer.BadParameter.__mro__[1:3])
+
+app = typer.Typer(
+    name="yoto",
+    help="Loss-conditional training: one network for every trade-off of its loss.",
+    epilog="YOTO_DATA, YOTO_MODELS: folders of data sets and of models. YOTO_DEBUG=1: tracebacks.",
+    rich_markup_mode=None,  # plain help: no second library at start-up, the same text in a pipe
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+for group in (training, sweep, compare, models, vae):
+    group.register(app)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and stop."""
+    if wanted:
+        print(f"yoto {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Print the traceback of an error.")] = False,
+) -> None:
+    """Options of the program as a whole."""
+    if debug:
+        os.environ["YOTO_DEBUG"] = "1"
+    if context.invoked_subcommand is None:
+        print(context.get_help())
+
+
+def report(arguments: Sequence[str], message: str, *, usage: bool = False) -> None:
+    """Print one line on stderr, with the command that it is about."""
+    commands = {command.name for command in app.registered_commands}
+    command = " ".join(["yoto", *[a for a in arguments if a in commands][:1]])
+    hint = f"; see {command} --help" if usage else ""
+    text = " ".join(message.split())
+    print(f"{command}: {text.rstrip('.') if usage else text}{hint}", file=sys.stderr)
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Carry out a command line and return its exit code: 0 done, 2 bad input, 1 anything else, 130 interrupted."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        result = app(args=given, prog_name="yoto", standalone_mode=False)
+        sys.stdout.flush()
+    except (FrameworkError, YotoError) as error:
+        trace()
+        message = getattr(error, "format_message", error.__str__)()
+        report(given, message, usage=isinstance(error, (FrameworkUsageError, UsageError)))
+        return BAD_INPUT
+    except (KeyboardInterrupt, typer.Abort):
+        report(given, "interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # The reader left (`yoto models | head`); Python must not complain about it once more at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+    except OSError as error:
+        trace()
+        where = f"{error.filename}: " if error.filename else ""
+        report(given, f"{where}{error.strerror or error}")
+        return FAILED
+    except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line
+        trace()
+        name = type(error).__name__
+        report([], f"internal error: {name}: {error}; YOTO_DEBUG=1 prints the traceback")
+        return FAILED
+    return result if isinstance(result, int) else DONE
+
+
+def trace() -> None:
+    """Print the traceback of the error being handled if the user asked for it."""
+    if os.environ.get("YOTO_DEBUG", "0") not in ("", "0"):
+        import traceback
+
+        traceback.print_exc()
+
+
+def main() -> NoReturn:
+    """Entry point of the `yoto` script."""
+    sys.exit(run())

@@ -1,0 +1,137 @@
+"""`yoto sweep`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from yoto.cli import checks, tasks
+from yoto.cli.options import DataFolder, Force, Json, ModelArgument, TaskName
+from yoto.cli.output import note, print_json, table
+
+if TYPE_CHECKING:
+    from yoto.bundle import Header
+    from yoto.evaluation import TradeoffCurve
+    from yoto.recipe import Recipe
+
+SPLITS = ("train", "validation", "test")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("sweep")(sweep)
+
+
+def sweep(
+    model: ModelArgument,
+    grid: Annotated[
+        int | None,
+        typer.Option("--grid", metavar="N", min=1, help="Points along each free parameter [default: the recipe's]."),
+    ] = None,
+    data: DataFolder = None,
+    split: Annotated[str, typer.Option("--split", metavar="|".join(SPLITS), help="Which part of the data.")] = "test",
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The first N examples only.")] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="S", help="Of the model's noise.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="DIR", help="Folder for CSV, JSON and PNG [default: RUN/sweep]."),
+    ] = None,
+    task: TaskName = None,
+    as_json: Json = False,
+    force: Force = False,
+) -> None:
+    """Measure a model along its range of λ.
+
+    Every loss term and metric of the recipe's task, at each point.
+
+    \b
+    yoto sweep runs/vae/digits
+    yoto sweep vae/fashion-mnist --grid 25 -o sweep
+    """
+    from yoto import bundle
+
+    header = bundle.read_header(model)
+    recipe = recipe_of(header)
+    if data is not None:
+        recipe = recipe.replace({"options.data": data})
+    tasks.check(task)
+    checks.choice(split, SPLITS, "--split")
+    folder = output or (Path(model) if Path(model).is_dir() else Path(header.path.stem)) / "sweep"
+    checks.output_folder(folder, force=force)
+
+    curve = measure(header, recipe, grid=grid, split=split, limit=limit, seed=seed, task_name=task)
+    curve.to_csv(folder / "curve.csv")
+    curve.to_json(folder / "curve.json")
+    save_plot(curve, folder / "curve.png")
+    if as_json:
+        print_json(curve.to_dict())
+        return
+    columns = {f"at {name}": [point[name] for point in curve.points] for name in curve.parameters}
+    columns |= {name: list(curve.series(name)) for name in (*curve.terms, "loss", *curve.metrics)}
+    print(table(list(columns), list(zip(*columns.values(), strict=True))))
+    note(f"{folder}: curve.csv, curve.json, curve.png")
+
+
+def recipe_of(header: Header) -> Recipe:
+    """The recipe that a model carries.
+
+    Raises:
+        YotoError: If the model carries none.
+    """
+    from yoto.errors import YotoError
+    from yoto.recipe import from_dict
+
+    if header.recipe is None:
+        raise YotoError(f"{str(header.path)!r} should carry its recipe. Found none.")
+    return from_dict(header.recipe)
+
+
+def measure(
+    header: Header,
+    recipe: Recipe,
+    *,
+    grid: int | None,
+    split: str,
+    limit: int | None,
+    seed: int | None,
+    task_name: str | None,
+) -> TradeoffCurve:
+    """The trade-off curve of a model by its recipe's settings, but for those given."""
+    import torch
+
+    from yoto import bundle
+    from yoto.evaluation import sweep as measure_points
+    from yoto.task import load_task
+
+    task = tasks.make(task_name, recipe.options) or load_task(header.task, recipe.options)
+    loaded = bundle.load(header.path, task=task)
+    space, settings = header.space, recipe.evaluation
+    listed = recipe.evaluation_points() if grid is None else None
+    if header.conditioning is None:
+        points = space.point(recipe.fixed)[None]
+    elif listed is not None:
+        points = torch.stack([space.point(point) for point in listed])
+    else:
+        points = space.grid(grid or settings.grid)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return measure_points(
+        loaded.model.to(device),
+        task,
+        task.data(split),  # type: ignore[arg-type]
+        points,
+        space=space,
+        batch=settings.batch,
+        limit=limit or settings.limit,
+        seed=settings.seed if seed is None else seed,
+        info={"model": recipe.name, "task": header.task, "split": split},
+    )
+
+
+def save_plot(curve: TradeoffCurve, path: Path) -> None:
+    """Write the curve's figure."""
+    from yoto.files import atomic
+
+    with atomic(path) as temporary:
+        curve.plot().savefig(temporary)

@@ -1,0 +1,93 @@
+"""`yoto train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from yoto.cli import checks, tasks
+from yoto.cli.options import Force, RecipeArgument, SettingsArgument, TaskName
+from yoto.cli.output import note
+
+ACCELERATORS = ("auto", "cpu", "cuda", "mps")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command("train")(train)
+
+
+def train(
+    recipe: RecipeArgument,
+    settings: SettingsArgument = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", metavar="RUN", help="The run's folder [default: runs/RECIPE].")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
+    max_minutes: Annotated[
+        float | None, typer.Option("--max-minutes", metavar="M", min=0.0, help="Stop cleanly after M minutes.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="S", min=0, help="Short for seed=S.")] = None,
+    task: TaskName = None,
+    devices: Annotated[int, typer.Option("--devices", metavar="N", min=1, help="Devices per machine.")] = 1,
+    nodes: Annotated[int, typer.Option("--nodes", metavar="N", min=1, help="Machines.")] = 1,
+    accelerator: Annotated[
+        str, typer.Option("--accelerator", metavar="|".join(ACCELERATORS), help="What to train on.")
+    ] = "auto",
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Log for TensorBoard too.")] = False,
+    force: Force = False,
+) -> None:
+    """Train a model by a recipe.
+
+    RUN receives the recipe, a log, checkpoints and in the end model.safetensors. Ctrl-C ends the present step and
+    writes a checkpoint; --resume goes on from there with exactly the same numbers.
+
+    \b
+    yoto train vae/digits
+    yoto train vae/digits training.steps=200 width=2 -o runs/wide
+    """
+    from yoto.recipe import read
+
+    checks.choice(accelerator, ACCELERATORS, "--accelerator")
+    changes = checks.settings(settings or [])
+    changes += [f"seed={seed}"] if seed is not None else []
+    chosen = read(recipe, changes)
+    tasks.check(task)
+    run = output or Path("runs") / chosen.name
+    check_run(run, resume=resume, force=force)
+
+    from yoto.training import train as train_model
+
+    result = train_model(
+        chosen,
+        run,
+        task=tasks.make(task, chosen.options),
+        resume=resume,
+        force=force,
+        max_minutes=max_minutes,
+        devices=devices,
+        nodes=nodes,
+        accelerator=accelerator,
+        loggers=("csv", "tensorboard") if tensorboard else ("csv",),
+    )
+    if result.finished:
+        note(f"{result.steps} steps in {result.seconds:.0f} s")
+        print(run / "model.safetensors")
+        return
+    note(f"stopped after step {result.steps} of {chosen.training.steps}; --resume goes on with it")
+    if result.signal is not None:
+        raise typer.Exit(128 + result.signal)
+
+
+def check_run(run: Path, *, resume: bool, force: bool) -> None:
+    """Refuse a folder that training would refuse, before anything heavy is imported."""
+    exists = (run / "recipe.yaml").exists()
+    if resume and force:
+        raise checks.UsageError("--resume goes on with a run and --force starts it anew: give one of them")
+    if resume and not exists:
+        raise checks.UsageError(f"--resume needs a run to go on with. Found none in {str(run)!r}")
+    if exists and not resume and not force:
+        raise checks.UsageError(f"output {str(run)!r} holds a run; --resume goes on with it, --force starts it anew")
+    checks.output_folder(run, force=resume or force)

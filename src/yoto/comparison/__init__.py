@@ -1,0 +1,9 @@
+"""A conditional model against models that are trained for one λ each, under the same recipe."""
+
+from __future__ import annotations
+
+from yoto.comparison.runs import Stopped
+from yoto.comparison.study import compare
+from yoto.evaluation.parity import Comparison, Contender, Cost, Spread, Summary
+
+__all__ = ["Comparison", "Contender", "Cost", "Spread", "Stopped", "Summary", "compare"]

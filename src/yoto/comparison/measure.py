@@ -1,0 +1,133 @@
+"""Measuring the finished runs of a comparison, once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from yoto import bundle
+from yoto.comparison.runs import record
+from yoto.conditional import bind
+from yoto.errors import YotoError
+from yoto.evaluation.curve import TradeoffCurve, same_point
+from yoto.evaluation.parity import Cost
+from yoto.evaluation.sweep import free_columns, sweep
+from yoto.task import load_task
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    from torch import Tensor, nn
+
+    from yoto.data import Data
+    from yoto.recipe import Recipe
+    from yoto.task import Split, Task
+
+
+class Bench:
+    """One split of the data and the settings under which every model is measured.
+
+    Args:
+        recipe: Gives the evaluation's settings, for all models.
+        split: Which part of the data.
+        task: In place of the recipes' own.
+    """
+
+    def __init__(self, recipe: Recipe, split: Split, task: Task | None) -> None:
+        self.recipe, self.split, self.given = recipe, split, task
+        self.settings = recipe.evaluation
+        self.task = self.task_of(recipe)
+        self.data: Data = self.task.data(split)
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self.examples = min(len(self.data), self.settings.limit or len(self.data))
+
+    def task_of(self, recipe: Recipe) -> Task:
+        """The task of one of the recipes; the network may differ from that of another."""
+        return self.given or load_task(recipe.task, recipe.options)
+
+    def load(self, run: Path, recipe: Recipe) -> nn.Module:
+        """A run's model, ready to evaluate."""
+        return bundle.load(run, task=self.task_of(recipe)).model.to(self.device).eval()
+
+    def floor(self) -> float | None:
+        """The task's bound on the loss; it is of the whole split, so there is none for a part of it."""
+        bound = getattr(self.task, "floor", None)
+        if bound is None or self.examples < len(self.data):
+            return None
+        found = bound(self.split)
+        return None if found is None else float(found)
+
+    def grid(self, points: Sequence[Mapping[str, Any]]) -> Tensor:
+        """λ [m, D] of the compared points and, for a smooth curve, of the recipe's evaluation points or grid."""
+        space = self.recipe.loss_space()
+        listed = self.recipe.evaluation_points()
+        rows = [space.point(point) for point in points]
+        known = [free_columns(space, row) for row in rows]
+        more = (
+            space.grid(self.settings.grid) if listed is None else torch.stack([space.point(point) for point in listed])
+        )
+        rows += [row for row in more if not any(same_point(free_columns(space, row), one) for one in known)]
+        return torch.stack(rows)
+
+    def measure(self, run: Path, recipe: Recipe, points: Tensor) -> TradeoffCurve:
+        """A run's curve at λ [m, D]; kept in its folder and read from there while nothing has changed."""
+        settings = {
+            "weights": hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest(),
+            "points": points.tolist(),
+            "split": self.split,
+            "n": self.examples,
+            "batch": self.settings.batch,
+            "seed": self.settings.seed,
+            "options": {key: value for key, value in recipe.options.items() if key not in ("data", "download")},
+        }
+        key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+        path = run / "curve.json"
+        if path.exists():
+            try:
+                kept = TradeoffCurve.from_json(path)
+                if kept.info.get("key") == key:
+                    return kept
+            except YotoError:
+                pass  # measured anew
+        curve = sweep(
+            self.load(run, recipe),
+            self.task_of(recipe),
+            self.data,
+            points,
+            space=recipe.loss_space(),
+            batch=self.settings.batch,
+            limit=self.settings.limit,
+            seed=self.settings.seed,
+            info={**data_info(recipe), "split": self.split, "key": key},
+        )
+        curve.to_json(path)
+        return curve
+
+    def picture(self, run: Path, recipe: Recipe, point: Mapping[str, Any]) -> np.ndarray | None:
+        """What the task shows of a run's model at a point."""
+        model = self.load(run, recipe)
+        at = recipe.loss_space().point(point).to(self.device)
+        with torch.no_grad():
+            return self.task_of(recipe).picture(bind(model, at), at, seed=self.settings.seed)
+
+
+def data_info(recipe: Recipe) -> dict[str, str]:
+    """The task, and the data set where its options name one."""
+    dataset = recipe.options.get("dataset")
+    return {"task": recipe.task, **({"data": str(dataset)} if dataset else {})}
+
+
+def cost_of(run: Path) -> Cost:
+    """What a run took, as its record says."""
+    found = record(run)
+    return Cost(
+        steps=int(found.get("steps", 0)),
+        seconds=float(found.get("seconds", 0.0)),
+        cpu_seconds=float(found.get("cpu_seconds", 0.0)),
+        parameters=int(found.get("parameters", 0)),
+    )

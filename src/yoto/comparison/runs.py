@@ -1,0 +1,167 @@
+"""Training the runs of a comparison: finished ones are kept, unfinished ones resumed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import time
+from typing import TYPE_CHECKING, Any
+
+from yoto.errors import YotoError
+from yoto.recipe import Recipe, differences, from_dict, read
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from concurrent.futures import Future
+    from pathlib import Path
+
+    from yoto.task import Task
+
+NEUTRAL = ("name", "comparison", "training.log_every", "training.checkpoint_every", "options.data", "options.download")
+"""Keys of a recipe that do not bear on the weights of a finished run."""
+
+
+class Stopped(Exception):  # noqa: N818 - no error: the user or a time limit asked for it
+    """The comparison was asked to stop; the same call goes on with it.
+
+    Attributes:
+        finished, total: Runs that are finished, and all runs.
+        signal: The number of the signal that asked, or None where the time was up.
+    """
+
+    def __init__(self, finished: int, total: int, number: int | None) -> None:
+        super().__init__(f"stopped after {finished} of {total} runs; the same command goes on")
+        self.finished, self.total, self.signal = finished, total, number
+
+
+def train_all(
+    runs: Mapping[str, Recipe],
+    folder: Path,
+    *,
+    task: Task | None,
+    jobs: int,
+    max_minutes: float | None,
+    progress: bool,
+    note: Callable[[str], None],
+) -> None:
+    """Train every run that is not finished, in its folder below `folder`.
+
+    Raises:
+        Stopped: If a signal or the time ended it.
+        YotoError: If a folder holds a run of another recipe, or a training run fails.
+    """
+    waiting = {name: recipe for name, recipe in runs.items() if not finished(recipe, folder / name)}
+    deadline = None if max_minutes is None else time.monotonic() + 60 * max_minutes
+    if len(waiting) < len(runs):
+        note(f"{len(runs) - len(waiting)} of {len(runs)} runs are finished already")
+    if jobs > 1 and len(waiting) > 1:
+        train_in_parallel(waiting, folder, len(runs), task, jobs, deadline, note)
+        return
+    for number, (name, recipe) in enumerate(waiting.items(), start=len(runs) - len(waiting) + 1):
+        note(f"run {number} of {len(runs)}: {name}")
+        done, stopped_by = train_one(recipe.to_dict(), folder / name, task, minutes_left(deadline), progress)
+        if not done:
+            raise Stopped(number - 1, len(runs), stopped_by)
+
+
+def finished(recipe: Recipe, run: Path) -> bool:
+    """Whether a run is finished.
+
+    Raises:
+        YotoError: If it was made by another recipe.
+    """
+    if not (run / "model.safetensors").exists() or not (run / "recipe.yaml").exists():
+        return False
+    neutral = (*NEUTRAL, *([] if recipe.training.validate_every else ["evaluation"]))
+    for key in differences(read(run / "recipe.yaml"), recipe):
+        if not any(key == name or key.startswith(f"{name}.") for name in neutral):
+            raise YotoError(
+                f"`{key}` should be as in the finished run in {str(run)!r}. Found another value. "
+                "Usually: give the changed comparison another output folder."
+            )
+    return bool(record(run).get("finished"))
+
+
+def record(run: Path) -> dict[str, Any]:
+    """What run.json says, or nothing."""
+    try:
+        found = json.loads((run / "run.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def minutes_left(deadline: float | None) -> float | None:
+    """Minutes until the deadline, at least 0."""
+    return None if deadline is None else max(0.0, (deadline - time.monotonic()) / 60)
+
+
+def train_one(
+    recipe: Mapping[str, Any],
+    run: Path,
+    task: Task | None,
+    max_minutes: float | None,
+    progress: bool,
+    threads: int | None = None,
+) -> tuple[bool, int | None]:
+    """Train one run, or go on with it; whether it is finished, and the signal that stopped it."""
+    import torch
+
+    from yoto.training import train
+
+    if threads is not None:
+        torch.set_num_threads(threads)
+    own = from_dict(recipe)
+    result = train(
+        own,
+        run,
+        task=task,
+        resume=(run / "recipe.yaml").exists(),
+        max_minutes=max_minutes,
+        progress=progress,
+    )
+    return result.finished, result.signal
+
+
+def train_in_parallel(
+    waiting: Mapping[str, Recipe],
+    folder: Path,
+    total: int,
+    task: Task | None,
+    jobs: int,
+    deadline: float | None,
+    note: Callable[[str], None],
+) -> None:
+    """Train in `jobs` processes of one thread each; SIGTERM is passed on to them, Ctrl-C reaches them itself."""
+    import multiprocessing
+    from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+
+    from yoto.training.signals import StopRequest
+
+    done, complete, stopped_by = total - len(waiting), True, None
+    context = multiprocessing.get_context("spawn")
+    with StopRequest() as request, ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        queue = list(waiting.items())
+        running: dict[Future[tuple[bool, int | None]], str] = {}
+        while queue or running:
+            asked = request.signal is not None or minutes_left(deadline) == 0
+            while queue and len(running) < jobs and not asked:
+                name, recipe = queue.pop(0)
+                arguments = (recipe.to_dict(), folder / name, task, minutes_left(deadline), False, 1)
+                running[pool.submit(train_one, *arguments)] = name
+            if asked and queue:
+                complete, queue = False, []
+            if request.signal == signal.SIGTERM:
+                for child in multiprocessing.active_children():
+                    child.terminate()
+                request.signal = -signal.SIGTERM
+            ready, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
+            for future in ready:
+                name, (whole, number) = running.pop(future), future.result()
+                complete, stopped_by = complete and whole, stopped_by or number
+                done += whole
+                if whole:
+                    note(f"{done} of {total} runs are finished: {name}")
+        stopped_by = stopped_by or (None if request.signal is None else abs(request.signal))
+    if not complete:
+        raise Stopped(done, total, stopped_by)

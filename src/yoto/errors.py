@@ -1,0 +1,24 @@
+"""The library's own exception."""
+
+from __future__ import annotations
+
+
+class YotoError(ValueError):
+    """Bad input: the message is one line that says what was wrong, what was expected and what to do.
+
+    The command line prints the message and exits with status 2. It is a `ValueError`, so callers that
+    already guard against bad values need not know this class.
+    """
+
+
+def near_misses(name: str, known: list[str] | tuple[str, ...]) -> str:
+    """A hint such as " Did you mean 'kl'?", or "" where no known name is close.
+
+    Args:
+        name: The name that was not found.
+        known: The names that exist.
+    """
+    import difflib
+
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {close[0]!r}?" if close else ""

@@ -1,0 +1,56 @@
+"""Indicators of a whole set of trade-offs. Every objective is minimised."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from yoto.errors import YotoError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hypervolume:
+    """Volume that a set of points dominates, up to a reference point.
+
+    Two volumes compare only with the same reference point, so it is kept beside the value.
+
+    Attributes:
+        value: The volume, in the product of the objectives' units; `float(...)` gives it too.
+        reference_point: Upper bound of each objective that spans the volume.
+    """
+
+    value: float
+    reference_point: dict[str, float]
+
+    def __float__(self) -> float:
+        return self.value
+
+
+def hypervolume(points: Sequence[Sequence[float]], reference_point: Sequence[float]) -> float:
+    """Exact hypervolume under minimisation.
+
+    Args:
+        points: m points of d objectives; dominated ones, and ones beyond the reference point, add nothing.
+        reference_point: d upper bounds.
+
+    Returns:
+        The volume of the union of the boxes between each point and the reference point.
+
+    Raises:
+        YotoError: If a number is not finite or the lengths differ.
+    """
+    sizes = {len(point) for point in points} | {len(reference_point)}
+    if len(sizes) != 1 or not points or not reference_point:
+        raise YotoError(
+            "`points` and `reference_point` should have the same number of objectives, at least 1. "
+            f"Found {len(points)} points and lengths {sorted(sizes)}."
+        )
+    if not all(math.isfinite(value) for row in (*points, reference_point) for value in row):
+        raise YotoError("`points` and `reference_point` should be finite numbers. Found NaN or infinity.")
+    import moocore
+
+    return float(moocore.hypervolume([list(row) for row in points], ref=list(reference_point)))

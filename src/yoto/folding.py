@@ -1,0 +1,166 @@
+"""Layers whose output is affine per channel, and how a scale and a shift fold into their weights.
+
+For such a layer with weights W and b, `s·layer(x) + t` per channel is the same layer with `W' = s·W` and
+`b' = s·b + t`: exact, at no cost. A layer without a bias takes the scale alone, so that no parameter is added.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+from torch.nn.modules.instancenorm import _InstanceNorm
+from torch.nn.utils import parametrize
+
+from yoto.errors import YotoError
+
+NORMS = (_BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm)
+FOLDABLE = (_ConvNd, nn.Linear, *NORMS)
+CHECK_TOLERANCE = 1e-9
+"""Largest relative deviation of a fold in float64."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """What folding needs to know of a layer.
+
+    Attributes:
+        channels: Number C of output channels, the length of scale and shift.
+        shift: Whether there is a bias to fold a shift into.
+        spatial: Axes behind the channel axis of the layer's output, or -1 if the channel axis is dimension 1.
+        weight_axis: Axis of the weight that holds the channels (for transposed convolutions: of [G, I/G, O/G, …]).
+    """
+
+    channels: int
+    shift: bool
+    spatial: int
+    weight_axis: int = 0
+
+    def channel_axis(self, output: Tensor) -> int:
+        """The axis of the layer's output that holds the channels."""
+        return 1 if self.spatial < 0 else output.ndim - 1 - self.spatial
+
+
+def refusal(module: nn.Module, channel_axis: int | None = None) -> str | None:
+    """Why a module cannot be conditioned, or None if it can."""
+    if not isinstance(module, FOLDABLE):
+        return f"{type(module).__name__} is not affine per output channel"
+    if parametrize.is_parametrized(module):
+        return "it is parametrised; remove the parametrisation or condition another layer"
+    own = dict(module.named_parameters(recurse=False))
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in own.values()):
+        return "it is lazy; run the network once before conditioning it"
+    if isinstance(module, NORMS):
+        if "weight" not in own:
+            return "it has no affine parameters to fold into; make it with affine parameters"
+        if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) > 1 and channel_axis is None:
+            return (
+                f"it normalises over {len(module.normalized_shape)} dimensions; declare which of them holds the "
+                "channels, e.g. channel_axis={'name': -3}"
+            )
+    elif "weight" not in own:
+        return "its weight is recomputed by a hook (weight normalisation?); remove the hook"
+    return None
+
+
+def layer_of(module: nn.Module, channel_axis: int | None = None) -> Layer:
+    """The folding facts of a module that `refusal` accepts.
+
+    Args:
+        channel_axis: For a LayerNorm over several dimensions, the (negative) axis of the channels.
+    """
+    bias = getattr(module, "bias", None) is not None
+    if isinstance(module, _ConvTransposeNd):
+        return Layer(module.out_channels, bias, len(module.kernel_size), 2)
+    if isinstance(module, _ConvNd):
+        return Layer(module.out_channels, bias, len(module.kernel_size))
+    if isinstance(module, nn.Linear):
+        return Layer(module.out_features, bias, 0)
+    if isinstance(module, nn.LayerNorm):
+        axis = -1 if channel_axis is None else channel_axis
+        dims = len(module.normalized_shape)
+        if not -dims <= axis < 0:
+            raise YotoError(
+                f"`channel_axis` should lie in [-{dims}, -1], an axis that is normalised over. Found {axis}."
+            )
+        return Layer(module.normalized_shape[axis], bias, -1 - axis, dims + axis)
+    if isinstance(module, nn.GroupNorm):
+        return Layer(module.num_channels, bias, -1)
+    assert isinstance(module, (_BatchNorm, _InstanceNorm))
+    spatial = {"1d": 1, "2d": 2, "3d": 3}.get(type(module).__name__[-2:], -1)
+    return Layer(module.num_features, bias, -1 if isinstance(module, _BatchNorm) else spatial)
+
+
+def folded(module: nn.Module, layer: Layer, scale: Tensor, shift: Tensor | None) -> dict[str, Tensor]:
+    """New values of `weight` and, where there is one, `bias`, for a scale [C] and a shift [C].
+
+    Computed in float64 where the device has it, else in the weights' own type; returned in the weights' type.
+    """
+    weight = module.get_parameter("weight").detach()
+    work = torch.float64 if weight.device.type != "mps" else weight.dtype
+    s = scale.detach().to(weight.device, work)
+    if isinstance(module, _ConvTransposeNd):
+        groups, inputs, outputs = module.groups, module.in_channels, module.out_channels
+        view = weight.to(work).reshape(groups, inputs // groups, outputs // groups, -1)
+        new = (view * s.view(groups, 1, -1, 1)).reshape(weight.shape)
+    else:
+        shape = [1] * weight.ndim
+        shape[layer.weight_axis] = -1
+        new = weight.to(work) * s.view(shape)
+    result = {"weight": new.to(weight.dtype)}
+    if layer.shift:
+        assert shift is not None
+        bias = module.get_parameter("bias").detach()
+        shape = [1] * bias.ndim
+        shape[layer.weight_axis if bias.ndim > 1 else 0] = -1
+        t = shift.detach().to(bias.device, work)
+        result["bias"] = (bias.to(work) * s.view(shape) + t.view(shape)).to(bias.dtype)
+    return result
+
+
+def example_input(module: nn.Module, generator: torch.Generator) -> Tensor:
+    """A small random float64 input that the layer accepts."""
+    if isinstance(module, _ConvNd):
+        sizes = [d * (k - 1) + 1 for d, k in zip(module.dilation, module.kernel_size, strict=True)]
+        shape = [1, module.in_channels, *sizes]
+    elif isinstance(module, nn.Linear):
+        shape = [2, module.in_features]
+    elif isinstance(module, nn.LayerNorm):
+        shape = [2, *module.normalized_shape]
+    elif isinstance(module, nn.GroupNorm):
+        shape = [2, module.num_channels, 3]
+    else:
+        assert isinstance(module, (_BatchNorm, _InstanceNorm))
+        dims = {"1d": 1, "2d": 2, "3d": 3}.get(type(module).__name__[-2:], 1)
+        shape = [2, module.num_features, *([3] * dims)]
+    return torch.randn(shape, generator=generator, dtype=torch.float64)
+
+
+@torch.no_grad()
+def verify(name: str, module: nn.Module, layer: Layer) -> None:
+    """Run the layer with folded weights and the layer followed by a random scale and shift, in float64, and compare.
+
+    Raises:
+        YotoError: If they differ: the layer's `forward` is then not the affine map its class promises.
+    """
+    generator = torch.Generator().manual_seed(0)
+    plain = copy.deepcopy(module).cpu().double().eval()
+    x = example_input(plain, generator)
+    s = 1 + torch.rand(layer.channels, generator=generator, dtype=torch.float64)
+    t = torch.randn(layer.channels, generator=generator, dtype=torch.float64) if layer.shift else None
+    output = plain(x)
+    shape = [1] * output.ndim
+    shape[layer.channel_axis(output)] = -1
+    expected = output * s.view(shape) + (0 if t is None else t.view(shape))
+    for key, value in folded(plain, layer, s, t).items():
+        plain.get_parameter(key).data.copy_(value)
+    deviation = float((plain(x) - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
+    if not deviation <= CHECK_TOLERANCE:
+        raise YotoError(
+            f"Layer {name!r} ({type(module).__name__}) cannot be baked: its folded form deviates by {deviation:.1e} "
+            "in float64, so its forward does more than its class says. Leave it out with exclude=."
+        )

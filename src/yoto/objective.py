@@ -1,0 +1,108 @@
+"""From named loss terms, one number per sample, to the scalar that training minimises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Literal, TypeAlias
+
+import torch
+from torch import Tensor
+
+from yoto.errors import YotoError
+from yoto.space import LossSpace
+
+Balance: TypeAlias = "float | Literal['geometric'] | None"
+Scalarisation: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+ParameterisedLoss: TypeAlias = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
+
+
+class Objective:
+    """The loss at λ, balanced over λ so that no end of the range drowns the other.
+
+    Args:
+        space: The loss space.
+        balance: What a sample's loss is divided by in training. A number p: Π (wⱼ / medianⱼ)^p over the free
+            weights; 0.25 suits ranges of a few hundred. "geometric": the geometric mean of all weights (the paper's
+            `normalize_loss_weights`). None: nothing. It moves effort between values of λ, not the minimiser at one.
+        scalarisation: `(losses [B, m], weights [B, m]) -> loss [B]` in place of the weighted sum.
+        loss: `(terms, parameters) -> loss [B]` in place of both, for losses with other parameters than weights;
+            `parameters` maps every column of λ to a tensor [B].
+        per_batch: Allow terms that are reduced over the batch (shape ()); λ is then one for the whole batch.
+
+    Raises:
+        YotoError: If `scalarisation` and `loss` are both given, or `balance` is not one of the above.
+    """
+
+    def __init__(
+        self,
+        space: LossSpace,
+        *,
+        balance: Balance = 0.25,
+        scalarisation: Scalarisation | None = None,
+        loss: ParameterisedLoss | None = None,
+        per_batch: bool = False,
+    ) -> None:
+        if scalarisation is not None and loss is not None:
+            raise YotoError("`scalarisation` and `loss` should not both be given: `loss` stands for the whole.")
+        if not (balance is None or balance == "geometric" or isinstance(balance, (int, float))):
+            raise YotoError(f"`balance` should be a number, 'geometric' or None. Found {balance!r}.")
+        self.space = space
+        self.balance = balance
+        self.scalarisation = scalarisation
+        self.custom = loss
+        self.per_batch = per_batch
+        self.median = {n: float(v) for n, v in zip(space.names, space.median().tolist(), strict=True)}
+
+    def per_sample(self, terms: Mapping[str, Tensor], lam: Tensor) -> dict[str, Tensor]:
+        """Terms checked to be [B]; with `per_batch` also (), which become [1]."""
+        result = {}
+        for name, term in terms.items():
+            if term.ndim == 0:
+                if not self.per_batch:
+                    raise YotoError(
+                        f"Loss term {name!r} should hold one number per sample, shape [B]. "
+                        "Found a reduced one, shape (). "
+                        "Reduce over everything but the batch dimension, or set per_batch=True with one λ per batch."
+                    )
+                if lam.ndim == 2 and lam.shape[0] > 1 and not bool((lam == lam[0]).all()):
+                    raise YotoError(f"λ should be one for the whole batch where a term ({name!r}) is reduced over it.")
+                term = term[None]
+            elif self.per_batch and term.ndim == 1:
+                term = term.mean(dim=0, keepdim=True)
+            result[name] = term
+        return result
+
+    def loss(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
+        """The loss per sample [B] (with `per_batch`: [1]) at λ [B, D] or [D], unbalanced."""
+        checked = self.per_sample(terms, lam)
+        if self.per_batch and lam.ndim == 2:
+            lam = lam[:1]
+        if self.custom is not None:
+            size = next(iter(checked.values())).shape[0]
+            rows = lam.expand(size, -1) if lam.ndim == 1 else lam
+            result = self.custom(checked, {n: rows[:, i] for i, n in enumerate(self.space.names)})
+        elif self.scalarisation is not None:
+            losses = self.space.stack(checked)
+            result = self.scalarisation(losses, self.space.weights_of(lam).expand_as(losses))
+        else:
+            return self.space.combine(checked, lam)
+        if result.ndim != 1:
+            raise YotoError(
+                f"A custom loss should return one number per sample, shape [B]. Found shape {tuple(result.shape)}."
+            )
+        return result
+
+    def divisor(self, lam: Tensor) -> Tensor:
+        """What balancing divides a sample's loss by: [B] or () for λ [B, D] or [D]."""
+        if self.balance == "geometric":
+            return self.space.weights_of(lam).log().mean(dim=-1).exp()
+        logs = torch.zeros_like(lam[..., 0])
+        if self.balance:
+            for name in self.space.free_weights:
+                logs = logs + (lam[..., self.space.index(name)] / self.median[name]).log()
+        return (logs * float(self.balance or 0)).exp()
+
+    def __call__(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
+        """The scalar to minimise: mean over the batch of the balanced loss."""
+        loss = self.loss(terms, lam)
+        return (loss / self.divisor(lam[:1] if self.per_batch and lam.ndim == 2 else lam)).mean()

@@ -1,0 +1,65 @@
+"""Clipping of the gradient's norm, by a constant or relative to the norms seen so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+
+class Clipper:
+    """Scales gradients down whose norm over all parameters exceeds a limit.
+
+    With `limit="relative"` the limit is `factor` times a running mean of past norms, so that it follows the scale
+    of the loss. A norm enters the mean at no more than that limit: one outlier moves it by at most
+    (1 - decay)·(factor - 1), and it enters after it was judged. Everything stays on the gradients' device, so
+    nothing waits for it.
+    """
+
+    def __init__(
+        self, limit: Literal["relative"] | float | None = "relative", *, factor: float = 1.5, decay: float = 0.98
+    ) -> None:
+        """
+        Args:
+            limit: "relative", a constant norm above 0, or None to measure only.
+            factor: Multiple of the running norm that is let through, above 1.
+            decay: Weight of the past in the running norm, in (0, 1); it is the plain mean of all norms until there
+                are 1/(1 - decay).
+        """
+        self.limit = limit
+        self.factor = factor
+        self.decay = decay
+        self.running: Tensor | None = None
+        self.count = 0
+
+    @torch.no_grad()
+    def __call__(self, gradients: Sequence[Tensor]) -> Tensor:
+        """Clip in place; returns the norm before clipping, a scalar tensor."""
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.limit is None:
+            return norm
+        if self.limit != "relative":
+            allowed: Tensor | float = self.limit
+        else:
+            if self.running is None:
+                self.running = norm.clone()
+            allowed = self.factor * self.running
+            self.running.lerp_(torch.minimum(norm, allowed), 1 - min(self.decay, self.count / (self.count + 1)))
+            self.count += 1
+        scale = (allowed / norm.clamp_min(1e-30)).clamp_max(1.0)
+        torch._foreach_mul_(list(gradients), scale)
+        return norm
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state to keep in a checkpoint: the running norm and the number of norms seen, or nothing."""
+        if self.running is None:
+            return {}
+        return {"running": self.running, "count": torch.tensor(self.count)}
+
+    def load(self, tensors: dict[str, Tensor], device: torch.device) -> None:
+        """Take up the state that `tensors()` gave."""
+        if "running" in tensors:
+            self.running = tensors["running"].clone().to(device)
+            self.count = int(tensors["count"])

@@ -1,0 +1,75 @@
+"""The folder of a run: whether it may be written or resumed."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from yoto.errors import YotoError
+from yoto.recipe import Recipe, differences, read
+
+NEUTRAL = (
+    "name",
+    "comparison",
+    "training.log_every",
+    "training.checkpoint_every",
+    "options.data",
+    "options.download",
+)
+"""Keys of a recipe that do not bear on the weights, so that a resumed run may change them."""
+
+
+def check_folder(recipe: Recipe, out: Path, *, resume: bool, force: bool) -> None:
+    """Check that a run may be written to or resumed in `out`, and clear it of an earlier run under `force`.
+
+    Raises:
+        YotoError: If a run is there already and neither `resume` nor `force` is given; if there is none to resume;
+            or if the run to resume was made by another recipe, naming the first key that differs.
+    """
+    stored = out / "recipe.yaml"
+    if resume:
+        if not stored.exists():
+            raise YotoError(f"`out` should be the folder of a run to resume. Found no recipe.yaml in {str(out)!r}.")
+        check_same(read(stored), recipe, out)
+    elif stored.exists() or (out / "last").exists():
+        if not force:
+            raise YotoError(
+                f"`out` should be a new folder. Found a run in {str(out)!r}. "
+                "Give another folder, `resume` to go on with it, or `force` to replace it."
+            )
+        clear(out)
+
+
+def clear(out: Path) -> None:
+    """Remove what a run writes, and nothing else."""
+    for name in ("last", "best", "tensorboard"):
+        shutil.rmtree(out / name, ignore_errors=True)
+    for name in ("recipe.yaml", "log.csv", "model.safetensors", "run.json"):
+        (out / name).unlink(missing_ok=True)
+
+
+def check_same(old: Recipe, new: Recipe, out: Path) -> None:
+    """Refuse to resume under a recipe that differs in anything that bears on the weights."""
+    for key in differences_in_weights(old, new):
+        before, after = (value_at(recipe.to_dict(), key) for recipe in (old, new))
+        raise YotoError(
+            f"`{key}` should be as in the run to resume in {str(out)!r}, {before!r}. Found {after!r}. "
+            "Usually: another recipe or override than at first."
+        )
+
+
+def differences_in_weights(old: Recipe, new: Recipe) -> list[str]:
+    """Dotted keys at which two recipes differ and that bear on the weights; evaluation does if it picks the best."""
+    validates = old.training.validate_every or new.training.validate_every
+    neutral = NEUTRAL if validates else (*NEUTRAL, "evaluation")
+    keys = differences(old, new)
+    return [key for key in keys if not any(key == name or key.startswith(f"{name}.") for name in neutral)]
+
+
+def value_at(tree: Any, key: str) -> Any:
+    """The value at a dotted key, or None."""
+    for part in key.split("."):
+        tree = tree.get(part) if isinstance(tree, Mapping) else None
+    return tree

@@ -1,0 +1,92 @@
+"""The training loop, one for conditional and fixed-weight models."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from yoto.errors import YotoError
+from yoto.task import load_task
+from yoto.training.folder import check_folder
+from yoto.training.run import Result, Run
+from yoto.training.signals import StopRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from yoto.recipe import Recipe
+    from yoto.task import Task
+    from yoto.training.loggers import Logger
+
+
+def train(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    task: Task | None = None,
+    resume: bool = False,
+    force: bool = False,
+    max_minutes: float | None = None,
+    devices: int = 1,
+    nodes: int = 1,
+    accelerator: str = "auto",
+    progress: bool = True,
+    loggers: Sequence[str | Logger] = ("csv",),
+) -> Result:
+    """Train the model that `recipe` describes, in the folder `out`.
+
+    Writes recipe.yaml, log.csv, last/ (resumable state), best/model.safetensors (if the recipe validates), and at
+    the end model.safetensors and run.json. Whatever is random depends on the recipe's seed and the step alone, so
+    that on the CPU a run that was interrupted and resumed gives the weights of an uninterrupted one bit for bit.
+    Ctrl-C, SIGTERM and `max_minutes` let the present step end and leave a checkpoint.
+
+    Args:
+        recipe: With `fixed` given a plain network is trained at that λ.
+        out: The run's folder.
+        task: In place of the one that the recipe names.
+        resume: Go on with the run in `out`.
+        force: Replace the run in `out`.
+        max_minutes: Stop after this time, setting up included.
+        devices, nodes, accelerator: As for Lightning Fabric; every process takes its share of the batch.
+        progress: Show progress on stderr.
+        loggers: "csv", "tensorboard" or objects with `write(row)` and `close()`.
+
+    Raises:
+        YotoError: If the folder does not suit, a loss is not finite or explodes, or a checkpoint is damaged.
+    """
+    begin = (time.monotonic(), time.process_time())
+    from lightning_fabric import Fabric
+
+    out = Path(out)
+    task = load_task(recipe.task, recipe.options) if task is None else task
+    strategy = "ddp" if devices * nodes > 1 else "auto"
+    fabric: Any = Fabric(
+        accelerator=accelerator,
+        devices=devices,
+        num_nodes=nodes,
+        strategy=strategy,
+        precision=recipe.training.precision,
+    )
+    fabric.launch()
+    refusal: str | None = None
+    if fabric.is_global_zero:
+        try:
+            check_folder(recipe, out, resume=resume, force=force)
+        except YotoError as error:
+            refusal = str(error)
+    refusal = fabric.broadcast(refusal)
+    if refusal:
+        raise YotoError(refusal)
+    with torch.random.fork_rng(devices=[]), StopRequest() as request:
+        run = Run(recipe, out, task, fabric, begin)
+        if resume and (out / "last" / "state.json").exists():
+            run.state.load(out / "last")
+        try:
+            run.open(progress, loggers)
+            run.go(request, None if max_minutes is None else begin[0] + 60 * max_minutes)
+        finally:
+            run.close()
+        return run.finish(request.signal)

@@ -1,0 +1,107 @@
+"""What a training run reports: window means for the log, and the check that the loss is still sane."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from yoto.errors import YotoError
+from yoto.objective import Objective
+from yoto.space import LossSpace
+
+EXPLODED = 100.0
+
+
+class Monitor:
+    """Collects the detached terms of every step and looks at them only when asked, so that no step waits.
+
+    The loss exploded when its mean over a window exceeds 100 times the largest batch mean of the first window.
+    With several processes each one sees its own share of the batch.
+    """
+
+    def __init__(self, objective: Objective, space: LossSpace) -> None:
+        self.objective = objective
+        self.space = space
+        self.reference: float | None = None
+        self.window: list[tuple[int, dict[str, Tensor], Tensor, Tensor]] = []
+        self.edges = thirds(space)
+
+    def add(self, step: int, terms: Mapping[str, Tensor], lam: Tensor, norm: Tensor) -> None:
+        """Keep one step's terms [B], λ ([B, D] or [D]) and gradient norm (scalar); `step` counts from 1."""
+        self.window.append((step, {name: value.detach() for name, value in terms.items()}, lam, norm))
+
+    def check(self) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+        """Terms [W, B], full losses [W, B], λ [W, B, D] and gradient norms [W] of a window of W steps, on the CPU.
+
+        With one λ per batch B is 1 for losses and λ, and terms that the task reduced itself are [W].
+
+        Raises:
+            YotoError: If a loss or gradient is not finite, naming the first such step and the λ of its worst sample.
+        """
+        terms = {name: torch.stack([e[1][name] for e in self.window]).float().cpu() for name in self.window[0][1]}
+        norms = torch.stack([entry[3] for entry in self.window]).float().cpu()
+        lam = torch.stack([entry[2] for entry in self.window]).float().cpu()
+        rows = [self.objective.loss({n: t[row] for n, t in terms.items()}, lam[row]) for row in range(len(lam))]
+        losses = torch.stack(rows)
+        lam = (lam if lam.ndim == 3 else lam[:, None]).expand(-1, losses.shape[1], -1)
+        bad = ~(losses.isfinite().all(1) & norms.isfinite())
+        if bad.any():
+            row = int(bad.nonzero()[0])
+            worst = int(losses[row].abs().nan_to_num(nan=math.inf).argmax())
+            self.fail("be finite", row, worst, losses, terms, lam, norms)
+        return terms, losses, lam, norms
+
+    def read(self) -> dict[str, float]:
+        """Means over the window, which starts anew: loss, every term, gradient norm, loss in each third of λ.
+
+        Raises:
+            YotoError: As `check`, and if the loss exploded.
+        """
+        terms, losses, lam, norms = self.check()
+        means = losses.mean(1)
+        if self.reference is None:
+            self.reference = float(means.abs().max())
+        elif float(means.mean()) > EXPLODED * self.reference:
+            row = int(means.argmax())
+            wanted = f"stay below {EXPLODED:g} times its first values ({self.reference:.4g})"
+            self.fail(wanted, row, int(losses[row].argmax()), losses, terms, lam, norms)
+        row_ = {"loss": float(means.mean())}
+        row_ |= {name: float(value.mean()) for name, value in terms.items()}
+        row_["gradient_norm"] = float(norms.mean())
+        flat = losses.flatten()
+        for name, column, low, high in self.edges:
+            values = lam[:, :, column].flatten()
+            masks = (values < low, (values >= low) & (values < high), values >= high)
+            for label, mask in zip(("low", "middle", "high"), masks, strict=True):
+                row_[f"loss_{name}_{label}"] = float(flat[mask].mean())
+        self.window.clear()
+        return row_
+
+    def fail(
+        self, wanted: str, row: int, worst: int, losses: Tensor, terms: dict[str, Tensor], lam: Tensor, norms: Tensor
+    ) -> None:
+        """Raise the error for sample `worst` of row `row` of the window."""
+        values = zip(self.space.names, lam[row, worst].tolist(), strict=True)
+        at = ", ".join(f"{name}={value:.4g}" for name, value in values)
+        parts = ", ".join(f"{name} {float(value[row].flatten()[worst]):.4g}" for name, value in terms.items())
+        raise YotoError(
+            f"The training loss should {wanted}. Found {float(losses[row, worst]):.4g} at step {self.window[row][0]} "
+            f"for λ {at} ({parts}; gradient norm {float(norms[row]):.4g}). Usually: too high a learning rate; "
+            "give a lower training.lr or a longer training.warmup."
+        )
+
+
+def thirds(space: LossSpace) -> list[tuple[str, int, float, float]]:
+    """Column name, column and the two values that cut its distribution into thirds, for each column that varies."""
+    if not space.free:
+        return []
+    lam = space.sample(3000, generator=torch.Generator().manual_seed(0))
+    result = []
+    for column, name in enumerate(space.names):
+        low, high = torch.quantile(lam[:, column], torch.tensor([1 / 3, 2 / 3])).tolist()
+        if lam[:, column].min() < low < high:
+            result.append((name, column, low, high))
+    return result

@@ -1,0 +1,287 @@
+"""One process's part in a training run: what happens in a step, and what after some of them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from yoto import bundle
+from yoto.conditional import Conditional, bind, condition
+from yoto.files import write_atomic
+from yoto.objective import Objective
+from yoto.recipe import Recipe
+from yoto.task import Task
+from yoto.training.batches import Batches
+from yoto.training.clipping import Clipper
+from yoto.training.ema import EMA
+from yoto.training.loggers import Logger, make_logger
+from yoto.training.machine import describe_machine, versions
+from yoto.training.monitor import Monitor
+from yoto.training.optimisers import make_optimiser
+from yoto.training.progress import Progress
+from yoto.training.schedules import learning_rate_factor
+from yoto.training.signals import StopRequest
+from yoto.training.state import State
+from yoto.training.streams import derive
+
+AGREE_EVERY = 10
+"""Steps after which several processes agree on whether to stop."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What `train` did.
+
+    Attributes:
+        model: The network (conditional, or plain for fixed weights); the averaged weights if finished under EMA.
+        out: The run's folder.
+        steps: Steps done, over all processes that worked on the run.
+        seconds, cpu_seconds: Time spent on them.
+        finished: Whether the run is complete; otherwise `resume` goes on with it.
+        signal: The number of the signal that stopped it, if one did.
+    """
+
+    model: nn.Module
+    out: Path
+    steps: int
+    seconds: float
+    cpu_seconds: float
+    finished: bool
+    signal: int | None = None
+
+
+class Step(nn.Module):
+    """One forward pass from batch and λ to the loss terms, as one module for wrappers such as DDP."""
+
+    def __init__(self, model: nn.Module, task: Task) -> None:
+        super().__init__()
+        self.model = model
+        self.task = task
+
+    def forward(self, batch: Any, at: Tensor) -> dict[str, Tensor]:
+        """The task's terms, each [B], of the model bound at `at`."""
+        return self.task.terms(bind(self.model, at), batch, at)
+
+
+def build_model(recipe: Recipe, task: Task) -> nn.Module:
+    """The recipe's network with its initial weights, which depend on the recipe's seed alone."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(recipe.seed, "init"))
+        net = task.network()
+        if recipe.fixed is not None:
+            return net
+        return condition(net, recipe.loss_space(), **recipe.conditioning.model_dump())
+
+
+class Run:
+    """One process's part in a training run."""
+
+    def __init__(self, recipe: Recipe, out: Path, task: Task, fabric: Any, begin: tuple[float, float]) -> None:
+        training = recipe.training
+        self.recipe, self.out, self.task, self.fabric = recipe, out, task, fabric
+        self.space = recipe.loss_space()
+        self.fixed = None if recipe.fixed is None else self.space.point(recipe.fixed)
+        self.objective = Objective(self.space, balance=training.balance, per_batch=training.per_batch)
+        model = build_model(recipe, task)
+        if training.channels_last:
+            model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.step_module = fabric.setup_module(Step(model.train(), task))
+        validates = training.validate_every and fabric.is_global_zero
+        self.validation = task.data("validation").to(fabric.device) if validates else None
+        self.batches = Batches(
+            task.data("train").to(fabric.device),
+            self.space,
+            seed=recipe.seed,
+            batch=training.batch,
+            steps=training.steps,
+            fixed=self.fixed,
+            sampling=training.sampling,
+            per_batch=training.per_batch,
+            tilt=training.tilt,
+            device=fabric.device,
+            channels_last=training.channels_last,
+            rank=fabric.global_rank,
+            shares=fabric.world_size,
+            accumulate=training.accumulate,
+        )
+        optimiser = make_optimiser(
+            model,
+            method=training.optimiser,
+            lr=training.lr,
+            adam_lr=training.adam_lr,
+            conditioning_lr=training.conditioning_lr,
+            betas=(training.betas[0], training.betas[1]),
+            eps=training.eps,
+            weight_decay=training.weight_decay,
+            conditioning=model.film if isinstance(model, Conditional) else None,
+        )
+        clipper = Clipper(training.clip, factor=training.clip_factor)
+        ema = None if training.ema is None else EMA(model, training.ema)
+        self.state = State(model, optimiser, clipper, Monitor(self.objective, self.space), ema, begin=begin)
+        self.loggers: list[Logger] = []
+        self.progress: Progress | None = None
+
+    def open(self, progress: bool, loggers: Sequence[str | Logger]) -> None:
+        """Store the recipe and start logging, in the first process only."""
+        if self.fabric.is_global_zero:
+            write_atomic(self.out / "recipe.yaml", self.recipe.dump())
+            self.loggers = [make_logger(logger, self.out, self.state.step) for logger in loggers]
+            steps = self.recipe.training.steps
+            self.progress = Progress(steps, self.state.step, label=self.recipe.name, shown=progress)
+
+    def close(self) -> None:
+        """Stop logging."""
+        for logger in self.loggers:
+            logger.close()
+        if self.progress is not None:
+            self.progress.close()
+
+    def go(self, request: StopRequest, deadline: float | None) -> None:
+        """Train until the last step or until asked to stop, and leave a checkpoint."""
+        training, state = self.recipe.training, self.state
+        saved = state.step
+        while state.step < training.steps and not self.stopping(request, deadline):
+            self.advance()
+            if self.progress is not None:
+                self.progress.move(state.step)
+            done = state.step == training.steps
+            if done or state.step % training.log_every == 0:
+                self.log()
+            if training.validate_every and (done or state.step % training.validate_every == 0):
+                self.validate()
+            if done or state.step % training.checkpoint_every == 0:
+                self.save()
+                saved = state.step
+        if saved != state.step or not (self.out / "last").exists():
+            self.save()
+
+    def advance(self) -> None:
+        """One optimiser step."""
+        training, state = self.recipe.training, self.state
+        state.optimiser.scale(
+            learning_rate_factor(
+                state.step,
+                training.steps,
+                schedule=training.schedule,
+                warmup=training.warmup,
+                final=training.final,
+                milestones=training.milestones,
+                decay=training.decay,
+            )
+        )
+        parts = []
+        for part in range(training.accumulate):
+            batch, lam = self.batches.draw(state.step, part)
+            waits = part + 1 < training.accumulate
+            with self.fabric.no_backward_sync(self.step_module, enabled=True) if waits else nullcontext():
+                terms = self.step_module(batch, lam)
+                loss = self.objective(terms, lam)
+                self.fabric.backward(loss if training.accumulate == 1 else loss / training.accumulate)
+            parts.append((terms, lam))
+        norm = state.clipper(state.optimiser.gradients())
+        state.optimiser.step()
+        state.optimiser.zero_grad()
+        if state.ema is not None:
+            state.ema.update()
+        state.step += 1
+        for terms, lam in parts:
+            state.monitor.add(state.step, terms, lam, norm)
+
+    def stopping(self, request: StopRequest, deadline: float | None) -> bool:
+        """Whether to stop before the next step; several processes agree on it every few steps."""
+        stop = request.signal is not None or (deadline is not None and time.monotonic() >= deadline)
+        if self.fabric.world_size == 1:
+            return stop
+        if self.state.step % AGREE_EVERY:
+            return False
+        flag = torch.tensor(float(stop), device=self.fabric.device)
+        return bool(self.fabric.all_reduce(flag, reduce_op="max") > 0)
+
+    def log(self) -> None:
+        """Give the window's means to the loggers."""
+        state = self.state
+        means = state.monitor.read()
+        rate = next(state.optimiser.groups())["lr"]
+        row = {"step": state.step, "seconds": round(state.seconds, 2), **means, "learning_rate": rate}
+        for logger in self.loggers:
+            logger.write(row)
+        if self.progress is not None:
+            self.progress.report(state.step, row)
+
+    def validate(self) -> None:
+        """Mean full loss over the evaluation points on the validation split; the lowest so far goes to best/."""
+        if self.validation is None:
+            return
+        from yoto.evaluation import sweep
+
+        state, evaluation = self.state, self.recipe.evaluation
+        with nullcontext() if state.ema is None else state.ema.applied():
+            curve = sweep(
+                state.model,
+                self.task,
+                self.validation,
+                self.points(),
+                batch=evaluation.batch,
+                limit=evaluation.limit,
+                seed=evaluation.seed,
+                objective=self.objective,
+                metrics=False,
+            )
+            loss = sum(curve.loss) / len(curve.loss)
+            if state.best is None or loss < state.best:
+                state.best = loss
+                self.write_bundle(self.out / "best" / "model.safetensors", validation=loss)
+
+    def points(self) -> Tensor:
+        """λ [m, D] of the evaluation points; a fixed-weight model has its own only."""
+        if self.fixed is not None:
+            return self.fixed[None]
+        points = self.recipe.evaluation_points()
+        if points is None:
+            return self.space.grid(self.recipe.evaluation.grid)
+        return torch.stack([self.space.point(point) for point in points])
+
+    def save(self) -> None:
+        """Write last/."""
+        if self.fabric.is_global_zero:
+            self.state.save(self.out / "last")
+
+    def write_bundle(self, path: Path, **info: Any) -> None:
+        """Write the model's present weights."""
+        bundle.save(self.state.model, path, recipe=self.recipe, info={"steps": self.state.step, **info})
+
+    def finish(self, signal: int | None) -> Result:
+        """Write the record, and the model if the run is complete."""
+        state = self.state
+        finished = state.step >= self.recipe.training.steps
+        state.model.eval()
+        if finished and state.ema is not None:
+            state.ema.swap()
+        result = Result(state.model, self.out, state.step, state.seconds, state.cpu_seconds, finished, signal)
+        if self.fabric.is_global_zero:
+            if finished:
+                self.write_bundle(self.out / "model.safetensors")
+            record: dict[str, Any] = {
+                "steps": state.step,
+                "finished": finished,
+                "seconds": round(result.seconds, 2),
+                "cpu_seconds": round(result.cpu_seconds, 2),
+                "parameters": sum(value.numel() for value in state.model.parameters()),
+                "batch": self.recipe.training.batch,
+                "seed": self.recipe.seed,
+                "best": state.best,
+                "processes": self.fabric.world_size,
+                "machine": describe_machine(self.fabric.device),
+                "versions": versions(),
+            }
+            write_atomic(self.out / "run.json", json.dumps(record, indent=1) + "\n")
+        self.fabric.barrier()
+        return result

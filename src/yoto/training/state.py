@@ -1,0 +1,102 @@
+"""Everything that a training run carries from one step to the next, and its way to disk and back."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from yoto.errors import YotoError
+from yoto.training.checkpoint import load_checkpoint, save_checkpoint
+from yoto.training.clipping import Clipper
+from yoto.training.ema import EMA
+from yoto.training.monitor import Monitor
+from yoto.training.optimisers import Optimiser
+
+
+@dataclass
+class State:
+    """The state of a run.
+
+    Attributes:
+        model: Conditional or plain network.
+        optimiser, clipper, monitor: As named.
+        ema: Averaged weights, or None.
+        step: Steps done.
+        best: Lowest validation loss so far, or None.
+        earlier: Wall-clock and processor seconds of earlier processes.
+        begin: Wall-clock and processor time at which this process began.
+    """
+
+    model: nn.Module
+    optimiser: Optimiser
+    clipper: Clipper
+    monitor: Monitor
+    ema: EMA | None
+    step: int = 0
+    best: float | None = None
+    earlier: tuple[float, float] = (0.0, 0.0)
+    begin: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), time.process_time()))
+
+    @property
+    def seconds(self) -> float:
+        """Wall-clock seconds of training, over all processes that took part one after the other."""
+        return self.earlier[0] + time.monotonic() - self.begin[0]
+
+    @property
+    def cpu_seconds(self) -> float:
+        """The same in processor time of this process and its forerunners."""
+        return self.earlier[1] + time.process_time() - self.begin[1]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors of the state under names such as "model/plain.encoder.weight"."""
+        parts: dict[str, dict[str, Tensor]] = {
+            "model": dict(self.model.state_dict()),
+            "optimiser": self.optimiser.tensors(),
+            "clipper": self.clipper.tensors(),
+            "ema": {} if self.ema is None else self.ema.tensors(),
+        }
+        return {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
+
+    def save(self, folder: Path) -> None:
+        """Write a checkpoint from which `load` goes on exactly."""
+        if self.monitor.window:
+            self.monitor.check()
+        state: dict[str, Any] = {
+            "step": self.step,
+            "seconds": round(self.seconds, 3),
+            "cpu_seconds": round(self.cpu_seconds, 3),
+            "best": self.best,
+            "reference": self.monitor.reference,
+        }
+        save_checkpoint(folder, self.tensors(), state)
+
+    def load(self, folder: Path) -> None:
+        """Take up the state that `save` wrote.
+
+        Raises:
+            YotoError: If there is no checkpoint, it is damaged, or it belongs to another network.
+        """
+        tensors, state = load_checkpoint(folder)
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "clipper": {}, "ema": {}}
+        for key, value in tensors.items():
+            part, name = key.split("/", 1)
+            parts[part][name] = value
+        try:
+            self.model.load_state_dict(parts["model"])
+            self.optimiser.load(parts["optimiser"])
+            if self.ema is not None:
+                self.ema.load(parts["ema"])
+        except (RuntimeError, KeyError) as error:
+            found = str(error).splitlines()[-1].strip()
+            raise YotoError(
+                f"{str(folder)!r} should hold the state of this recipe's network. Found: {found} "
+                "Usually: the network's code changed since; start the run anew."
+            ) from None
+        self.clipper.load(parts["clipper"], self.optimiser.parameters[0].device)
+        self.step, self.best = state["step"], state["best"]
+        self.monitor.reference = state["reference"]
+        self.earlier = (state["seconds"], state["cpu_seconds"])

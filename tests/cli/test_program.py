@@ -1,0 +1,142 @@
+"""Help, version, exit codes, and errors as one line."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+import yoto as package
+from yoto.cli import program
+from yoto.errors import YotoError
+
+COMMANDS = ["train", "sweep", "compare", "models", "export", "reconstruct", "sample"]
+
+
+def test_version(yoto):
+    assert yoto("--version") == (0, f"yoto {package.__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"]])
+def test_help_lists_every_command(yoto, arguments):
+    code, out, err = yoto(*arguments)
+    assert (code, err) == (0, "")
+    assert all(f"  {command} " in out for command in COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(yoto, command):
+    code, out, err = yoto(command, "--help")
+    assert (code, err) == (0, "")
+    assert out.startswith(f"Usage: yoto {command}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["trian"], "yoto: No such command 'trian'. Did you mean 'train'?; see yoto --help"),
+        (["--nothing"], "yoto: No such option: --nothing; see yoto --help"),
+        (["train"], "yoto train: Missing argument 'RECIPE'; see yoto train --help"),
+        (["sample", "--bta", "4"], "yoto sample: No such option: --bta"),
+        (["train", "vae/digits", "--devices", "0"], "yoto train: Invalid value for '--devices'"),
+        (["sweep"], "yoto sweep: Missing argument 'RUN|MODEL'; see yoto sweep --help"),
+        (["models", "extra"], "yoto models: Got unexpected extra argument"),
+    ],
+)
+def test_a_usage_error_is_one_line_that_points_to_the_help(yoto, arguments, expected):
+    code, out, err = yoto(*arguments)
+    assert (code, out) == (2, "")
+    assert err.startswith(expected)
+    assert err.count("\n") == 1
+    assert err.rstrip().endswith("--help")
+
+
+def failing(error):
+    def models(*arguments, **options):
+        raise error
+
+    return models
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (YotoError("`x` should be\n1. Found 2."), 2, "yoto models: `x` should be 1. Found 2."),
+        (OSError(28, "No space left on device", "a.png"), 1, "yoto models: a.png: No space left on device"),
+        (KeyboardInterrupt(), 130, ""),
+        (
+            ZeroDivisionError("division\nby zero"),
+            1,
+            "yoto: internal error: ZeroDivisionError: division by zero; YOTO_DEBUG=1 prints the traceback",
+        ),
+    ],
+)
+def test_errors_inside_a_command(yoto, monkeypatch, error, code, line):
+    monkeypatch.setattr("yoto.bundle.listing", failing(error))
+    outcome = yoto("models")
+    assert outcome.code == code
+    assert outcome.out == ""
+    assert outcome.err.count("\n") <= 1
+    assert outcome.err.strip() == line
+
+
+@pytest.mark.parametrize("how", ["option", "environment"])
+def test_debug_prints_the_traceback(yoto, monkeypatch, how):
+    monkeypatch.setattr("yoto.bundle.listing", failing(ZeroDivisionError()))
+    monkeypatch.setenv("YOTO_DEBUG", "1" if how == "environment" else "")
+    code, _, err = yoto(*["--debug"] * (how == "option"), "models")
+    assert code == 1
+    assert err.startswith("Traceback")
+    assert "yoto: internal error" in err
+
+
+def test_the_command_in_front_of_a_message_is_the_one_that_ran(capsys):
+    program.report(["--debug", "sample", "-o", "train"], "what")
+    assert capsys.readouterr().err == "yoto sample: what\n"
+
+
+def test_a_reader_that_leaves_is_no_error():
+    process = subprocess.run(
+        f"{sys.executable} -m yoto --help | true; exit ${{PIPESTATUS[0]}}",
+        shell=True,
+        executable="/bin/bash",
+        capture_output=True,
+        text=True,
+    )
+    assert process.stderr == ""
+    assert process.returncode in (0, 1)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_knows_recipes_and_needs_no_torch(shell):
+    line = "yoto train vae/"
+    environment = os.environ | {
+        "_YOTO_COMPLETE": f"complete_{shell}",
+        "COMP_WORDS": line,
+        "COMP_CWORD": "2",
+        "_TYPER_COMPLETE_ARGS": line,
+        "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+    }
+    code = "import sys; from yoto.cli import app\ntry: app(prog_name='yoto')\nfinally: sys.exit('torch' in sys.modules)"
+    process = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert process.returncode == 0
+    assert "vae/digits" in process.stdout
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_ctrl_c_ends_with_130_and_no_traceback():
+    code = (
+        "import sys, time; from yoto import bundle, cli\n"
+        "def wait(): print('ready', flush=True); time.sleep(60)\n"
+        "bundle.listing = wait\n"
+        "sys.exit(cli.run(['models']))"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert "Traceback" not in err

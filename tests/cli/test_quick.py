@@ -1,0 +1,140 @@
+"""Help, listings and every error in the arguments answer without importing what takes long."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {
+    "torch",
+    "lightning_fabric",
+    "matplotlib",
+    "numpy",
+    "PIL",
+    "rich",
+    "scipy",
+    "sklearn",
+    "moocore",
+    "onnx",
+    "onnxruntime",
+    "tensorboard",
+}
+
+
+@pytest.fixture
+def quick(tmp_path):
+    """Runs a command line in a process of its own and refuses heavy imports."""
+
+    def run(*arguments):
+        process = subprocess.run(
+            [sys.executable, "-X", "importtime", "-m", "yoto", *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=os.environ | {"YOTO_MODELS": ""},
+        )
+        lines = process.stderr.splitlines()
+        modules = {line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")}
+        assert "yoto.cli.program" in modules
+        assert not modules & HEAVY
+        return process.returncode, [line for line in lines if not line.startswith("import time:")]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["--version"],
+        ["models"],
+        ["models", "--json"],
+        *(
+            [command, "--help"]
+            for command in ("train", "sweep", "compare", "models", "export", "reconstruct", "sample")
+        ),
+    ],
+    ids=" ".join,
+)
+def test_answers(quick, arguments):
+    assert quick(*arguments) == (0, [])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("train vae/digit", "Did you mean 'vae/digits'?"),
+        ("train no.yaml", "Found 'no.yaml'"),
+        ("train vae/digits training.lrr=1", "Did you mean 'lr'?"),
+        ("train vae/digits trainig.lr=1", "'trainig'"),
+        ("train vae/digits widht=2", "Did you mean 'width'?"),
+        ("train vae/digits width=3", "width"),
+        ("train vae/digits training.steps=many", "training.steps"),
+        ("train vae/digits training.steps", "KEY=VALUE"),
+        ("train vae/digits -o file", "'file'"),
+        ("train vae/digits -o file/run", "cannot be written"),
+        ("train vae/digits -o run", "--resume goes on with it"),
+        ("train vae/digits -o new --resume", "needs a run"),
+        ("train vae/digits -o run --resume --force", "give one of them"),
+        ("train vae/digits --accelerator quantum", "--accelerator should be one of auto"),
+        ("train vae/digits --task nothing", "--task should be MODULE:CLASS"),
+        ("sweep {model} --task :Name", "--task should be MODULE:CLASS"),
+        ("sweep nothing", "Found 'nothing'"),
+        ("sweep file", "'file' should be a .safetensors file"),
+        ("sweep run", "should hold model.safetensors"),
+        ("sweep {model} --split tests", "Did you mean 'test'?"),
+        ("sweep {model} -o full", "--force"),
+        ("compare vae/digit", "Did you mean 'vae/digits'?"),
+        ("compare vae/digits --fixed kl=1000", "`kl` should lie in"),
+        ("compare vae/digits --fixed lk=1", "Did you mean 'kl'?"),
+        ("compare vae/digits --fixed kl", "NAME=VALUE"),
+        ("compare vae/digits --multiples x", "--multiples"),
+        ("compare vae/digits --with vae/digit", "Did you mean 'vae/digits'?"),
+        ("compare vae/digits -o file", "'file'"),
+        ("export nothing -o a.onnx", "Found 'nothing'"),
+        ("export {model} -o a.what", "should end in .onnx"),
+        ("export {model} -o a.what --format what", "--format should be one of onnx"),
+        ("export {model} -o a.onnx --at kl=1e6", "`kl` should lie in"),
+        ("export {model} -o a.onnx --at beta=1", "'beta'"),
+        ("export {model} -o a.onnx --at kl=1,2", "one value"),
+        ("export {model} -o a.safetensors", "--at"),
+        ("export {fixed_model} -o a.onnx --at kl=1", "trained for one"),
+        ("export {model} -o file.onnx", "--force replaces it"),
+        ("reconstruct missing.png -o a.png --beta 1 --model {model}", "'missing.png' does not exist"),
+        ("reconstruct full -o a.png --beta 1 --model {model}", "should be a file"),
+        ("reconstruct file -o a.png --beta 1 --model nothing", "Found 'nothing'"),
+        ("reconstruct file -o a.png --beta 1 --model {fixed_model}", "a VAE trained for a range of β"),
+        ("reconstruct file -o a.png --beta 1e6 --model {model}", "`kl` should lie in"),
+        ("reconstruct file -o a.png --beta one --model {model}", "--beta should be a number"),
+        ("reconstruct file -o file.onnx --beta 1 --model {model}", "should end in one of .png"),
+        ("reconstruct file -o file.png --beta 1 --model {model}", "--force replaces it"),
+        ("reconstruct file file.png -o file.png --beta 1 --model {model}", "'file' twice"),
+        ("reconstruct file - -o out --beta 1 --model {model}", "one picture"),
+        ("reconstruct file -o - --json --beta 1 --model {model}", "standard output"),
+        ("sample -o a.png --beta 0.0001 --model {model}", "`kl` should lie in"),
+        ("sample -o a.png --beta 1,nan --model {model}", "nan"),
+        ("sample -o a.png --beta 1,2 --traverse --model {model}", "--traverse needs one β"),
+        ("sample -o file/a.png --beta 1 --model {model}", "cannot be written"),
+        ("sample -o a.png --beta 1 -n 0 --model {model}", "'-n'"),
+    ],
+)
+def test_bad_input_is_one_line_at_once(quick, model, fixed_model, tmp_path, arguments, expected):
+    for name in ("file", "file.png", "file.onnx", "run/recipe.yaml", "full/file"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    before = sorted(tmp_path.rglob("*"))
+    code, lines = quick(*(part.format(model=model, fixed_model=fixed_model) for part in arguments.split()))
+    assert code == 2
+    assert len(lines) == 1
+    assert lines[0].startswith(f"yoto {arguments.split()[0]}: ")
+    assert expected in lines[0]
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_models_reads_headers_only(quick, model, tmp_path):
+    (tmp_path / "runs" / "one").mkdir(parents=True)
+    (tmp_path / "runs" / "one" / "model.safetensors").write_bytes(model.read_bytes())
+    assert quick("models") == (0, [])

@@ -1,0 +1,127 @@
+"""Recipes: published ones are valid, changes reach their key, mistakes are named in one line."""
+
+import pytest
+
+from yoto import recipe
+from yoto.errors import YotoError
+from yoto.recipe import Recipe
+
+MINIMAL = """
+name: mine
+task: vae
+options: {dataset: digits}
+space: {reconstruction: 1.0, kl: {distribution: log-uniform, low: 0.5, high: 128}}
+training: {steps: 10, batch: 8, lr: 1e-2}
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(MINIMAL)
+    return file
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_published_recipes_are_valid_and_name_no_folder(name):
+    published = recipe.read(name)
+    assert isinstance(published, Recipe)
+    assert published.options.get("data") is None
+    assert recipe.from_dict(published.to_dict()) == published
+
+
+def test_defaults_and_yaml_round_trip(path, tmp_path):
+    first = recipe.read(path)
+    assert first.training.lr == 0.01
+    copy = tmp_path / "copy.yaml"
+    copy.write_text(first.dump())
+    assert recipe.read(copy) == first
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "recipe.yaml").write_text(first.dump())
+    assert recipe.read(run) == first
+
+
+def test_changes(path):
+    changed = recipe.read(
+        path, ["training.lr=5e-3", "data=/tmp/x", "fixed={kl: 2}", "training.tilt=[4, 1, -1]", "seed=7", "fixed.kl=3"]
+    )
+    assert changed.training.lr == 0.005
+    assert changed.options["data"] == "/tmp/x"
+    assert changed.fixed == {"kl": 3}
+    assert changed.training.tilt == [4, 1, -1]
+    original = recipe.read(path)
+    keys = {"options.data", "seed", "fixed", "training.lr", "training.tilt", "fixed.kl"}
+    assert set(recipe.differences(original, changed)) == keys
+    assert original.replace({"seed": 7}).seed == 7
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("training.stepz=3", "unknown key 'training.stepz'. Did you mean 'steps'"),
+        ("stepz=3", "Unknown recipe key 'stepz'"),
+        ("training.steps=many", "'training.steps'.*Found 'many'"),
+        ("training.steps=0", "greater than or equal to 1"),
+        ("training.steps=1.5", "Found 1.5"),
+        ("options.dataset=digit", "'dataset'"),
+        ("options.widht=2", "Did you mean 'width'"),
+        ("fixed.kl=1000", r"`kl` should lie in \[0.5, 128\]"),
+        ("fixed.beta=1", "no loss parameter"),
+        ("evaluation.points={kl: [1, 1000]}", r"\[0.5, 128\]"),
+        ("evaluation.points={kl: []}", "should not be empty"),
+        ("evaluation.points={kl: [1, 2], reconstruction: [1]}", "free loss parameter"),
+        ("space.kl.distribution=loguniform", "Did you mean 'log-uniform'"),
+        ("task=vaee", "Did you mean 'vae'"),
+        ("task=os:system", "`task` should be one of"),
+        ("training.accumulate=3", "multiple of `accumulate`"),
+        ("comparison.fixed={trainign.lr: 1}", "dotted recipe keys"),
+        ("training.lr.x=3", "lead through mappings"),
+        ("seed", "key=value"),
+        ("=3", "key=value"),
+    ],
+)
+def test_mistakes_are_named(path, change, message):
+    with pytest.raises(YotoError, match=message) as caught:
+        recipe.read(path, [change])
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [", "should be a YAML file"),
+        ("- 1", "mapping"),
+        ("name: x", "is missing"),
+        ("\x00", "should be a YAML file"),
+    ],
+)
+def test_unreadable_files(tmp_path, text, message):
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(YotoError, match=message) as caught:
+        recipe.read(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_names_get_a_hint():
+    with pytest.raises(YotoError, match="Did you mean 'vae/digits'"):
+        recipe.read("vae/digit")
+
+
+def test_points_are_zipped_and_completed_with_medians():
+    space = Recipe.model_validate(
+        {
+            "name": "x",
+            "task": "vae",
+            "space": {
+                "a": {"distribution": "log-uniform", "low": 1, "high": 100},
+                "b": {"distribution": "uniform", "low": 0, "high": 4},
+            },
+            "training": {"steps": 1, "batch": 1},
+        }
+    ).loss_space()
+    assert recipe.points(space, {"a": [1.0, 50.0]}) == [{"a": 1.0, "b": 2.0}, {"a": 50.0, "b": 2.0}]
+    assert recipe.points(space, {"a": [1.0, 50.0], "b": [3.0]}) == [{"a": 1.0, "b": 3.0}, {"a": 50.0, "b": 3.0}]
+    with pytest.raises(YotoError, match="one length"):
+        recipe.points(space, {"a": [1.0, 2.0, 3.0], "b": [1.0, 2.0]})

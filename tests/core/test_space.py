@@ -1,0 +1,205 @@
+"""The loss space: draws follow the distribution, ranges are held, the encoding is scaled, JSON is complete."""
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from yoto.errors import YotoError
+from yoto.space import Choice, Fixed, LogUniform, LossSpace, Simplex, Uniform
+
+SPACE = LossSpace(
+    content=1.0,
+    kl=LogUniform(0.125, 512.0),
+    offset=Uniform(-2.0, 3.0, weight=False),
+    mix=Simplex("fine", "coarse", "whole"),
+    style=Choice("waves", "stars"),
+)
+
+
+def test_names_and_columns():
+    assert SPACE.names == ("content", "kl", "offset", "fine", "coarse", "whole", "style:waves", "style:stars")
+    assert SPACE.free == ("kl", "offset", "mix", "style")
+    assert SPACE.fixed == ("content",)
+    assert SPACE.weights == ("content", "kl", "fine", "coarse", "whole")
+    assert SPACE.free_weights == ("kl", "fine", "coarse", "whole")
+
+
+@pytest.mark.parametrize("method", ["iid", "stratified", "sobol"])
+def test_draws_follow_the_distribution(method):
+    lam = SPACE.sample(4096, torch.Generator().manual_seed(1), method).double()
+    assert lam.shape == (4096, 8)
+    assert torch.equal(lam[:, 0], torch.ones(4096).double())
+    position = (lam[:, 1] / 0.125).log() / math.log(4096)
+    assert stats.kstest(position.numpy(), "uniform").pvalue > 1e-3
+    assert stats.kstest(((lam[:, 2] + 2) / 5).numpy(), "uniform").pvalue > 1e-3
+    weights = lam[:, 3:6]
+    assert weights.sum(1).sub(1).abs().max() < 1e-6
+    assert weights.min() >= 1e-3 * (1 - 1e-6)
+    share = ((weights - 1e-3) / (1 - 3e-3)).numpy()
+    assert stats.kstest(share[:, 1], stats.beta(1, 2).cdf).pvalue > 1e-3
+    assert lam[:, 6:].sum(1).eq(1).all()
+    assert abs(float(lam[:, 6].mean()) - 0.5) < 0.05
+
+
+def test_dirichlet_with_another_concentration():
+    space = LossSpace(mix=Simplex("a", "b", concentration=0.5, minimum=1e-4))
+    a = space.sample(4096, torch.Generator().manual_seed(0), "iid")[:, 0].double()
+    assert stats.kstest(((a - 1e-4) / (1 - 2e-4)).numpy(), stats.beta(0.5, 0.5).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("method", ["iid", "stratified", "sobol"])
+def test_columns_are_independent(method):
+    space = LossSpace(a=LogUniform(0.1, 10), b=LogUniform(0.1, 10), c=Uniform(0, 1))
+    lam = space.sample(4096, torch.Generator().manual_seed(0), method).double().numpy()
+    for i, j in ((0, 1), (0, 2), (1, 2)):
+        assert abs(stats.spearmanr(lam[:, i], lam[:, j]).statistic) < 0.05
+
+
+def test_stratified_draws_visit_every_stratum_once():
+    lam = LossSpace(kl=LogUniform(0.5, 128)).sample(128, torch.Generator().manual_seed(3)).double()
+    position = (lam[:, 0] / 0.5).log() / math.log(256)
+    assert sorted((position * 128).floor().int().tolist()) == list(range(128))
+
+
+@pytest.mark.parametrize("tilt", [4.0, -1.0, 1e-12])
+def test_tilt_changes_the_density_as_documented(tilt):
+    lam = LossSpace(kl=LogUniform(1, math.e)).sample(8192, torch.Generator().manual_seed(0), "iid", tilt=tilt)
+    position = lam[:, 0].double().log()
+    cdf = (lambda u: u) if abs(tilt) < 1e-6 else (lambda u: (1 - (-tilt * u).exp()) / (1 - math.exp(-tilt)))
+    expected = cdf(position.clamp(0, 1))
+    assert stats.kstest(expected.numpy(), "uniform").pvalue > 1e-3
+
+
+def test_the_stream_is_the_generators_own():
+    first = SPACE.sample(16, torch.Generator().manual_seed(5))
+    torch.rand(7)
+    assert torch.equal(first, SPACE.sample(16, torch.Generator().manual_seed(5)))
+
+
+def test_grid_is_even_in_probability_and_has_the_ends():
+    space = LossSpace(a=1.0, kl=LogUniform(0.125, 512.0))
+    expected = [2.0**k for k in range(-3, 10)]
+    assert torch.allclose(space.grid(13)[:, 1], torch.tensor(expected))
+    assert space.grid(1)[0, 1] == pytest.approx(8.0)
+    two = LossSpace(a=LogUniform(1, 100), b=Uniform(0, 2))
+    assert two.grid(3).tolist() == [
+        pytest.approx(row) for row in ([1, 1], [10, 1], [100, 1], [10, 0], [10, 1], [10, 2])
+    ]
+    assert two.grid(8, joint=True).shape == (8, 2)
+    assert len(LossSpace(style=Choice("a", "b", "c")).grid(7)) == 3
+
+
+def test_simplex_grid_stays_on_the_simplex():
+    for m in (2, 3, 4):
+        grid = LossSpace(mix=Simplex(*"abcd"[:m])).grid(5)
+        assert len(grid) == (5 if m == 2 else 5 * m)
+        assert grid.sum(1).sub(1).abs().max() < 1e-6
+        assert grid.min() > 0
+
+
+@given(st.floats(0.125, 512.0))
+def test_point_and_encode_agree_with_the_closed_form(kl):
+    space = LossSpace(reconstruction=1.0, kl=LogUniform(0.125, 512.0))
+    lam = space.point(kl=kl)
+    assert lam.tolist() == pytest.approx([1.0, kl], rel=1e-6)
+    u = 2 * math.log(kl / 0.125) / math.log(4096) - 1
+    features = space.encode(lam, fourier=2).tolist()
+    waves = [f(k * math.pi * u / 2) for f in (math.sin, math.cos) for k in (1, 2)]
+    assert features == pytest.approx([u, *waves], abs=1e-5)
+    assert space.encode(lam, raw=True).tolist() == pytest.approx([math.log(kl)], abs=1e-5)
+    assert space.encoded_size(2) == 5
+
+
+def test_encoding_is_standardised():
+    encoded = SPACE.encode(SPACE.sample(8192, torch.Generator().manual_seed(0)))
+    assert encoded.shape[1] == SPACE.encoded_size() == 1 + 1 + 3 + 2
+    assert encoded[:, :2].abs().max() <= 1 + 1e-5
+    assert encoded[:, 2:5].mean().abs() < 0.02
+    assert encoded[:, 2:5].square().mean() == pytest.approx(1.0, abs=0.05)
+    scaled = SPACE.point(kl=1, offset=0, fine=0.2, coarse=0.3, whole=0.5, style="waves")
+    tripled = scaled.clone()
+    tripled[3:6] *= 3
+    assert torch.allclose(SPACE.encode(scaled), SPACE.encode(tripled), atol=1e-5)  # only ratios matter
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({}, "`kl` is free"),
+        ({"kl": 4}, "`offset` is free"),
+        ({"kll": 4}, "Did you mean 'kl'"),
+        ({"kl": 1000, "offset": 0}, r"`kl` should lie in \[0.125, 512\]"),
+        ({"kl": "x"}, "`kl` should be a number"),
+        ({"kl": float("nan")}, "finite"),
+        ({"kl": True}, "should be a number"),
+        ({"content": 2.0}, "`content` is fixed at 1"),
+        ({"kl": 1, "offset": 9}, "`offset` should lie in"),
+        ({"kl": 1, "offset": 0, "fine": 0.5, "coarse": 0.5}, "Missing: whole"),
+        ({"kl": 1, "offset": 0, "fine": 0.5, "coarse": 0.5, "whole": 0.5, "style": "waves"}, "sum to 1"),
+        ({"kl": 1, "offset": 0, "mix": {"fine": 0.2, "coarse": 0.3, "whole": 0.5}, "style": "wave"}, "Did you mean"),
+        ({"kl": 1, "offset": 0, "mix": {"fine": 0.2, "coarse": 0.3, "whole": 0.5}, "style": {"waves": 0.7}}, "sum 0.7"),
+    ],
+)
+def test_point_errors_name_the_parameter_and_its_range(values, message):
+    with pytest.raises(YotoError, match=message):
+        SPACE.point(values)
+
+
+def test_extrapolation_and_blends_on_request():
+    space = LossSpace(kl=LogUniform(1, 10), style=Choice("a", "b"))
+    lam = space.point(kl=100, style={"a": 0.25, "b": 0.75}, extrapolate=True)
+    assert lam.tolist() == [100, 0.25, 0.75]
+    assert space.describe(lam) == {"kl": 100, "style:a": 0.25, "style:b": 0.75}
+    with pytest.raises(YotoError, match="above 0"):
+        space.point(kl=-1, style="a", extrapolate=True)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        LossSpace,
+        lambda: LossSpace(a=LogUniform(0, 1)),
+        lambda: LossSpace(a=LogUniform(2, 1)),
+        lambda: LossSpace(a=Uniform(-1, 1)),
+        lambda: LossSpace(a=1.0, mix=Simplex("a", "b")),
+        lambda: LossSpace(a=-1.0),
+        lambda: LossSpace(mix=Simplex("a", "b", minimum=0.6)),
+        lambda: LossSpace(style=Choice("a")),
+        lambda: LossSpace(a={"distribution": "loguniform", "low": 1, "high": 2}),
+        lambda: LossSpace(a={"distribution": "uniform", "lo": 1, "high": 2}),
+        lambda: LossSpace.from_dict([1]),
+        lambda: LossSpace(a=1.0).grid(0),
+        lambda: LossSpace(a=Uniform(0, 1)).sample(3, method="grid"),
+    ],
+)
+def test_bad_spaces_are_refused(build):
+    with pytest.raises(YotoError):
+        build()
+
+
+def test_json_round_trip():
+    again = LossSpace.from_json(SPACE.to_json())
+    assert again == SPACE
+    assert hash(again) == hash(SPACE)
+    assert again.names == SPACE.names
+    assert again != LossSpace(content=1.0)
+    short = LossSpace.from_dict({"a": 1, "b": {"distribution": "log-uniform", "low": 1, "high": 2}})
+    assert short == LossSpace(a=Fixed(1.0), b=LogUniform(1, 2))
+
+
+def test_combine_is_the_weighted_sum_and_checks_names():
+    space = LossSpace(rate=LogUniform(0.1, 10), distortion=1.0, gamma=Uniform(0, 5, weight=False))
+    terms = {"distortion": torch.rand(6), "rate": torch.rand(6)}
+    lam = space.sample(6)
+    assert torch.allclose(space.combine(terms, lam), lam[:, 0] * terms["rate"] + terms["distortion"])
+    assert torch.allclose(space.combine(terms, lam[2])[2], space.combine(terms, lam)[2])
+    with pytest.raises(YotoError, match=r"'ratio' has no weight.*Did you mean 'rate'"):
+        space.combine({**terms, "ratio": terms["rate"]}, lam)
+    with pytest.raises(YotoError, match="include rate"):
+        space.combine({"distortion": terms["distortion"]}, lam)
+    with pytest.raises(YotoError, match=r"shape \[B\]"):
+        space.combine({**terms, "rate": torch.rand(6, 2)}, lam)

@@ -1,0 +1,192 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from yoto.errors import YotoError
+from yoto.training.optimisers import QUINTIC, Muon, make_optimiser, orthogonalise
+
+
+def reference_orthogonalise(matrix, steps=5):
+    """The iteration as published, in float64."""
+    a, b, c = QUINTIC
+    x = matrix.double()
+    x = x / x.norm()
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return x
+
+
+@pytest.mark.parametrize("shape", [(3, 3), (4, 36), (32, 288), (1, 7), (96, 100)])
+def test_orthogonalise_follows_the_published_iteration(shape):
+    matrices = torch.randn(3, *shape)
+    expected = torch.stack([reference_orthogonalise(matrix) for matrix in matrices])
+    torch.testing.assert_close(orthogonalise(matrices).double(), expected, rtol=0, atol=2e-4)
+    torch.testing.assert_close(orthogonalise(matrices[0]).double(), expected[0], rtol=0, atol=2e-4)
+
+
+def test_singular_values_come_near_one():
+    values = torch.linalg.svdvals(orthogonalise(torch.randn(16, 40)))
+    assert 0.6 < values.min() < values.max() < 1.3
+
+
+def test_badly_conditioned_and_zero_matrices_stay_finite():
+    thin = torch.randn(64, 1) @ torch.randn(1, 64) + 1e-6 * torch.randn(64, 64)
+    result = orthogonalise(torch.stack([thin, torch.zeros(64, 64), 1e-20 * torch.randn(64, 64)]))
+    assert result.isfinite().all()
+    assert result[1].abs().max() == 0
+    assert torch.linalg.svdvals(result)[0].max() < 1.3
+
+
+def reference_step(weight, gradients, lr, decay, momentum=0.95):
+    """Muon of a matrix [rows, columns], one matrix at a time."""
+    buffer = torch.zeros_like(weight)
+    for gradient in gradients:
+        buffer = momentum * buffer + (1 - momentum) * gradient
+        update = momentum * buffer + (1 - momentum) * gradient
+        tall = update.shape[0] > update.shape[1]
+        direction = reference_orthogonalise(update.T if tall else update)
+        direction = direction.T if tall else direction
+        weight = weight * (1 - lr * decay) - lr * 0.2 * math.sqrt(max(weight.shape)) * direction
+    return weight
+
+
+@pytest.mark.parametrize(
+    ("layer", "to_matrix"),
+    [
+        (nn.Linear(12, 5), lambda w: w),
+        (nn.Linear(5, 12), lambda w: w),
+        (nn.Conv2d(3, 8, 3), lambda w: w.reshape(8, 27)),
+        (nn.ConvTranspose2d(3, 8, 2), lambda w: w.transpose(0, 1).reshape(8, 12)),
+    ],
+    ids=["wide", "tall", "kernel", "transposed kernel"],
+)
+def test_muon_steps_each_matrix_as_a_reference_does(layer, to_matrix):
+    optimiser = make_optimiser(layer, lr=0.03, weight_decay=0.1)
+    start = layer.weight.detach().double()
+    gradients = [torch.randn_like(layer.weight) for _ in range(3)]
+    for gradient in gradients:
+        layer.weight.grad = gradient.clone()
+        optimiser.step()
+    expected = reference_step(to_matrix(start), [to_matrix(g).double() for g in gradients], 0.03, 0.1)
+    torch.testing.assert_close(to_matrix(layer.weight.detach()).double(), expected, rtol=0, atol=1e-4)
+
+
+def test_muon_agrees_with_torch_on_matrices():
+    layers = [nn.Linear(20, 10, bias=False) for _ in range(2)]
+    layers[1].load_state_dict(layers[0].state_dict())
+    ours = Muon(layers[0].parameters(), 0.02)
+    theirs = torch.optim.Muon(layers[1].parameters(), 0.02, weight_decay=0.0, adjust_lr_fn="match_rms_adamw")
+    for _ in range(3):
+        gradient = torch.randn(10, 20)
+        for layer, optimiser in zip(layers, (ours, theirs), strict=True):
+            layer.weight.grad = gradient.clone()
+            optimiser.step()
+    # torch iterates in bfloat16, which is good to about 1 % of a step of 0.02 · 0.2 · sqrt(20) / sqrt(20)
+    torch.testing.assert_close(layers[0].weight, layers[1].weight, rtol=0, atol=1e-3)
+
+
+def test_equal_shapes_in_one_batch_are_stepped_independently():
+    net = nn.Sequential(nn.Linear(6, 6, bias=False), nn.Linear(6, 6, bias=False))
+    alone = nn.Linear(6, 6, bias=False)
+    alone.load_state_dict(net[1].state_dict())
+    gradient = torch.randn(6, 6)
+    net[0].weight.grad, net[1].weight.grad, alone.weight.grad = torch.randn(6, 6), gradient.clone(), gradient.clone()
+    make_optimiser(net, lr=0.1).step()
+    make_optimiser(alone, lr=0.1).step()
+    torch.testing.assert_close(net[1].weight, alone.weight)
+
+
+class Mixed(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.plain = nn.ModuleDict(
+            {
+                "conv": nn.Conv2d(2, 4, 3),
+                "up": nn.ConvTranspose2d(4, 2, 2),
+                "norm": nn.LayerNorm([4, 3, 3]),
+                "table": nn.Embedding(5, 4),
+                "head": nn.Linear(4, 4),
+            }
+        )
+        self.film = nn.Linear(2, 8)
+
+
+def test_who_steps_what_at_which_rate():
+    model = Mixed()
+    optimiser = make_optimiser(
+        model, lr=1.0, adam_lr=0.5, conditioning_lr=0.25, weight_decay=0.1, conditioning=model.film
+    )
+    found = {
+        optimiser.names[p]: (type(part).__name__, g["lr"], g["weight_decay"])
+        for part in optimiser.parts
+        for g in part.param_groups
+        for p in g["params"]
+    }
+    assert {name for name, entry in found.items() if entry == ("Muon", 1.0, 0.1)} == {
+        "plain.conv.weight", "plain.up.weight", "plain.head.weight",
+    }  # fmt: skip
+    assert {name for name, entry in found.items() if entry == ("AdamW", 0.25, 0.0)} == {"film.weight", "film.bias"}
+    assert {entry for name, entry in found.items() if "norm" in name or ("bias" in name and "film" not in name)} == {
+        ("AdamW", 0.5, 0.1)
+    }
+    assert len(found) == len(list(model.parameters()))
+
+
+@pytest.mark.parametrize("method", ["adam", "adamw"])
+def test_adam_alone(method):
+    model = Mixed()
+    optimiser = make_optimiser(model, method=method, lr=0.1, adam_lr=9.0, conditioning=model.film)
+    assert [type(part).__name__ for part in optimiser.parts] == ["AdamW"]
+    assert {group["lr"] for group in optimiser.groups()} == {0.1}
+
+
+def test_weight_decay_is_decoupled_and_spares_the_conditioning_network():
+    model = Mixed()
+    before = {name: value.detach().clone() for name, value in model.named_parameters()}
+    optimiser = make_optimiser(model, lr=0.1, weight_decay=0.5, conditioning=model.film)
+    for parameter in model.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimiser.step()
+    for name, value in model.named_parameters():
+        torch.testing.assert_close(value.detach(), before[name] * (1.0 if "film" in name else 0.95))
+
+
+def test_scale_is_relative_to_the_initial_rates():
+    optimiser = make_optimiser(nn.Linear(3, 3), lr=0.2, adam_lr=0.1)
+    optimiser.scale(0.5)
+    optimiser.scale(0.5)
+    assert sorted(group["lr"] for group in optimiser.groups()) == [0.05, 0.1]
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_state_goes_on_exactly(layout):
+    def steps(net, optimiser, count, offset):
+        for step in range(count):
+            generator = torch.Generator().manual_seed(offset + step)
+            for parameter in net.parameters():
+                parameter.grad = torch.randn(parameter.shape, generator=generator)
+            optimiser.step()
+
+    first = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ConvTranspose2d(4, 2, 2)).to(memory_format=layout)
+    one = make_optimiser(first, lr=0.1)
+    steps(first, one, 3, 0)
+    second = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ConvTranspose2d(4, 2, 2)).to(memory_format=layout)
+    second.load_state_dict(first.state_dict())
+    two = make_optimiser(second, lr=0.1)
+    two.load({name: value.contiguous().clone() for name, value in one.tensors().items()})
+    steps(first, one, 2, 3)
+    steps(second, two, 2, 3)
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_vectors_are_not_for_muon():
+    with pytest.raises(YotoError, match="at least 2 dimensions"):
+        Muon([nn.Parameter(torch.zeros(3))])
+
+
+def test_nothing_to_train_is_an_error():
+    with pytest.raises(YotoError, match="parameters to train"):
+        make_optimiser(nn.ReLU(), lr=0.1)

@@ -1,0 +1,179 @@
+import json
+import os
+import signal
+import time
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from training.toy import ToyTask, recipe
+from yoto.errors import YotoError
+from yoto.training import train
+from yoto.training.checkpoint import load_checkpoint
+
+OVERRIDES = {
+    "muon, everything": {
+        "ema": 0.9, "tilt": [4.0, -1.0], "weight_decay": 0.01, "validate_every": 10, "clip_factor": 1.01
+    },
+    "adam": {"optimiser": "adam", "schedule": "steps", "milestones": [5, 12]},
+    "channels last, parts": {"channels_last": True, "accumulate": 2, "sampling": "sobol"},
+    "fixed": {"fixed": {"kl": 2.0}, "ema": 0.9},
+}  # fmt: skip
+
+
+class Stopping(ToyTask):
+    """Calls `act` in the terms of step `step`."""
+
+    def __init__(self, step, act):
+        super().__init__()
+        self.step, self.act = step, act
+
+    def terms(self, net, batch, at):
+        terms = super().terms(net, batch, at)
+        if net.training and self.calls == self.step:
+            self.act()
+        return terms
+
+
+def run(out, task=None, *, overrides, **arguments):
+    return train(recipe(**overrides), out, task=task or ToyTask(), progress=False, **arguments)
+
+
+def same_weights(a, b):
+    for read in (lambda out: load_checkpoint(out / "last")[0], lambda out: load_file(out / "model.safetensors")):
+        left, right = read(a), read(b)
+        assert left.keys() == right.keys()
+        for name, value in left.items():
+            assert torch.equal(value, right[name]), name
+
+
+@pytest.mark.parametrize("overrides", OVERRIDES.values(), ids=OVERRIDES)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_by_a_signal_and_resumed(tmp_path, overrides, number):
+    run(tmp_path / "whole", overrides=overrides)
+    parts = overrides.get("accumulate", 1)
+    first = run(tmp_path / "cut", Stopping(9 * parts, lambda: os.kill(os.getpid(), number)), overrides=overrides)
+    assert (first.steps, first.finished, first.signal) == (9, False, number)
+    assert not json.loads((tmp_path / "cut" / "run.json").read_text())["finished"]
+    second = run(tmp_path / "cut", overrides=overrides, resume=True)
+    assert (second.steps, second.finished, second.signal) == (20, True, None)
+    same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_stopped_by_the_clock_and_resumed_several_times(tmp_path, monkeypatch):
+    overrides = OVERRIDES["muon, everything"]
+    run(tmp_path / "whole", overrides=overrides)
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+
+    def minutes_pass():
+        now[0] += 600.0
+
+    steps = []
+    for resume in (False, True, True):
+        result = run(tmp_path / "cut", Stopping(5, minutes_pass), overrides=overrides, resume=resume, max_minutes=5.0)
+        assert not result.finished
+        assert result.signal is None
+        steps.append(result.steps)
+    assert steps[0] == 5
+    assert steps == sorted(set(steps))
+    result = run(tmp_path / "cut", overrides=overrides, resume=True)
+    assert result.finished
+    assert result.seconds == pytest.approx(1800.0)
+    same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_no_time_at_all_leaves_the_initial_weights(tmp_path):
+    result = run(tmp_path / "cut", overrides={}, max_minutes=0.0)
+    assert (result.steps, result.finished) == (0, False)
+    run(tmp_path / "cut", overrides={}, resume=True)
+    run(tmp_path / "whole", overrides={})
+    same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_anew(tmp_path):
+    def die():
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        run(tmp_path / "cut", Stopping(3, die), overrides={})
+    run(tmp_path / "cut", overrides={}, resume=True)
+    run(tmp_path / "whole", overrides={})
+    same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path):
+    def die():
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        run(tmp_path / "cut", Stopping(17, die), overrides={})
+    run(tmp_path / "cut", overrides={}, resume=True)
+    run(tmp_path / "whole", overrides={})
+    same_weights(tmp_path / "whole", tmp_path / "cut")
+    steps = [line.split(",")[0] for line in (tmp_path / "cut" / "log.csv").read_text().splitlines()]
+    assert steps == ["step", "5", "10", "15", "20"]
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path):
+    overrides = OVERRIDES["muon, everything"]
+    first = run(tmp_path, overrides=overrides)
+    checkpoint = {p: p.read_bytes() for p in (tmp_path / "last").iterdir()}
+    written = load_file(tmp_path / "model.safetensors")
+    again = run(tmp_path, overrides=overrides, resume=True)
+    assert again.finished
+    assert checkpoint == {p: p.read_bytes() for p in (tmp_path / "last").iterdir()}
+    for name, value in load_file(tmp_path / "model.safetensors").items():
+        assert torch.equal(value, written[name])
+    for a, b in zip(first.model.parameters(), again.model.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"lr": 0.5}, r"`training.lr` should be .* 0.01. Found 0.5"),
+        ({"seed": 3}, r"`seed` should be .* 0. Found 3"),
+        ({"fixed": {"kl": 1.0}}, "`fixed"),
+        ({"space__kl__high": 20.0}, "`space.kl.high`"),
+    ],
+)
+def test_a_changed_recipe_is_refused(tmp_path, change, message):
+    run(tmp_path, overrides={"steps": 3})
+    with pytest.raises(YotoError, match=message):
+        run(tmp_path, overrides={"steps": 3, **change}, resume=True)
+
+
+def test_what_does_not_bear_on_the_weights_may_change(tmp_path):
+    run(tmp_path, overrides={"steps": 3})
+    assert run(tmp_path, overrides={"steps": 3, "log_every": 1, "name": "other"}, resume=True).finished
+    assert "name: other" in (tmp_path / "recipe.yaml").read_text()
+
+
+def test_evaluation_bears_on_the_weights_only_where_it_picks_the_best(tmp_path):
+    run(tmp_path / "a", overrides={"steps": 3})
+    assert run(tmp_path / "a", overrides={"steps": 3, "evaluation__seed": 1}, resume=True).finished
+    run(tmp_path / "b", overrides={"steps": 3, "validate_every": 2})
+    with pytest.raises(YotoError, match=r"`evaluation.seed`"):
+        run(tmp_path / "b", overrides={"steps": 3, "validate_every": 2, "evaluation__seed": 1}, resume=True)
+
+
+def test_a_damaged_checkpoint_is_refused(tmp_path):
+    run(tmp_path, overrides={})
+    next((tmp_path / "last").glob("*.safetensors")).write_bytes(b"")
+    with pytest.raises(YotoError, match="as it was written"):
+        run(tmp_path, overrides={}, resume=True)
+
+
+def test_another_network_is_refused(tmp_path):
+    class Wider(ToyTask):
+        def network(self):
+            net = super().network()
+            net.code = torch.nn.Linear(16, 7)
+            return net
+
+    run(tmp_path, overrides={}, max_minutes=0.0)
+    with pytest.raises(YotoError, match="this recipe's network") as info:
+        run(tmp_path, Wider(), overrides={}, resume=True)
+    assert "\n" not in str(info.value)
