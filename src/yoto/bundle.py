@@ -125,7 +125,8 @@ def read_header(name_or_path: str | os.PathLike[str]) -> Header:
         )
     if metadata.get("version") != str(VERSION):
         raise YotoError(
-            f"{str(path)!r} has bundle version {metadata.get('version')}; this yoto reads version {VERSION}. Upgrade yoto."
+            f"{str(path)!r} has bundle version {metadata.get('version')}; this yoto reads version "
+            f"{VERSION}. Upgrade yoto."
         )
     try:
         content = {key: json.loads(metadata[key]) for key in ("space", "conditioning", "recipe", "curve", "info")}
@@ -204,8 +205,12 @@ def packed(state: Mapping[str, Any], metadata: Mapping[str, str], half: bool = F
         tensors[name] = value.clone(memory_format=torch.contiguous_format)
     plain = serialise(tensors, dict(metadata))
     (length,) = struct.unpack("<Q", plain[:8])
-    sha256 = digest(json.loads(plain[8 : 8 + length]), plain[8 + length :])
-    return serialise(tensors, {**metadata, "sha256": sha256})
+    header, data = json.loads(plain[8 : 8 + length]), plain[8 + length :]
+    # The library writes metadata in an order of its own; written in ours, equal models give equal files.
+    header["__metadata__"] = {**metadata, "sha256": digest(header, data)}
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
 
 
 def digest(header: Mapping[str, Any], data: bytes) -> str:

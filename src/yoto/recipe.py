@@ -117,10 +117,14 @@ class Comparison(Section):
 
 
 class Recipe(Section):
-    """A training run. `fixed` gives the free parameters of a network that is trained for one λ alone."""
+    """A training run.
+
+    `task` is a registered name, or "" where the task is given as an object (or with --task). `fixed` gives the free
+    parameters of a network that is trained for one λ alone.
+    """
 
     name: str
-    task: str
+    task: str = ""
     space: dict[str, Any]
     options: dict[str, Any] = {}
     seed: int = 0
@@ -287,7 +291,8 @@ def from_dict(data: Mapping[str, Any]) -> Recipe:
     """A checked recipe from its mapping: schema, loss space, task options, fixed values and points."""
     recipe = validated(Recipe, data, "recipe")
     space = recipe.loss_space()
-    check_options(recipe.task, recipe.options)
+    if recipe.task:
+        check_options(recipe.task, recipe.options)
     if recipe.fixed is not None:
         space.check(recipe.fixed)
     recipe.evaluation_points()

@@ -26,9 +26,10 @@ class Task(Protocol):
     The network comes bound: `net` below is `model.at(λ)` of a conditional model or a plain network that was trained
     for one λ, so that the same lines serve both.
 
-    Two methods are optional. `references(data) -> dict[str, TradeoffCurve]` gives curves to show beside the model's
-    (classic codecs). `floor(split) -> float | None` gives a bound that no model's loss passes, in the loss's unit;
-    regret is then also reported over it.
+    Optional: `references(data) -> dict[str, TradeoffCurve]` gives curves to show beside the model's (classic codecs);
+    `floor(split) -> float | None` a bound that no model's loss passes, over which regret is then also reported;
+    `examples(method) -> dict[str, Tensor]` example inputs of the network's methods by argument name, for export;
+    `units` (of terms, metrics and "loss") and `symbols` (of parameters) are what figures say.
     """
 
     def network(self) -> nn.Module:

@@ -65,6 +65,13 @@ def test_half_precision_halves_the_file_and_loads_as_float32(saved, tmp_path):
     assert path.stat().st_size - small.stat().st_size > 1.5 * loaded.header.parameters
 
 
+def test_equal_models_give_equal_files(saved, tmp_path):
+    model, path = saved
+    again = tmp_path / "again.safetensors"
+    bundle.save(model, again, info={"steps": 3}, curve={"points": [1]})
+    assert again.read_bytes() == path.read_bytes()
+
+
 def test_loading_leaves_the_random_stream_alone(saved):
     plain = net()
     torch.manual_seed(4)

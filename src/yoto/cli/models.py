@@ -148,20 +148,17 @@ def export(
 
 
 def example_inputs(task: Task | None, method: str) -> dict[str, Tensor]:
-    """Tensors that show the shapes of a method's arguments, batch 2.
+    """Tensors that show the shapes of a method's arguments, as the task gives them.
 
     Raises:
-        YotoError: If the task is unknown, or its batches are not the one tensor that `forward` takes.
+        YotoError: If the task gives none.
     """
-    import torch
-
-    from yoto.cli.vae import method_inputs
     from yoto.errors import YotoError
-    from yoto.tasks.vae.task import VAETask
 
-    if isinstance(task, VAETask):
-        return method_inputs(task, method)
-    batch = task.data("test").batch(torch.arange(2), None) if task is not None else None
-    if not isinstance(batch, torch.Tensor) or method != "forward":
-        raise YotoError("This network should take one tensor to be exported here. Export it in Python: yoto.export.")
-    return {"x": batch}
+    examples = getattr(task, "examples", None)
+    if examples is None:
+        raise YotoError(
+            "The model's task should have a method `examples` to be exported here. Use yoto.export in Python."
+        )
+    found: dict[str, Tensor] = examples(method)
+    return found

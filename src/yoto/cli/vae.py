@@ -148,19 +148,3 @@ def terms(task: VAETask, net: Any, image: Tensor, seed: int) -> dict[str, float]
         torch.manual_seed(seed)
         values = task.terms(net, image) | task.metrics(net, image)
     return {name: float(value) for name, value in values.items()}
-
-
-def method_inputs(task: VAETask, method: str) -> dict[str, Tensor]:
-    """Example arguments of a method of the network, batch 2.
-
-    Raises:
-        YotoError: If there is no such method.
-    """
-    import torch
-
-    side, channels = task.options.image
-    x, z = torch.rand(2, channels, side, side), torch.randn(2, task.options.latents)
-    known = {"forward": {"x": x, "noise": z}, "encode": {"x": x}, "decode": {"z": z}}
-    if method not in known:
-        raise YotoError(f"--method should be one of {', '.join(known)}. Found {method!r}.")
-    return known[method]

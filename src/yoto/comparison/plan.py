@@ -19,6 +19,17 @@ if TYPE_CHECKING:
     PointLists = Mapping[str, Sequence[float | str]]
 
 
+CONDITIONAL_ONLY: dict[str, Any] = {
+    "conditioning": {},
+    "comparison.points": None,
+    "training.tilt": None,
+    "training.conditioning_lr": None,
+    "training.balance": None,
+    "training.sampling": "iid",
+}
+"""What a network for one λ has no use for, at its neutral value, so that changing it does not change the references."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Arm:
     """One line of the report: a conditional model, trained once per seed.
@@ -111,7 +122,7 @@ def make_plan(
     doubled = {name for name in names if names.count(name) > 1}
     if doubled:
         raise YotoError(f"Each point and model should be compared once. Found {', '.join(sorted(doubled))} twice.")
-    alone = recipe.replace({"comparison.points": None, **recipe.comparison.fixed})
+    alone = recipe.replace({**CONDITIONAL_ONLY, **recipe.comparison.fixed})
     return Plan(
         seeds=tuple(seeds),
         points=tuple(chosen),

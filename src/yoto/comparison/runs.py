@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
     from yoto.task import Task
 
-NEUTRAL = ("name", "comparison", "training.log_every", "training.checkpoint_every", "options.data", "options.download")
-"""Keys of a recipe that do not bear on the weights of a finished run."""
-
 
 class Stopped(Exception):  # noqa: N818 - no error: the user or a time limit asked for it
     """The comparison was asked to stop; the same call goes on with it.
@@ -70,6 +67,8 @@ def finished(recipe: Recipe, run: Path) -> bool:
     Raises:
         YotoError: If it was made by another recipe.
     """
+    from yoto.training.folder import NEUTRAL
+
     if not (run / "model.safetensors").exists() or not (run / "recipe.yaml").exists():
         return False
     neutral = (*NEUTRAL, *([] if recipe.training.validate_every else ["evaluation"]))

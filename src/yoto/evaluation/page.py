@@ -65,10 +65,7 @@ def page(comparison: Comparison, images: Mapping[str, Image], shown: Sequence[st
         table(*summary.cost_rows(comparison)),
         f"<p>Per seed. {escape(summary.spent_text(comparison))}</p>",
         "<h2>All losses</h2>",
-        f"<p>Full loss in {escape(summary.unit_text(comparison))}, mean over the seeds. Hypervolume: what the "
-        "compared points dominate, larger is better; reference point "
-        + escape(", ".join(f"{name} {value:.5g}" for name, value in comparison.reference_point.items()))
-        + ".</p>",
+        f"<p>{escape(summary.losses_text(comparison))}</p>",
         table(*summary.loss_rows(comparison)),
         glossary(comparison),
         details(comparison),
@@ -175,9 +172,10 @@ def glossary(comparison: Comparison) -> str:
         "geometric mean": "The mean for ratios: no single setting can hide the others.",
     }
     if comparison.floor is not None:
+        value = f"{comparison.floor:.2f} {comparison.unit}".rstrip()
         words["floor"] = (
-            f"{comparison.floor:.2f} {comparison.unit}: no model can have a lower loss, as this part of it is noise "
-            "in the data. Ratios are taken above it, since it would make every model look alike."
+            f"{value}: no model can have a lower loss, as this part of it is noise in the data. Ratios are taken "
+            "above it, since it would make every model look alike."
         )
     rows = "".join(f"<dt>{escape(word)}</dt><dd>{escape(meaning)}</dd>" for word, meaning in words.items())
     return f"<h2>Words</h2><dl>{rows}</dl>"

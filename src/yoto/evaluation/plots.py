@@ -52,8 +52,9 @@ def with_unit(curve: TradeoffCurve, name: str) -> str:
 
 def parameter_label(curve: TradeoffCurve, parameter: str) -> str:
     """A label such as "β, the weight of kl"."""
-    symbol = curve.info.get("symbols", {}).get(parameter, parameter)
-    return f"{symbol}, the weight of {parameter}" if parameter in curve.terms else str(symbol)
+    symbol = curve.info.get("symbols", {}).get(parameter)
+    meaning = f"weight of {parameter}" if parameter in curve.terms else parameter
+    return f"{symbol}, the {meaning}" if symbol and meaning != parameter else str(symbol or meaning)
 
 
 def two_terms(curve: TradeoffCurve, x: str | None, y: str | None) -> tuple[str, str]:

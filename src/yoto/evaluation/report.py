@@ -134,7 +134,6 @@ def text(comparison: Comparison) -> str:
 
 def markdown_report(comparison: Comparison, *, samples: bool) -> str:
     """The whole report as Markdown that refers to the figures beside it."""
-    reference = ", ".join(f"{name} {value:.5g}" for name, value in comparison.reference_point.items())
     one = summary.one_name(comparison)
     parts = [
         f"# {comparison.title}",
@@ -146,9 +145,9 @@ def markdown_report(comparison: Comparison, *, samples: bool) -> str:
         f"![Regret of each conditional model at each {one}](regret.png)",
         "## Trade-off",
         f"![Trade-off curves of the conditional models and the models trained for one {one} alone](tradeoff.png)",
-        f"## Losses ({summary.unit_text(comparison)})",
+        "## Losses",
+        summary.losses_text(comparison),
         markdown(*summary.loss_rows(comparison)),
-        f"Hypervolume of the compared points under minimisation, reference point {reference}: larger is better.",
         "## Cost per seed",
         markdown(*summary.cost_rows(comparison)),
         summary.spent_text(comparison),

@@ -34,18 +34,14 @@ def spread_text(measure: str, spread: Spread) -> str:
     return f"{number(measure, spread.low)} to {number(measure, spread.high)}"
 
 
-def unit_text(comparison: Comparison) -> str:
-    """The loss's unit, or "loss" where the task names none."""
-    return comparison.unit or "loss"
-
-
 def measure_text(comparison: Comparison, measure: str | None = None) -> str:
     """What a measure is, and how to read it."""
+    unit = comparison.unit or "the unit of the loss"
     alone = f"of a model trained for that {one_name(comparison)} alone"
     return {
         "excess": f"loss above the floor, divided by that {alone}: 1 is as good, 1.05 is 5 % worse",
         "ratio": f"loss, divided by that {alone}: 1 is as good, 1.05 is 5 % worse",
-        "difference": f"loss minus that {alone}, in {unit_text(comparison)}: 0 is as good, above 0 is worse",
+        "difference": f"loss minus that {alone}, in {unit}: 0 is as good, above 0 is worse",
     }[measure or comparison.measure]
 
 
@@ -96,7 +92,7 @@ def regret_rows(comparison: Comparison) -> Rows:
         for name in ("ratio", "difference")
         if name != measure and all(name in summary.mean for summary in comparison.summaries)
     ]
-    names = {"ratio": "full-loss ratio", "difference": unit_text(comparison)}
+    names = {"ratio": "full-loss ratio", "difference": comparison.unit or "loss difference"}
     titles = ["model", *[point_label(point, comparison.symbols) for point in comparison.points]]
     titles.append(mean_name(measure))
     several = len(comparison.seeds) > 1
@@ -124,6 +120,16 @@ def loss_rows(comparison: Comparison) -> Rows:
         volume = comparison.volume([curve.at(comparison.points) for curve in curves])
         rows.append([label, *losses, f"{volume.mean:.5g}"])
     return titles, rows
+
+
+def losses_text(comparison: Comparison) -> str:
+    """What the table of `loss_rows` shows."""
+    unit = f" in {comparison.unit}" if comparison.unit else ""
+    reference = ", ".join(f"{name} {value:.5g}" for name, value in comparison.reference_point.items())
+    return (
+        f"Full loss{unit}, mean over the seeds. Hypervolume: what the compared points dominate with every term "
+        f"minimised, larger is better; reference point {reference}."
+    )
 
 
 def mean_cost(costs: Sequence[Cost]) -> Cost:

@@ -238,7 +238,7 @@ def architecture(options: VAEOptions) -> Architecture:
 
     "conv" folds 2x2 pixels into channels (from 16 pixels on), then halves the maps block by block down to a
     side of 4, with 8, 16, 32, ... channels (16, 32, 64, ... for colour), a hidden layer of 128 (256) units;
-    about 150,000 parameters at 28x28.
+    about 160,000 parameters at 28x28.
     """
     side, channels = options.image
     width = options.width

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
+from yoto.errors import YotoError
 from yoto.tasks.vae import losses, metrics
 from yoto.tasks.vae.network import VAE, VAEOutput, architecture
 from yoto.tasks.vae.options import VAEOptions
@@ -25,6 +26,9 @@ class VAETask:
     likelihood they are mapped to [-1, 1] here, so that its nats are those of the paper. `options` may be a
     mapping of `VAEOptions`.
     """
+
+    units: ClassVar[dict[str, str]] = dict.fromkeys(("reconstruction", "kl", "loss"), "nats per image")
+    symbols: ClassVar[dict[str, str]] = {"kl": "β"}
 
     def __init__(self, options: VAEOptions | dict[str, Any] | None = None) -> None:
         given = options if options is not None else {}
@@ -53,6 +57,19 @@ class VAETask:
         from yoto.tasks.vae.data import load
 
         return load(self.options, split)
+
+    def examples(self, method: str) -> dict[str, Tensor]:
+        """Example inputs of a method of the network, two images or latents.
+
+        Raises:
+            YotoError: If there is no such method.
+        """
+        side, channels = self.options.image
+        x, z = torch.rand(2, channels, side, side), torch.randn(2, self.options.latents)
+        known = {"forward": {"x": x, "noise": z}, "encode": {"x": x}, "decode": {"z": z}}
+        if method not in known:
+            raise YotoError(f"`method` should be one of {', '.join(known)}. Found {method!r}.")
+        return known[method]
 
     def picture(self, net: Any, at: Tensor | None = None, *, seed: int) -> np.ndarray:
         """Test images above their reconstructions, above samples from the prior: uint8 [H, W, 3]."""
