@@ -34,6 +34,9 @@ def sweep(
     split: Annotated[str, typer.Option("--split", metavar="|".join(SPLITS), help="Which part of the data.")] = "test",
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The first N examples only.")] = None,
     seed: Annotated[int | None, typer.Option("--seed", metavar="S", help="Of the model's noise.")] = None,
+    scores: Annotated[
+        bool, typer.Option("--scores", help="Numbers of the whole network too, such as disentanglement.")
+    ] = False,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="DIR", help="Folder for CSV, JSON and PNG [default: RUN/sweep]."),
@@ -61,17 +64,17 @@ def sweep(
     folder = output or (Path(model) if Path(model).is_dir() else Path(header.path.stem)) / "sweep"
     checks.output_folder(folder, force=force)
 
-    curve = measure(header, recipe, grid=grid, split=split, limit=limit, seed=seed, task_name=task)
-    curve.to_csv(folder / "curve.csv")
-    curve.to_json(folder / "curve.json")
-    save_plot(curve, folder / "curve.png")
+    curve = measure(header, recipe, grid=grid, split=split, limit=limit, seed=seed, task_name=task, scores=scores)
+    from yoto.evaluation.report import report_sweep
+
+    written = report_sweep(curve, folder)
     if as_json:
         print_json(curve.to_dict())
         return
     columns = {f"at {name}": [point[name] for point in curve.points] for name in curve.parameters}
     columns |= {name: list(curve.series(name)) for name in (*curve.terms, "loss", *curve.metrics)}
     print(table(list(columns), list(zip(*columns.values(), strict=True))))
-    note(f"{folder}: curve.csv, curve.json, curve.png")
+    note(f"{folder}: {', '.join(path.name for path in written)}")
 
 
 def recipe_of(header: Header) -> Recipe:
@@ -97,6 +100,7 @@ def measure(
     limit: int | None,
     seed: int | None,
     task_name: str | None,
+    scores: bool,
 ) -> TradeoffCurve:
     """The trade-off curve of a model by its recipe's settings, but for those given."""
     import torch
@@ -125,13 +129,7 @@ def measure(
         batch=settings.batch,
         limit=limit or settings.limit,
         seed=settings.seed if seed is None else seed,
-        info={"model": recipe.name, "task": header.task, "split": split},
+        scores=scores,
+        info={"model": recipe.name, "task": header.task, "data": recipe.options.get("dataset", ""), "split": split},
     )
 
-
-def save_plot(curve: TradeoffCurve, path: Path) -> None:
-    """Write the curve's figure."""
-    from yoto.files import atomic
-
-    with atomic(path) as temporary:
-        curve.plot().savefig(temporary)

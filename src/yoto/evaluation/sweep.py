@@ -32,6 +32,7 @@ def sweep(
     limit: int | None = None,
     seed: int = 0,
     metrics: bool = True,
+    scores: bool = False,
     info: Mapping[str, Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> TradeoffCurve:
@@ -52,6 +53,7 @@ def sweep(
         limit: The first so many examples only.
         seed: Of the model's random numbers, such as posterior samples.
         metrics: Whether to compute the task's further metrics.
+        scores: Whether to compute the task's numbers of the network as a whole; they join the metrics.
         info: Further entries of the curve's `info`, such as {"data": "fashion-mnist", "split": "test"}.
         progress: Called with the number of examples done and their total.
 
@@ -86,10 +88,13 @@ def sweep(
                 total_of.add({"term": terms, "metric": further, "loss": {"loss": loss}}, len(rows))
             if progress is not None:
                 progress(int(rows[-1]) + 1, total)
+        whole = [task.scores(net, seed=seed) for net in nets] if scores and hasattr(task, "scores") else []
     means, errors = [each.means() for each in sums], [each.errors() for each in sums]
     groups: dict[str, dict[str, tuple[float, ...]]] = {"term": {}, "metric": {}, "loss": {}}
     for group, name in means[0]:
         groups[group][name] = tuple(mean[group, name] for mean in means)
+    for name in whole[0] if whole else ():
+        groups["metric"][name] = tuple(found[name] for found in whole)
     return TradeoffCurve(
         parameters=tuple(sums[0].point),
         points=tuple(each.point for each in sums),

@@ -52,6 +52,14 @@ class VAETask:
         images = self.reconstruct(net, batch)
         return {"mse": metrics.mean_squared_error(images, batch), "psnr": metrics.psnr(images, batch)}
 
+    def scores(self, net: nn.Module, *, seed: int = 0) -> dict[str, float]:
+        """Disentanglement of a network on the shapes world, whose factors are known; nothing for other data sets."""
+        if self.options.dataset not in ("shapes", "shapes3d"):
+            return {}
+        from yoto.tasks.vae.disentanglement import measure
+
+        return measure(self, net, seed=seed)
+
     def data(self, split: Split) -> Data:
         """The images of "train", "validation" or "test" as float [B, C, H, W] in [0, 1] per batch."""
         from yoto.tasks.vae.data import load
