@@ -69,7 +69,7 @@ types: $(STAMP)
 	$(BIN)/mypy
 
 demo: $(STAMP)
-	$(BIN)/yoto compare vae/digits -o build/demo
+	$(BIN)/yoto compare vae/digits -o build/demo --jobs $(JOBS)
 	@echo "Report: $(CURDIR)/build/demo/report.html"
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
 	  $(BIN)/python -m webbrowser "file://$(CURDIR)/build/demo/report.html" >/dev/null; \

@@ -131,6 +131,8 @@ def read_header(name_or_path: str | os.PathLike[str]) -> Header:
     try:
         content = {key: json.loads(metadata[key]) for key in ("space", "conditioning", "recipe", "curve", "info")}
         space = LossSpace.from_dict(content["space"])
+    except YotoError as error:
+        raise YotoError(f"{str(path)!r} holds a loss space that this version does not know: {error}") from None
     except (ValueError, KeyError) as error:
         raise YotoError(f"{str(path)!r} is damaged: its metadata cannot be read. Get the file anew.") from error
     count = 0
@@ -171,10 +173,12 @@ def save(
         recipe: The recipe of the run.
         curve: `TradeoffCurve.to_dict()`.
         info: JSON-able facts about the run.
-        half: Store float32 weights as float16 (they load as float32 again).
+        half: Store float32 weights as float16 (they load as float32 again), but for tensors beyond its range.
     """
     from yoto.conditional import Conditional
+    from yoto.film import refuse_bound
 
+    refuse_bound(model, "save")
     conditional = isinstance(model, Conditional)
     own = model.space if isinstance(model, Conditional) else space or (recipe.loss_space() if recipe else None)
     if own is None:
@@ -200,7 +204,7 @@ def packed(state: Mapping[str, Any], metadata: Mapping[str, str], half: bool = F
     tensors = {}
     for name, tensor in state.items():
         value = tensor.detach().cpu()
-        if half and value.dtype == torch.float32:
+        if half and value.dtype == torch.float32 and bool(value.half().isfinite().all()):
             value = value.half()
         tensors[name] = value.clone(memory_format=torch.contiguous_format)
     plain = serialise(tensors, dict(metadata))
@@ -252,7 +256,8 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
 
     header = read_header(name_or_path)
     state = weights(header.path)
-    recipe = from_dict(header.recipe) if header.recipe is not None else None
+    given = task is not None or net is not None
+    recipe = from_dict(header.recipe, check_task=not given) if header.recipe is not None else None
     if task is None and net is None:
         if not header.task:
             raise YotoError(
@@ -267,6 +272,8 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     if header.conditioning is not None:
         with torch.random.fork_rng(devices=[]):
             model = condition(net, header.space, **header.conditioning)
+    if any(t.dtype == torch.float64 for t in state.values()):
+        model = model.double()
     restore(model, state, str(header.path))
     return Bundle(model.eval(), header, task, recipe)
 

@@ -18,8 +18,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
 from yoto.errors import YotoError
-from yoto.film import ConditioningNetwork, Layout, Modulation, Site, bound_clone, site_class
-from yoto.folding import folded, verify
+from yoto.film import ConditioningNetwork, Layout, Modulation, Site, bound_clone, refuse_bound, site_class
+from yoto.folding import deviation, folded, verify
 from yoto.sites import Selection, select
 from yoto.space import LossSpace, Value
 
@@ -27,6 +27,8 @@ M = TypeVar("M", bound=nn.Module)
 Lambda: TypeAlias = "Tensor | Mapping[str, Value] | Sequence[float]"
 
 PROBE_TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5, torch.bfloat16: 5e-2, torch.float16: 1e-2}
+TF32_TOLERANCE = 1e-2
+"""On a GPU that rounds the factors of float32 products to TF32."""
 WRAPPERS = (
     "OptimizedModule",
     "DistributedDataParallel",
@@ -136,10 +138,11 @@ class Conditional(nn.Module, Generic[M]):
             for site, (scale, shift) in zip(self.sites, values, strict=True)
         }
 
-    def at(self, at: Lambda | None = None, /, *, extrapolate: bool = False, **values: Value) -> M:
+    def at(self, at: Lambda | None = None, *, extrapolate: bool = False, **values: Value) -> M:
         """The plain network bound at λ: an object of its class whose every method acts at λ.
 
-        It shares parameters and buffers with this module; gradients reach the conditioning network.
+        It shares parameters and buffers with this module; gradients reach the conditioning network. Other attributes
+        that a method sets (a counter, say) stay with the bound object.
 
         Args:
             at: λ [D] for all samples, [B, D] with a λ per sample, or a mapping of names.
@@ -155,7 +158,6 @@ class Conditional(nn.Module, Generic[M]):
     def bake(
         self,
         at: Lambda | None = None,
-        /,
         *,
         into: M | None = None,
         probe: Any = None,
@@ -173,8 +175,8 @@ class Conditional(nn.Module, Generic[M]):
             recalibrate: Batches (as `probe`) over which the running statistics of batch norms are re-estimated.
 
         Raises:
-            YotoError: If λ is per sample, a layer does not fold exactly (checked in float64 for each), `into` has
-                another structure, or the outputs on `probe` deviate by more than 1e-5 relative in float32.
+            YotoError: If λ is per sample, `into` has another structure or shares weights with the model, or the
+                outputs on `probe` deviate by more than 1e-5 relative in float32.
         """
         lam = self.lam(at, extrapolate=extrapolate, **values)
         if lam.ndim != 1:
@@ -189,15 +191,13 @@ class Conditional(nn.Module, Generic[M]):
             self.refresh(into)
         for name, modulation in modulations.items():
             module, layer = self.plain.get_submodule(name), modulation.site.layer
-            if into is None:
-                verify(name, module, layer)
             goal = target.get_submodule(name)
             for key, value in folded(module, layer, modulation.scale, modulation.shift).items():
                 goal.get_parameter(key).copy_(value)
+        if probe is not None:
+            self.compare(target, lam, probe)
         if recalibrate is not None:
             recalibrate_norms(target, recalibrate)
-        elif probe is not None:
-            self.compare(target, lam, probe)
         return target
 
     def refresh(self, into: nn.Module) -> None:
@@ -217,6 +217,9 @@ class Conditional(nn.Module, Generic[M]):
                 f"`into` should be a network that bake() of this model returned, a {type(self.plain).__name__} with "
                 f"the same parameters. Found a {type(into).__name__}."
             )
+        mine = {t.untyped_storage().data_ptr() for t in ours.values()}
+        if any(t.untyped_storage().data_ptr() in mine for t in theirs.values() if t.numel()):
+            raise YotoError("`into` should not share weights with this model. Give a network that bake() returned.")
         touched = {f"{s.name}.{key}" if s.name else key for s in self.sites for key in ("weight", "bias")}
         for name, tensor in theirs.items():
             if name not in touched:
@@ -228,7 +231,7 @@ class Conditional(nn.Module, Generic[M]):
         for network in (self.at(lam), target):
             modes = [m.training for m in network.modules()]
             network.eval()
-            with torch.random.fork_rng(devices=[]):
+            with torch.random.fork_rng(devices=[lam.device] if lam.device.type == "cuda" else []):
                 torch.manual_seed(0)
                 outputs.append([t for t in pytree.tree_leaves(call(network, probe)) if isinstance(t, Tensor)])
             for module, mode in zip(network.modules(), modes, strict=True):
@@ -236,12 +239,13 @@ class Conditional(nn.Module, Generic[M]):
         for expected, found in zip(*outputs, strict=True):
             if not expected.is_floating_point():
                 continue
-            deviation = float((expected - found).abs().max() / expected.abs().max().clamp_min(1e-12))
-            allowed = PROBE_TOLERANCE.get(expected.dtype, 1e-5)
-            if not deviation <= allowed:
+            relative = deviation(found, expected)
+            tf32 = expected.is_cuda and (torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
+            allowed = max(PROBE_TOLERANCE.get(expected.dtype, 1e-5), TF32_TOLERANCE if tf32 else 0.0)
+            if not relative <= allowed:
                 raise YotoError(
                     f"The baked network should give the bound network's outputs. Found a relative deviation of "
-                    f"{deviation:.1e} on the probe, above {allowed:.0e}. Usually a layer's weight is used without "
+                    f"{relative:.1e} on the probe, above {allowed:.0e}. Usually a layer's weight is used without "
                     "calling the layer: leave it out with exclude=."
                 )
 
@@ -277,6 +281,9 @@ def untie(net: nn.Module, sites: Sequence[str]) -> None:
 def recalibrate_norms(net: nn.Module, batches: Iterable[Any]) -> None:
     """Re-estimate running statistics of batch norms as plain averages over `batches`."""
     norms = [m for m in net.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    batches = list(batches)
+    if not batches:
+        raise YotoError("`recalibrate` should hold at least one batch. Found none.")
     modes, momenta = [m.training for m in net.modules()], [m.momentum for m in norms]
     net.eval()
     for norm in norms:
@@ -327,7 +334,8 @@ def condition(
         channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels.
 
     Raises:
-        YotoError: If no layer matches, the space has no free parameter, or `net` is wrapped (compiled, DDP).
+        YotoError: If no layer matches, a layer does not fold exactly (checked in float64 for each), the space has no
+            free parameter, or `net` is wrapped (compiled, DDP) or bound.
 
     >>> from yoto import LogUniform
     >>> net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -345,12 +353,15 @@ def condition(
                 f"`net` should be a plain network. Found {type(module).__name__} at {name or 'its root'!r}. "
                 "Condition first, then compile or wrap the result."
             )
+    refuse_bound(net, "condition")
     if not space.free:
         raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")
     if layout not in ("shared", "separate"):
         raise YotoError(f"`layout` should be 'shared' or 'separate'. Found {layout!r}.")
-    if any(width < 1 for width in hidden):
-        raise YotoError(f"`hidden` should hold widths ≥ 1. Found {tuple(hidden)}.")
+    if isinstance(hidden, int) or any(width < 1 for width in hidden):
+        raise YotoError(f"`hidden` should be a list of widths ≥ 1. Found {hidden!r}.")
+    if raw and not space.positive:
+        raise YotoError("`raw` should be used with weights above 0 only. Found a range that contains 0.")
     if fourier < 0 or batch_dim < 0:
         raise YotoError(f"`fourier` and `batch_dim` should be ≥ 0. Found {fourier} and {batch_dim}.")
     axes = dict(channel_axis or {})
@@ -358,6 +369,8 @@ def condition(
     chosen, remarks = select(plain, sites, exclude, axes)
     for remark in remarks:
         warnings.warn(f"condition(): {remark}.", stacklevel=2)
+    for site in chosen:
+        verify(site.name, plain.get_submodule(site.name), site.layer)
     config = {
         "sites": [s.name for s in chosen],
         "hidden": list(hidden),
@@ -374,4 +387,6 @@ def condition(
         reference.device,
         reference.dtype if reference.dtype in (torch.float32, torch.float64) else torch.float32,
     )
-    return model.train(net.training)
+    model.training = net.training  # of this module alone: parts of the network may have modes of their own
+    model.film.train(net.training)
+    return model

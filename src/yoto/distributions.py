@@ -80,9 +80,12 @@ class Distribution(ABC):
 
 def number(name: str, value: Value) -> float:
     """`value` as a finite float, or a `YotoError`."""
-    if isinstance(value, (bool, str, Mapping)):
+    try:
+        result = math.nan if isinstance(value, (bool, str, Mapping)) else float(value)
+    except TypeError:
+        result = math.nan
+    if math.isnan(result) and not isinstance(value, float):
         raise YotoError(f"`{name}` should be a number. Found {value!r}.")
-    result = float(value)
     if not math.isfinite(result):
         raise YotoError(f"`{name}` should be a finite number. Found {result}.")
     return result
@@ -290,9 +293,9 @@ class Choice(Distribution):
     kind: ClassVar[str] = "choice"
 
     def __init__(self, *options: str | Sequence[str], weight: bool = False) -> None:
-        flat = tuple(o for option in options for o in ([option] if isinstance(option, str) else option))
-        if len(flat) < 2 or len(set(flat)) != len(flat):
-            raise YotoError(f"`options` should be at least two different names. Found {flat}.")
+        flat = tuple(o for option in options for o in (option if isinstance(option, (list, tuple)) else [option]))
+        if len(flat) < 2 or len(set(flat)) != len(flat) or not all(isinstance(o, str) for o in flat):
+            raise YotoError(f"`options` should be at least two different names (text). Found {flat}.")
         if weight:
             raise YotoError("A Choice is no loss weight. Use Simplex for weights that sum to 1.")
         object.__setattr__(self, "options", flat)

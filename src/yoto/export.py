@@ -6,6 +6,7 @@ compared with eager before the file takes its place.
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import warnings
@@ -20,6 +21,8 @@ from torch.utils import _pytree as pytree
 from yoto.conditional import Conditional
 from yoto.errors import YotoError
 from yoto.files import atomic
+from yoto.film import refuse_bound
+from yoto.folding import deviation
 
 Format = Literal["onnx", "pt2", "safetensors"]
 SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}
@@ -73,6 +76,7 @@ def export(
         YotoError: For an unknown format, missing example inputs, a network that cannot be exported, or an exported
             model whose outputs deviate from eager by more than 1e-4.
     """
+    refuse_bound(model, "export")
     target = Path(path)
     chosen = format or SUFFIXES.get(target.suffix)
     if chosen not in ("onnx", "pt2", "safetensors"):
@@ -89,7 +93,7 @@ def export(
     if isinstance(model, Conditional):
         examples[LAMBDA] = model.space.sample(size, torch.Generator().manual_seed(0))
     named = {name: {0: "batch", **(dynamic or {}).get(name, {})} for name in examples}
-    entry = Entry(model, method).eval()
+    entry = Entry(copy.deepcopy(model), method).eval()
     with atomic(target) as temporary, torch.no_grad():
         if chosen == "pt2":
             program = traced(entry, examples, named)
@@ -162,9 +166,9 @@ def check(entry: Entry, examples: Mapping[str, Tensor], exported: Any) -> None:
         expected = pytree.tree_leaves(entry(*inputs))
         found = pytree.tree_leaves(exported(*inputs))
         for eager, other in zip(expected, found, strict=True):
-            deviation = float((eager - other).abs().max() / eager.abs().max().clamp_min(1e-12))
-            if not deviation <= TOLERANCE:
+            relative = deviation(other, eager)
+            if not relative <= TOLERANCE:
                 raise YotoError(
-                    f"The exported model should agree with eager. Found a relative deviation of {deviation:.1e}. "
+                    f"The exported model should agree with eager. Found a relative deviation of {relative:.1e}. "
                     "Usually the method draws random numbers: export one that does not, or pass the noise as an input."
                 )

@@ -64,10 +64,10 @@ class Modulation:
                     "give one λ for the whole batch, or leave the layer out."
                 )
             shape[self.batch_dim] = samples
-        scale = self.scale.to(output.dtype).view(shape)
+        scale = self.scale.to(output.device, output.dtype).view(shape)
         if self.shift is None:
             return output * scale
-        return torch.addcmul(self.shift.to(output.dtype).view(shape), output, scale)
+        return torch.addcmul(self.shift.to(output.device, output.dtype).view(shape), output, scale)
 
 
 class FiLMSite(nn.Module):
@@ -99,6 +99,15 @@ def rebuild_site(base: type[nn.Module]) -> nn.Module:
     """An empty bound layer, for pickling and copying."""
     cls = site_class(base)
     return cls.__new__(cls)
+
+
+def refuse_bound(net: nn.Module, action: str) -> None:
+    """Refuse a network that is bound at a λ where its plain weights alone would be taken."""
+    if any(isinstance(m, FiLMSite) for m in net.modules()):
+        raise YotoError(
+            f"A network to {action} should be plain or conditional. Found one bound at a λ, whose weights are "
+            "those before conditioning. Give model.bake(…) in place of model.at(…)."
+        )
 
 
 def refuse_reentrant_checkpoint(name: str) -> None:
@@ -134,6 +143,7 @@ def bound_clone(root: M, modulations: Mapping[str, Modulation]) -> M:
         new = cls.__new__(cls)
         clones[id(module)] = new
         new.__dict__.update(module.__dict__)
+        new.__dict__.pop("_compiled_call_impl", None)  # of module.compile(): it would run the unbound original
         if modulation is not None:
             new.__dict__["film"] = modulation
         children = module._modules

@@ -18,7 +18,18 @@ from torch.nn.utils import parametrize
 
 from yoto.errors import YotoError
 
-NORMS = (_BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm)
+NORMS = (_BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
+SHAPED = (nn.LayerNorm, nn.RMSNorm)
+"""Norms over the last dimensions, with a weight of their shape."""
+SPATIAL: dict[type[nn.Module], int] = {
+    nn.BatchNorm1d: 1,
+    nn.BatchNorm2d: 2,
+    nn.BatchNorm3d: 3,
+    nn.InstanceNorm1d: 1,
+    nn.InstanceNorm2d: 2,
+    nn.InstanceNorm3d: 3,
+}
+"""Axes behind the channels that a norm expects, by class; subclasses count."""
 FOLDABLE = (_ConvNd, nn.Linear, *NORMS)
 CHECK_TOLERANCE = 1e-9
 """Largest relative deviation of a fold in float64."""
@@ -57,7 +68,7 @@ def refusal(module: nn.Module, channel_axis: int | None = None) -> str | None:
     if isinstance(module, NORMS):
         if "weight" not in own:
             return "it has no affine parameters to fold into; make it with affine parameters"
-        if isinstance(module, nn.LayerNorm) and len(module.normalized_shape) > 1 and channel_axis is None:
+        if isinstance(module, SHAPED) and len(module.normalized_shape) > 1 and channel_axis is None:
             return (
                 f"it normalises over {len(module.normalized_shape)} dimensions; declare which of them holds the "
                 "channels, e.g. channel_axis={'name': -3}"
@@ -80,7 +91,7 @@ def layer_of(module: nn.Module, channel_axis: int | None = None) -> Layer:
         return Layer(module.out_channels, bias, len(module.kernel_size))
     if isinstance(module, nn.Linear):
         return Layer(module.out_features, bias, 0)
-    if isinstance(module, nn.LayerNorm):
+    if isinstance(module, SHAPED):
         axis = -1 if channel_axis is None else channel_axis
         dims = len(module.normalized_shape)
         if not -dims <= axis < 0:
@@ -91,8 +102,12 @@ def layer_of(module: nn.Module, channel_axis: int | None = None) -> Layer:
     if isinstance(module, nn.GroupNorm):
         return Layer(module.num_channels, bias, -1)
     assert isinstance(module, (_BatchNorm, _InstanceNorm))
-    spatial = {"1d": 1, "2d": 2, "3d": 3}.get(type(module).__name__[-2:], -1)
-    return Layer(module.num_features, bias, -1 if isinstance(module, _BatchNorm) else spatial)
+    return Layer(module.num_features, bias, -1 if isinstance(module, _BatchNorm) else spatial_axes(module))
+
+
+def spatial_axes(norm: nn.Module) -> int:
+    """Axes behind the channels that a batch or instance norm expects; 1 for a class of the user's own."""
+    return next((axes for kind, axes in SPATIAL.items() if isinstance(norm, kind)), 1)
 
 
 def folded(module: nn.Module, layer: Layer, scale: Tensor, shift: Tensor | None) -> dict[str, Tensor]:
@@ -125,18 +140,22 @@ def folded(module: nn.Module, layer: Layer, scale: Tensor, shift: Tensor | None)
 def example_input(module: nn.Module, generator: torch.Generator) -> Tensor:
     """A small random float64 input that the layer accepts."""
     if isinstance(module, _ConvNd):
-        sizes = [d * (k - 1) + 1 for d, k in zip(module.dilation, module.kernel_size, strict=True)]
+        room = [int(p) if isinstance(p, int) else 0 for p in module.padding]  # "same" and "valid" need none
+        room += [0] * (len(module.kernel_size) - len(room))
+        sizes = [
+            d * (k - 1) + 1 + 2 * p + (p > 0)
+            for d, k, p in zip(module.dilation, module.kernel_size, room, strict=False)
+        ]
         shape = [1, module.in_channels, *sizes]
     elif isinstance(module, nn.Linear):
         shape = [2, module.in_features]
-    elif isinstance(module, nn.LayerNorm):
+    elif isinstance(module, SHAPED):
         shape = [2, *module.normalized_shape]
     elif isinstance(module, nn.GroupNorm):
         shape = [2, module.num_channels, 3]
     else:
         assert isinstance(module, (_BatchNorm, _InstanceNorm))
-        dims = {"1d": 1, "2d": 2, "3d": 3}.get(type(module).__name__[-2:], 1)
-        shape = [2, module.num_features, *([3] * dims)]
+        shape = [2, module.num_features, *([3] * spatial_axes(module))]
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
@@ -150,17 +169,28 @@ def verify(name: str, module: nn.Module, layer: Layer) -> None:
     generator = torch.Generator().manual_seed(0)
     plain = copy.deepcopy(module).cpu().double().eval()
     x = example_input(plain, generator)
+    try:
+        output = plain(x)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise YotoError(
+            f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: it could not be run on an input of shape "
+            f"{tuple(x.shape)} ({' '.join(str(error).split())[:120]}). Leave it out with exclude=."
+        ) from None
     s = 1 + torch.rand(layer.channels, generator=generator, dtype=torch.float64)
     t = torch.randn(layer.channels, generator=generator, dtype=torch.float64) if layer.shift else None
-    output = plain(x)
     shape = [1] * output.ndim
     shape[layer.channel_axis(output)] = -1
     expected = output * s.view(shape) + (0 if t is None else t.view(shape))
     for key, value in folded(plain, layer, s, t).items():
         plain.get_parameter(key).data.copy_(value)
-    deviation = float((plain(x) - expected).abs().max() / expected.abs().max().clamp_min(1e-12))
-    if not deviation <= CHECK_TOLERANCE:
+    found = deviation(plain(x), expected)
+    if not found <= CHECK_TOLERANCE:
         raise YotoError(
-            f"Layer {name!r} ({type(module).__name__}) cannot be baked: its folded form deviates by {deviation:.1e} "
+            f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: its folded form deviates by {found:.1e} "
             "in float64, so its forward does more than its class says. Leave it out with exclude=."
         )
+
+
+def deviation(found: Tensor, expected: Tensor) -> float:
+    """Largest absolute difference, relative to the largest expected magnitude."""
+    return float((found - expected).abs().max() / expected.abs().max().clamp_min(1e-12))

@@ -16,6 +16,10 @@ Scalarisation: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 ParameterisedLoss: TypeAlias = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
 
 
+SMALLEST_RATIO = 1e-3
+"""Weights below this share of their median are balanced like it: a weight may be 0."""
+
+
 class Objective:
     """The loss at λ, balanced over λ so that no end of the range drowns the other.
 
@@ -46,6 +50,8 @@ class Objective:
             raise YotoError("`scalarisation` and `loss` should not both be given: `loss` stands for the whole.")
         if not (balance is None or balance == "geometric" or isinstance(balance, (int, float))):
             raise YotoError(f"`balance` should be a number, 'geometric' or None. Found {balance!r}.")
+        if balance == "geometric" and not space.positive:
+            raise YotoError("`balance` should be geometric only for weights above 0. Found a range that contains 0.")
         self.space = space
         self.balance = balance
         self.scalarisation = scalarisation
@@ -53,7 +59,7 @@ class Objective:
         self.per_batch = per_batch
         self.median = {n: float(v) for n, v in zip(space.names, space.median().tolist(), strict=True)}
 
-    def per_sample(self, terms: Mapping[str, Tensor], lam: Tensor) -> dict[str, Tensor]:
+    def per_sample(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Terms checked to be [B]; with `per_batch` also (), which become [1]."""
         result = {}
         for name, term in terms.items():
@@ -64,8 +70,6 @@ class Objective:
                         "Found a reduced one, shape (). "
                         "Reduce over everything but the batch dimension, or set per_batch=True with one λ per batch."
                     )
-                if lam.ndim == 2 and lam.shape[0] > 1 and not bool((lam == lam[0]).all()):
-                    raise YotoError(f"λ should be one for the whole batch where a term ({name!r}) is reduced over it.")
                 term = term[None]
             elif self.per_batch and term.ndim == 1:
                 term = term.mean(dim=0, keepdim=True)
@@ -74,8 +78,10 @@ class Objective:
 
     def loss(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
         """The loss per sample [B] (with `per_batch`: [1]) at λ [B, D] or [D], unbalanced."""
-        checked = self.per_sample(terms, lam)
+        checked = self.per_sample(terms)
         if self.per_batch and lam.ndim == 2:
+            if len(lam) > 1 and not bool((lam == lam[0]).all()):
+                raise YotoError("λ should be one for the whole batch with per_batch=True. Found different rows.")
             lam = lam[:1]
         if self.custom is not None:
             size = next(iter(checked.values())).shape[0]
@@ -99,7 +105,8 @@ class Objective:
         logs = torch.zeros_like(lam[..., 0])
         if self.balance:
             for name in self.space.free_weights:
-                logs = logs + (lam[..., self.space.index(name)] / self.median[name]).log()
+                ratio = lam[..., self.space.index(name)] / self.median[name]
+                logs = logs + ratio.clamp_min(SMALLEST_RATIO).log()
         return (logs * float(self.balance or 0)).exp()
 
     def __call__(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:

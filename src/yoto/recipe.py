@@ -13,16 +13,18 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from yoto.errors import YotoError, near_misses
 from yoto.schema import validated
-from yoto.space import LossSpace, Sampling, Value
+from yoto.space import Distribution, LossSpace, Sampling, Simplex, Value
 from yoto.task import check_options, option_names
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 Natural = Annotated[int, Field(ge=0)]
+Lists = dict[str, list[float | str | dict[str, float]]]
+"""Values by parameter; a `Simplex` by its terms or by mappings, a `Choice` by names or blends."""
 
 
 class Section(BaseModel):
@@ -49,9 +51,9 @@ class Training(Section):
     """The loop: budget, optimiser, schedules, and how λ is drawn.
 
     `lr` is the learning rate of weight matrices and kernels; `adam_lr` that of everything else under Muon (default:
-    `lr`), `conditioning_lr` that of the conditioning network (default: `adam_lr`, `lr`). `tilt` moves P_λ: its
-    values are spread evenly over the run, with straight lines between (density ∝ exp(−tilt·u), u the position in the
-    range).
+    `lr`), `conditioning_lr` that of the conditioning network (default: `adam_lr`, `lr`); `momentum` is Muon's,
+    `betas` and `eps` are Adam's. `tilt` moves P_λ: its values are spread evenly over the run, with straight lines
+    between (density ∝ exp(−tilt·u), u the position in the range).
     """
 
     steps: Count
@@ -60,6 +62,7 @@ class Training(Section):
     lr: Positive = 0.01
     adam_lr: Positive | None = None
     conditioning_lr: Positive | None = None
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.95
     betas: Annotated[list[float], Field(min_length=2, max_length=2)] = [0.9, 0.999]
     eps: Positive = 1e-8
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
@@ -69,7 +72,7 @@ class Training(Section):
     milestones: list[Natural] = []
     decay: Annotated[float, Field(gt=0, le=1)] = 0.5
     clip: Literal["relative"] | Positive | None = "relative"
-    clip_factor: Positive = 1.5
+    clip_factor: Annotated[float, Field(gt=1)] = 1.5
     ema: Annotated[float, Field(gt=0, lt=1)] | None = None
     balance: float | Literal["geometric"] | None = 0.25
     sampling: Sampling = "stratified"
@@ -98,7 +101,7 @@ class Evaluation(Section):
     parameter; over the first `limit` examples of the split.
     """
 
-    points: dict[str, list[float | str]] | None = None
+    points: Lists | None = None
     grid: Count = 13
     batch: Count = 500
     limit: Count | None = None
@@ -111,7 +114,7 @@ class Comparison(Section):
     At which `points`, with which changes to the recipe (`fixed`, dotted keys), and how many seeds.
     """
 
-    points: dict[str, list[float | str]] | None = None
+    points: Lists | None = None
     fixed: dict[str, Any] = {}
     seeds: Count = 1
 
@@ -133,6 +136,14 @@ class Recipe(Section):
     training: Training
     evaluation: Evaluation = Evaluation()
     comparison: Comparison = Comparison()
+
+    @field_validator("space", mode="before")
+    @classmethod
+    def plain_space(cls, value: Any) -> Any:
+        """Distributions as mappings, so that the recipe can be written and read back."""
+        if not isinstance(value, Mapping):
+            return value
+        return {name: entry.to_dict() if isinstance(entry, Distribution) else entry for name, entry in value.items()}
 
     def loss_space(self) -> LossSpace:
         """The loss space that `space` describes."""
@@ -164,34 +175,31 @@ class Recipe(Section):
         return from_dict(data)
 
 
-def points(space: LossSpace, lists: Mapping[str, Sequence[float | str]]) -> list[dict[str, Value]]:
+def points(space: LossSpace, lists: Mapping[str, Sequence[Value]]) -> list[dict[str, Value]]:
     """Lists of values by parameter, zipped, to settings of all free parameters; the others at their median.
 
     Raises:
         YotoError: For unknown parameters, values out of range or lists of different lengths.
     """
+    terms = {t for d in space.parameters.values() if isinstance(d, Simplex) for t in d.terms}
     for name, entries in lists.items():
-        if name not in space.free:
-            raise YotoError(
-                f"{name!r} should be a free loss parameter: {', '.join(space.free)}.{near_misses(name, space.free)}"
-            )
+        if name not in space.free and name not in terms:
+            known = ", ".join(space.free)
+            raise YotoError(f"{name!r} should be a free loss parameter: {known}.{near_misses(name, space.free)}")
         if not entries:
             raise YotoError(f"The values of {name!r} should not be empty.")
-    length = max((len(v) for v in lists.values()), default=0)
-    if any(len(v) not in (1, length) for v in lists.values()):
-        raise YotoError(f"Lists of values should have one length. Found { {n: len(v) for n, v in lists.items()} }.")
-    result: list[dict[str, Value]] = []
+    lengths = {name: len(entries) for name, entries in lists.items()}
+    length = max(lengths.values(), default=0)
+    if any(n not in (1, length) for n in lengths.values()):
+        raise YotoError(f"Lists of values should have one length. Found {lengths}.")
+    result = []
     for i in range(length):
-        row: dict[str, Value] = {}
+        row: dict[str, Value] = {n: entries[i if len(entries) > 1 else 0] for n, entries in lists.items()}
         for name in space.free:
             distribution = space.parameters[name]
-            if name in lists:
-                value = lists[name][i if len(lists[name]) > 1 else 0]
-                distribution.check(name, value, False)
-                row[name] = value
-            else:
-                middle = distribution.median()
-                row[name] = middle[0] if len(middle) == 1 else distribution.describe(name, middle)
+            if name not in row and not any(c in row for c in distribution.columns(name)):
+                row |= distribution.describe(name, distribution.median())
+        space.check(row)
         result.append(row)
     return result
 
@@ -287,11 +295,15 @@ def assign(data: dict[str, Any], key: str, value: Any, task: str) -> None:
     data[parts[-1]] = value
 
 
-def from_dict(data: Mapping[str, Any]) -> Recipe:
-    """A checked recipe from its mapping: schema, loss space, task options, fixed values and points."""
+def from_dict(data: Mapping[str, Any], check_task: bool = True) -> Recipe:
+    """A checked recipe from its mapping: schema, loss space, task options, fixed values and points.
+
+    Args:
+        check_task: Whether the task's name and options are checked; not where the task comes as an object.
+    """
     recipe = validated(Recipe, data, "recipe")
     space = recipe.loss_space()
-    if recipe.task:
+    if recipe.task and check_task:
         check_options(recipe.task, recipe.options)
     if recipe.fixed is not None:
         space.check(recipe.fixed)

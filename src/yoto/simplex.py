@@ -38,9 +38,9 @@ class Simplex(Distribution):
     kind: ClassVar[str] = "simplex"
 
     def __init__(self, *terms: str | Sequence[str], concentration: float = 1.0, minimum: float = 1e-3) -> None:
-        flat = tuple(t for term in terms for t in ([term] if isinstance(term, str) else term))
-        if len(flat) < 2 or len(set(flat)) != len(flat):
-            raise YotoError(f"`terms` should be at least two different names. Found {flat}.")
+        flat = tuple(t for term in terms for t in (term if isinstance(term, (list, tuple)) else [term]))
+        if len(flat) < 2 or len(set(flat)) != len(flat) or not all(isinstance(t, str) for t in flat):
+            raise YotoError(f"`terms` should be at least two different names (text). Found {flat}.")
         concentration, minimum = number("concentration", concentration), number("minimum", minimum)
         if concentration <= 0:
             raise YotoError(f"`concentration` should be above 0. Found {concentration:g}.")
@@ -115,8 +115,9 @@ class Simplex(Distribution):
         """Standard deviation of a centred log over the distribution; the mean is 0 by symmetry."""
         import torch
 
-        generator = torch.Generator().manual_seed(0)
-        uniform = torch.rand(STANDARDISATION_DRAWS, self.uniforms, generator=generator, dtype=torch.float64)
+        generator = torch.Generator("cpu").manual_seed(0)
+        size = (STANDARDISATION_DRAWS, self.uniforms)
+        uniform = torch.rand(size, generator=generator, dtype=torch.float64, device="cpu")
         logs = self.draw(uniform, 0.0).log()
         centred = logs - logs.mean(dim=1, keepdim=True)
         return float(centred.square().mean().sqrt())

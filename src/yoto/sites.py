@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from itertools import pairwise
 from types import MethodType
 from typing import Any, TypeAlias
@@ -100,7 +101,9 @@ def select(
     if not chosen:
         raise YotoError(empty(sites, good, bad))
     refuse_hidden_references(net, [good[n] for n in chosen])
-    remarks = [
+    left_out = [f"{n!r} ({r})" for n, r in bad.items() if "reads its weight" not in r] if sites is None else []
+    remarks = [f"the rule left out {', '.join(left_out[:4])}{', …' if len(left_out) > 4 else ''}"] if left_out else []
+    remarks += [
         f"layer {n!r} is followed by an instance norm, which undoes its modulation"
         for n in chosen
         if isinstance(after.get(id(good[n])), _InstanceNorm) and followed_by_norm(good[n], after)
@@ -153,23 +156,33 @@ def empty(sites: Selection, good: Mapping[str, nn.Module], bad: Mapping[str, str
     return message
 
 
+def modules_in(value: Any, depth: int = 4) -> Iterator[nn.Module]:
+    """Modules that an attribute's value leads to through containers, bound methods and partial functions."""
+    if isinstance(value, nn.Module):
+        yield value
+    elif isinstance(value, MethodType):
+        yield from modules_in(value.__self__, depth)
+    elif depth and isinstance(value, partial):
+        yield from modules_in([value.func, *value.args, *value.keywords.values()], depth - 1)
+    elif depth and isinstance(value, (dict, list, tuple, set)):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from modules_in(item, depth - 1)
+
+
 def refuse_hidden_references(net: nn.Module, chosen: Sequence[nn.Module]) -> None:
     """Refuse networks that reach a site by another way than as a registered child: binding would miss it."""
     watched = {id(m) for m in chosen}
     for owner, module in net.named_modules():
+        if id(module) in watched and "forward" in vars(module):
+            raise YotoError(
+                f"Layer {owner!r} has a `forward` of its own object, which binding would miss. "
+                "Subclass the layer, or leave it out with exclude=."
+            )
         for attribute, value in vars(module).items():
             if attribute in ("_modules", "_parameters", "_buffers"):
                 continue
-            items = (
-                value.values()
-                if isinstance(value, dict)
-                else value
-                if isinstance(value, (list, tuple, set))
-                else [value]
-            )
-            for item in items:
-                target = item.__self__ if isinstance(item, MethodType) else item
-                if isinstance(target, nn.Module) and any(id(m) in watched for m in target.modules()):
+            for target in modules_in(value):
+                if any(id(m) in watched for m in target.modules()):
                     raise YotoError(
                         f"Attribute {attribute!r} of {owner or type(net).__name__!r} refers to a conditioned layer "
                         "outside the module tree, where its conditioning would be missed. Use nn.ModuleList or "

@@ -35,6 +35,9 @@ Sampling = Literal["stratified", "iid", "sobol"]
 KINDS: dict[str, type[Distribution]] = {cls.kind: cls for cls in (Fixed, Uniform, LogUniform, Simplex, Choice)}
 
 
+RESERVED = ("at", "into", "probe", "recalibrate", "extrapolate")
+
+
 def distribution_from(name: str, entry: Any) -> Distribution:
     """A distribution from a number (fixed), a `Distribution`, or its JSON form `{distribution: …, …}`."""
     if isinstance(entry, Distribution):
@@ -78,6 +81,9 @@ class LossSpace:
     def __init__(self, **parameters: Distribution | float | Mapping[str, Any]) -> None:
         if not parameters:
             raise YotoError("A loss space should have at least one parameter. Found none.")
+        reserved = [n for n in parameters if n in RESERVED]
+        if reserved:
+            raise YotoError(f"{reserved[0]!r} should not name a loss parameter: it is an argument of `at` and `bake`.")
         self.parameters: dict[str, Distribution] = {n: distribution_from(n, p) for n, p in parameters.items()}
         self.slices: dict[str, slice] = {}
         names: list[str] = []
@@ -114,6 +120,11 @@ class LossSpace:
         """Columns that weigh a loss term and vary."""
         return tuple(c for n in self.free if self.parameters[n].weight for c in self.parameters[n].columns(n))
 
+    @property
+    def positive(self) -> bool:
+        """Whether every loss weight is above 0 throughout the space."""
+        return all(min(v for point in d.grid(2) for v in point) > 0 for d in self.parameters.values() if d.weight)
+
     def index(self, column: str) -> int:
         """Position of a column in λ."""
         if column not in self.names:
@@ -138,7 +149,8 @@ class LossSpace:
 
         Args:
             values: Free parameters by name, also as keywords. A `Choice` takes a name or weights by name, a
-                `Simplex` its weights by term under its own keyword or directly (`content=0.2, style=0.8`).
+                `Simplex` its weights by term under its own keyword or directly (`content=0.2, style=0.8`). Columns as
+                `describe` names them are understood too.
             extrapolate: Allow values outside the range.
 
         Raises:
@@ -146,10 +158,14 @@ class LossSpace:
         """
         given: dict[str, Value] = {**(values or {}), **more}
         for name, distribution in self.parameters.items():
-            if isinstance(distribution, Simplex) and name not in given:
+            if isinstance(distribution, Simplex) and not isinstance(given.get(name), Mapping):
                 own = {t: given.pop(t) for t in distribution.terms if t in given}
                 if own:
                     given[name] = {t: number(t, v) for t, v in own.items()}
+            elif isinstance(distribution, Choice) and name not in given:
+                parts = {c.removeprefix(f"{name}:"): given.pop(c) for c in distribution.columns(name) if c in given}
+                if parts:
+                    given[name] = {o: number(o, v) for o, v in parts.items()}
         for name in given:
             if name not in self.parameters:
                 raise YotoError(
@@ -247,15 +263,20 @@ class LossSpace:
         """
         import torch
 
+        if n < 1:
+            raise YotoError(f"`n` should be at least 1. Found {n}.")
+        for name in tilt if isinstance(tilt, Mapping) else ():
+            if name not in self.free:
+                raise YotoError(f"`tilt` should name free parameters. Found {name!r}.{near_misses(name, self.free)}")
         total = sum(d.uniforms for d in self.parameters.values())
         if method == "sobol" and total:
-            seed = int(torch.randint(2**31 - 1, (), generator=generator))
+            seed = int(torch.randint(2**31 - 1, (), generator=generator, device="cpu"))
             engine = torch.quasirandom.SobolEngine(total, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
             uniform = engine.draw(n, dtype=torch.float64)
         elif method in ("iid", "stratified", "sobol"):
-            uniform = torch.rand(n, total, generator=generator, dtype=torch.float64)
+            uniform = torch.rand(n, total, generator=generator, dtype=torch.float64, device="cpu")
             if method == "stratified":
-                order = torch.rand(n, total, generator=generator, dtype=torch.float64).argsort(dim=0)
+                order = torch.rand(n, total, generator=generator, dtype=torch.float64, device="cpu").argsort(dim=0)
                 uniform = (order + uniform) / n
         else:
             raise YotoError(f"`method` should be 'stratified', 'iid' or 'sobol'. Found {method!r}.")
@@ -324,11 +345,17 @@ class LossSpace:
                     f"Found shape {tuple(term.shape)}. "
                     "Reduce over everything but the batch dimension."
                 )
+        sizes = {n: len(t) for n, t in terms.items()}
+        if len(set(sizes.values())) > 1:
+            raise YotoError(f"Loss terms should have one number per sample each. Found {sizes}.")
         return torch.stack([terms[w] for w in self.weights], dim=1)
 
     def combine(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
         """The loss Σⱼ λⱼ·Lⱼ per sample, [B], of terms [B] at λ [B, D] or [D]; errors as of `stack`."""
-        return (self.stack(terms) * self.weights_of(lam)).sum(dim=1)
+        losses = self.stack(terms)
+        if lam.ndim == 2 and len(lam) != len(losses):
+            raise YotoError(f"λ should have a row for each of the {len(losses)} samples. Found {len(lam)} rows.")
+        return (losses * self.weights_of(lam)).sum(dim=1)
 
     # ---- JSON
 

@@ -27,7 +27,7 @@ class Task(Protocol):
     for one λ, so that the same lines serve both.
 
     Optional: `references(data) -> dict[str, TradeoffCurve]` gives curves to show beside the model's (classic codecs);
-    `floor(split) -> float | None` a bound that no model's loss passes, over which regret is then also reported;
+    `floor(split) -> dict[str, float] | None` a lower bound of each term's mean; regret is then also reported over it;
     `scores(net, *, seed) -> dict[str, float]` numbers of the network as a whole, not per sample (disentanglement);
     `examples(method) -> dict[str, Tensor]` example inputs of the network's methods by argument name, for export;
     `units` (of terms, metrics and "loss") and `symbols` (of parameters) are what figures say.

@@ -72,6 +72,23 @@ def test_equal_models_give_equal_files(saved, tmp_path):
     assert again.read_bytes() == path.read_bytes()
 
 
+def test_half_keeps_what_it_could_not_hold(tmp_path):
+    model = condition(net(), SPACE)
+    with torch.no_grad():
+        model.plain[0].bias.fill_(1e6)
+    bundle.save(model, tmp_path / "m.safetensors", half=True)
+    assert torch.equal(
+        bundle.load(tmp_path / "m.safetensors", net=net()).conditional.plain[0].bias, model.plain[0].bias
+    )
+
+
+def test_double_precision_stays(tmp_path):
+    model = condition(net().double(), SPACE)
+    bundle.save(model, tmp_path / "m.safetensors")
+    loaded = bundle.load(tmp_path / "m.safetensors", net=net())
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.model.parameters(), strict=True))
+
+
 def test_loading_leaves_the_random_stream_alone(saved):
     plain = net()
     torch.manual_seed(4)

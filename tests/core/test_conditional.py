@@ -1,6 +1,7 @@
 """`condition` and `Conditional`: which layers, which λ, and that the network really depends on it."""
 
 import copy
+import functools
 import pickle
 import re
 from typing import NamedTuple
@@ -9,10 +10,12 @@ import pytest
 import torch
 from torch import nn
 
+import yoto
 from yoto.conditional import bind, condition
 from yoto.errors import YotoError
+from yoto.export import export
 from yoto.film import ConditioningNetwork
-from yoto.space import LogUniform, LossSpace
+from yoto.space import LogUniform, LossSpace, Uniform
 
 SPACE = LossSpace(a=1.0, b=LogUniform(0.1, 10.0))
 
@@ -211,6 +214,52 @@ class Hidden(nn.Module):
 def test_references_outside_the_module_tree_are_refused():
     with pytest.raises(YotoError, match=r"'also'.*outside the module tree"):
         condition(Hidden(), SPACE)
+    net = nn.Sequential(nn.Linear(3, 3))
+    for hidden in ([(net[0], 1)], functools.partial(net[0]), {"a": [net[0].forward]}):
+        net.also = hidden
+        with pytest.raises(YotoError, match="outside the module tree"):
+            condition(net, SPACE)
+    layer = nn.Linear(3, 3)
+    layer.forward = lambda x: x
+    with pytest.raises(YotoError, match="of its own object"):
+        condition(nn.Sequential(layer), SPACE)
+
+
+def test_compiling_a_part_in_place_does_not_lose_lambda():
+    model = condition(nn.Sequential(nn.Linear(3, 3), nn.ReLU(), nn.Linear(3, 2)), SPACE, multiplier=1.0)
+    x = torch.randn(4, 3)
+    expected = [model(x, at={"b": b}) for b in (0.1, 9.0)]
+    model.plain[0].compile(backend="eager")
+    model.plain.compile(backend="eager")
+    for b, y in zip((0.1, 9.0), expected, strict=True):
+        assert torch.equal(model(x, at={"b": b}), y)
+
+
+def test_bound_networks_are_not_taken_for_plain_ones(tmp_path):
+    model = condition(nn.Sequential(nn.Linear(3, 3)), SPACE)
+    bound = model.at(b=2.0)
+    for take in (
+        lambda: condition(bound, SPACE),
+        lambda: yoto.save(bound, tmp_path / "m.safetensors", space=SPACE),
+        lambda: export(bound, tmp_path / "m.safetensors"),
+    ):
+        with pytest.raises(YotoError, match=r"model\.bake"):
+            take()
+
+
+def test_modes_of_parts_are_kept():
+    net = nn.Sequential(nn.Linear(3, 3), nn.Dropout(0.5)).train()
+    net[1].eval()
+    model = condition(net, SPACE)
+    assert model.training
+    assert not model.plain[1].training
+
+
+def test_what_the_rule_leaves_out_is_said():
+    net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.InstanceNorm2d(4), nn.ReLU(), nn.Conv2d(4, 1, 3))
+    with pytest.warns(UserWarning, match=r"left out '1' \(it has no affine parameters"):
+        model = condition(net, SPACE)
+    assert model.conditioned.names == ("3",)
 
 
 @pytest.mark.parametrize(
@@ -238,6 +287,8 @@ def test_bad_lambda(at, message):
         (lambda: condition(nn.DataParallel(nn.Linear(2, 2)), SPACE), "DataParallel"),
         (lambda: condition(nn.Linear(2, 2), SPACE, layout="joint"), "layout"),
         (lambda: condition(nn.Linear(2, 2), SPACE, hidden=(0,)), "hidden"),
+        (lambda: condition(nn.Linear(2, 2), SPACE, hidden=64), "hidden"),
+        (lambda: condition(nn.Linear(2, 2), LossSpace(a=Uniform(0, 1)), raw=True), "contains 0"),
         (lambda: condition(nn.Linear(2, 2), SPACE, fourier=-1), "fourier"),
         (lambda: condition(nn.Sequential(nn.LayerNorm((2, 2))), SPACE, channel_axis={"0": 1}), "channel_axis"),
         (lambda: condition(nn.Linear(2, 2), SPACE, channel_axis={"norm": -1}), "lacks"),

@@ -101,6 +101,9 @@ def test_rebaking_always_starts_from_the_plain_weights():
     assert torch.equal(model.bake(b=3.0, into=plain)(x), model.bake(b=3.0)(x))
     with pytest.raises(YotoError, match="`into`"):
         model.bake(b=3.0, into=nn.Sequential(nn.Linear(4, 8)))
+    for own in (model.plain, model.at(b=2.0)):
+        with pytest.raises(YotoError, match="`into`"):
+            model.bake(b=3.0, into=own)
 
 
 def test_the_original_is_left_as_it_was():
@@ -163,9 +166,38 @@ class Squared(nn.Linear):
 
 
 def test_a_layer_that_does_more_than_its_class_says_is_refused():
-    model = condition(nn.Sequential(Squared(3, 4)), SPACE)
     with pytest.raises(YotoError, match=r"Squared.*deviates by"):
-        model.bake(b=1.0)
+        condition(nn.Sequential(Squared(3, 4)), SPACE)
+
+
+class TwoInputs(nn.Linear):
+    def forward(self, x, y):
+        return super().forward(x + y)
+
+
+def test_a_layer_that_cannot_be_checked_is_refused():
+    with pytest.raises(YotoError, match=r"TwoInputs.*could not be run"):
+        condition(nn.Sequential(TwoInputs(3, 4)), SPACE)
+
+
+class Padded(nn.Conv2d):
+    """A subclass whose name says nothing of its dimensions."""
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (Padded(3, 4, 1, padding=1, padding_mode="reflect"), (2, 3, 4, 4)),
+        (nn.ConvTranspose2d(3, 4, 1, padding=1), (2, 3, 4, 4)),
+        (nn.Conv1d(3, 4, 3, padding="same"), (2, 3, 5)),
+        (type("Norm", (nn.InstanceNorm2d,), {})(3, affine=True), (2, 3, 4, 4)),
+        (nn.RMSNorm(3), (2, 5, 3)),
+    ],
+)
+def test_unusual_layers_fold_too(layer, shape):
+    model = condition(nn.Sequential(layer), SPACE, multiplier=1.0)
+    x = torch.randn(shape)
+    assert torch.allclose(model.bake(b=4.0, probe=x)(x), model(x, at={"b": 4.0}), atol=1e-5)
 
 
 class ReadsWeight(nn.Module):
@@ -202,6 +234,8 @@ def test_batch_norm_warns_and_recalibrates():
     assert torch.allclose(baked[2].running_mean, hidden.mean(0), atol=1e-5)
     assert baked[2].momentum == 0.1
     assert baked.training
+    with pytest.raises(YotoError, match="at least one batch"):
+        model.bake(b=10.0, recalibrate=iter([]))
 
 
 @pytest.mark.parametrize(

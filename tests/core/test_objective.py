@@ -68,9 +68,19 @@ def test_reduced_terms_need_one_weight_per_batch():
         Objective(SPACE, per_batch=True)(reduced, lam)
     same = lam[:1].expand(8, 2)
     objective = Objective(SPACE, per_batch=True, balance=None)
+    with pytest.raises(YotoError, match="one for the whole batch"):
+        Objective(SPACE, per_batch=True)(terms, lam)
     expected = reduced["reconstruction"] + lam[0, 1] * reduced["kl"]
     assert torch.allclose(objective(reduced, same), expected)
     assert torch.allclose(objective(terms, lam[0]), expected)
+
+
+def test_weights_that_may_be_zero():
+    space = LossSpace(a=1.0, b=Uniform(0, 1))
+    loss = Objective(space)({"a": torch.ones(1), "b": torch.ones(1)}, torch.tensor([[1.0, 0.0]]))
+    assert loss.isfinite()
+    with pytest.raises(YotoError, match="contains 0"):
+        Objective(space, balance="geometric")
 
 
 def test_bad_arguments():

@@ -5,6 +5,7 @@ import pytest
 from yoto import recipe
 from yoto.errors import YotoError
 from yoto.recipe import Recipe
+from yoto.space import Choice, LogUniform, LossSpace, Simplex
 
 MINIMAL = """
 name: mine
@@ -104,6 +105,13 @@ def test_unreadable_files(tmp_path, text, message):
     assert "\n" not in str(caught.value)
 
 
+def test_distribution_objects_become_mappings(path):
+    first = recipe.read(path)
+    space = {"reconstruction": 1.0, "kl": LogUniform(0.5, 128.0)}
+    built = Recipe(**{**first.to_dict(), "space": space})
+    assert recipe.from_dict(built.to_dict()).loss_space() == first.loss_space()
+
+
 def test_unknown_names_get_a_hint():
     with pytest.raises(YotoError, match="Did you mean 'vae/digits'"):
         recipe.read("vae/digit")
@@ -123,5 +131,11 @@ def test_points_are_zipped_and_completed_with_medians():
     ).loss_space()
     assert recipe.points(space, {"a": [1.0, 50.0]}) == [{"a": 1.0, "b": 2.0}, {"a": 50.0, "b": 2.0}]
     assert recipe.points(space, {"a": [1.0, 50.0], "b": [3.0]}) == [{"a": 1.0, "b": 3.0}, {"a": 50.0, "b": 3.0}]
+    rich = LossSpace(mix=Simplex("a", "b"), style=Choice("x", "y"))
+    found = recipe.points(rich, {"a": [0.2, 0.5], "b": [0.8, 0.5]})
+    assert found == [{"a": 0.2, "b": 0.8, "style:x": 1.0}, {"a": 0.5, "b": 0.5, "style:x": 1.0}]
+    assert rich.point(found[0]).tolist() == pytest.approx([0.2, 0.8, 1, 0])
+    blends = recipe.points(rich, {"style": ["y", {"x": 0.5, "y": 0.5}], "mix": [{"a": 0.5, "b": 0.5}]})
+    assert rich.point(blends[1])[2:].tolist() == [0.5, 0.5]
     with pytest.raises(YotoError, match="one length"):
         recipe.points(space, {"a": [1.0, 2.0, 3.0], "b": [1.0, 2.0]})

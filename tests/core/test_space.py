@@ -174,6 +174,12 @@ def test_extrapolation_and_blends_on_request():
         lambda: LossSpace.from_dict([1]),
         lambda: LossSpace(a=1.0).grid(0),
         lambda: LossSpace(a=Uniform(0, 1)).sample(3, method="grid"),
+        lambda: LossSpace(a=Uniform(0, 1)).sample(0),
+        lambda: LossSpace(a=Uniform(0, 1)).sample(3, tilt={"b": 1.0}),
+        lambda: LossSpace(at=1.0),
+        lambda: LossSpace(a=[0.1, 10]),
+        lambda: LossSpace(a=None),
+        lambda: LossSpace(a=Choice(1, 2)),
     ],
 )
 def test_bad_spaces_are_refused(build):
@@ -191,6 +197,13 @@ def test_json_round_trip():
     assert short == LossSpace(a=Fixed(1.0), b=LogUniform(1, 2))
 
 
+def test_what_describe_says_is_understood():
+    for lam in SPACE.sample(8):
+        assert torch.allclose(SPACE.point(SPACE.describe(lam)), lam, rtol=1e-5, atol=1e-6)
+    space = LossSpace(content=Simplex("content", "style"))
+    assert space.point(content=0.25, style=0.75).tolist() == [0.25, 0.75]
+
+
 def test_combine_is_the_weighted_sum_and_checks_names():
     space = LossSpace(rate=LogUniform(0.1, 10), distortion=1.0, gamma=Uniform(0, 5, weight=False))
     terms = {"distortion": torch.rand(6), "rate": torch.rand(6)}
@@ -203,3 +216,7 @@ def test_combine_is_the_weighted_sum_and_checks_names():
         space.combine({"distortion": terms["distortion"]}, lam)
     with pytest.raises(YotoError, match=r"shape \[B\]"):
         space.combine({**terms, "rate": torch.rand(6, 2)}, lam)
+    with pytest.raises(YotoError, match="one number per sample each"):
+        space.combine({**terms, "rate": torch.rand(5)}, lam)
+    with pytest.raises(YotoError, match="row for each of the 6 samples"):
+        space.combine(terms, lam[:1])

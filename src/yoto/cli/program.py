@@ -64,6 +64,7 @@ def report(arguments: Sequence[str], message: str, *, usage: bool = False) -> No
 
 def run(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command line and return its exit code: 0 done, 2 bad input, 1 anything else, 130 interrupted."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin slow training five times on a busy machine
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         result = app(args=given, prog_name="yoto", standalone_mode=False)

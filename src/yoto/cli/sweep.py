@@ -106,6 +106,7 @@ def measure(
     import torch
 
     from yoto import bundle
+    from yoto.comparison.measure import objective_of
     from yoto.evaluation import sweep as measure_points
     from yoto.task import load_task
 
@@ -126,10 +127,10 @@ def measure(
         task.data(split),  # type: ignore[arg-type]
         points,
         space=space,
+        objective=objective_of(recipe),
         batch=settings.batch,
         limit=limit or settings.limit,
         seed=settings.seed if seed is None else seed,
         scores=scores,
         info={"model": recipe.name, "task": header.task, "data": recipe.options.get("dataset", ""), "split": split},
     )
-

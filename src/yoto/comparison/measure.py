@@ -15,6 +15,7 @@ from yoto.errors import YotoError
 from yoto.evaluation.curve import TradeoffCurve, same_point
 from yoto.evaluation.parity import Cost
 from yoto.evaluation.sweep import free_columns, sweep
+from yoto.objective import Objective
 from yoto.task import load_task
 
 if TYPE_CHECKING:
@@ -54,13 +55,21 @@ class Bench:
         """A run's model, ready to evaluate."""
         return bundle.load(run, task=self.task_of(recipe)).model.to(self.device).eval()
 
-    def floor(self) -> float | None:
-        """The task's bound on the loss; it is of the whole split, so there is none for a part of it."""
-        bound = getattr(self.task, "floor", None)
-        if bound is None or self.examples < len(self.data):
+    def floor(self, points: Sequence[Mapping[str, Any]]) -> float | None:
+        """The task's bounds on the terms as one bound on the loss, where it is the same at all points.
+
+        They are of the whole split, so there is none for a part of it.
+        """
+        bounds = getattr(self.task, "floor", None)
+        if bounds is None or self.examples < len(self.data):
             return None
-        found = bound(self.split)
-        return None if found is None else float(found)
+        found = bounds(self.split)
+        if found is None:
+            return None
+        space = self.recipe.loss_space()
+        terms = {name: torch.tensor([float(value)]) for name, value in found.items()}
+        values = [float(space.combine(terms, space.point(point))) for point in points]
+        return values[0] if max(values) - min(values) <= 1e-4 * abs(values[0]) else None
 
     def grid(self, points: Sequence[Mapping[str, Any]]) -> Tensor:
         """λ [m, D] of the compared points and, for a smooth curve, of the recipe's evaluation points or grid."""
@@ -100,6 +109,7 @@ class Bench:
             self.data,
             points,
             space=recipe.loss_space(),
+            objective=objective_of(recipe),
             batch=self.settings.batch,
             limit=self.settings.limit,
             seed=self.settings.seed,
@@ -114,6 +124,11 @@ class Bench:
         at = recipe.loss_space().point(point).to(self.device)
         with torch.no_grad():
             return self.task_of(recipe).picture(bind(model, at), at, seed=self.settings.seed)
+
+
+def objective_of(recipe: Recipe) -> Objective | None:
+    """What computes the full loss where terms are reduced over the batch; None for the weighted sum."""
+    return Objective(recipe.loss_space(), balance=None, per_batch=True) if recipe.training.per_batch else None
 
 
 def data_info(recipe: Recipe) -> dict[str, str]:

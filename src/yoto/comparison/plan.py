@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -186,4 +187,7 @@ def point_text(point: Mapping[str, Any]) -> str:
 
 def slug(text: str) -> str:
     """Text as a folder's name on any system."""
-    return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.").lower()
+    plain = re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.").lower()
+    if re.fullmatch(r"[A-Za-z0-9. /_-]*", text) and not re.search(r"--|-$", text):
+        return plain
+    return f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:6]}"  # a sign or a letter was lost

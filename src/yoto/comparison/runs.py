@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError
-from yoto.recipe import Recipe, differences, from_dict, read
+from yoto.recipe import Recipe, from_dict, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -67,17 +67,15 @@ def finished(recipe: Recipe, run: Path) -> bool:
     Raises:
         YotoError: If it was made by another recipe.
     """
-    from yoto.training.folder import NEUTRAL
+    from yoto.training.folder import differences_in_weights
 
     if not (run / "model.safetensors").exists() or not (run / "recipe.yaml").exists():
         return False
-    neutral = (*NEUTRAL, *([] if recipe.training.validate_every else ["evaluation"]))
-    for key in differences(read(run / "recipe.yaml"), recipe):
-        if not any(key == name or key.startswith(f"{name}.") for name in neutral):
-            raise YotoError(
-                f"`{key}` should be as in the finished run in {str(run)!r}. Found another value. "
-                "Usually: give the changed comparison another output folder."
-            )
+    for key in differences_in_weights(read(run / "recipe.yaml"), recipe):
+        raise YotoError(
+            f"`{key}` should be as in the finished run in {str(run)!r}. Found another value. "
+            "Usually: give the changed comparison another output folder."
+        )
     return bool(record(run).get("finished"))
 
 

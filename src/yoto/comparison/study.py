@@ -122,7 +122,7 @@ def measured(plan: Plan, folder: Path, bench: Bench, reference_point: Mapping[st
             tuple(cost_of(folder / f"{name}-seed-{seed}") for name in plan.fixed_names) for seed in plan.seeds
         ),
         contenders=contenders,
-        floor=bench.floor(),
+        floor=bench.floor(plan.points),
         reference_point=dict(reference_point or beyond([*fixed, *(c for each in contenders for c in each.curves)])),
         info={
             **data_info(recipe),

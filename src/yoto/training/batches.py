@@ -49,7 +49,7 @@ class Batches:
             fixed: λ [D] of a fixed-weight model; nothing is drawn then.
             sampling: How λ is drawn, see `LossSpace.sample`.
             per_batch: One λ [D] for the whole batch in place of one per sample [B, D].
-            tilt: First and last tilt of P_λ.
+            tilt: Tilts of P_λ, spread evenly over the run (see `schedules.tilt_at`).
             device: Where λ goes; `data` should give batches there.
             channels_last: Whether image batches get that memory layout.
             rank, shares: This process and the number of processes.

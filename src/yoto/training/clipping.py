@@ -13,9 +13,9 @@ class Clipper:
     """Scales gradients down whose norm over all parameters exceeds a limit.
 
     With `limit="relative"` the limit is `factor` times a running mean of past norms, so that it follows the scale
-    of the loss. A norm enters the mean at no more than that limit: one outlier moves it by at most
-    (1 - decay)·(factor - 1), and it enters after it was judged. Everything stays on the gradients' device, so
-    nothing waits for it.
+    of the loss. A norm enters the mean after it was judged, the first 1/(1 - decay) as they are, later ones at no more
+    than the limit: one outlier then moves the mean by at most (1 - decay)·(factor - 1).
+    Everything stays on the gradients' device, so nothing waits for it.
     """
 
     def __init__(
@@ -45,8 +45,12 @@ class Clipper:
         else:
             if self.running is None:
                 self.running = norm.clone()
-            allowed = self.factor * self.running
-            self.running.lerp_(torch.minimum(norm, allowed), 1 - min(self.decay, self.count / (self.count + 1)))
+            known = self.running > 0  # else every gradient so far was zero, and this one sets the scale
+            allowed = torch.where(known, self.factor * self.running, norm)
+            young = self.count < 1 / (1 - self.decay)
+            entering = norm if young else torch.minimum(norm, allowed)
+            self.running.lerp_(entering, 1 - min(self.decay, self.count / (self.count + 1)))
+            self.running = torch.where(known, self.running, norm)
             self.count += 1
         scale = (allowed / norm.clamp_min(1e-30)).clamp_max(1.0)
         torch._foreach_mul_(list(gradients), scale)

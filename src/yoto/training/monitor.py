@@ -18,7 +18,8 @@ EXPLODED = 100.0
 class Monitor:
     """Collects the detached terms of every step and looks at them only when asked, so that no step waits.
 
-    The loss exploded when its mean over a window exceeds 100 times the largest batch mean of the first window.
+    The loss exploded when its balanced mean over a window exceeds 100 times the largest batch mean of the first window
+    (balanced, so that a window of heavier weights is no explosion).
     With several processes each one sees its own share of the batch.
     """
 
@@ -62,10 +63,12 @@ class Monitor:
         """
         terms, losses, lam, norms = self.check()
         means = losses.mean(1)
+        heaviest = lam[:, :, [self.space.names.index(w) for w in self.space.weights]].sum(2)
+        judged = (losses / heaviest.clamp_min(1e-12)).mean(1) if self.space.weights else means
         if self.reference is None:
-            self.reference = float(means.abs().max())
-        elif float(means.mean()) > EXPLODED * self.reference:
-            row = int(means.argmax())
+            self.reference = float(judged.abs().max())
+        elif float(judged.mean()) > EXPLODED * self.reference:
+            row = int(judged.argmax())
             wanted = f"stay below {EXPLODED:g} times its first values ({self.reference:.4g})"
             self.fail(wanted, row, int(losses[row].argmax()), losses, terms, lam, norms)
         row_ = {"loss": float(means.mean())}

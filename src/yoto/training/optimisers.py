@@ -189,6 +189,7 @@ def make_optimiser(
     lr: float,
     adam_lr: float | None = None,
     conditioning_lr: float | None = None,
+    momentum: float = 0.95,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.0,
@@ -203,6 +204,7 @@ def make_optimiser(
         lr: Learning rate of the matrices under Muon, of all parameters under Adam.
         adam_lr: Under Muon that of the others; by default `lr`.
         conditioning_lr: That of the conditioning network; by default as the other Adam parameters.
+        momentum: Muon's.
         betas, eps: Adam's.
         weight_decay: For all parameters but the conditioning network's, which has none.
         conditioning: The part of `model` that is the conditioning network, always trained by Adam.
@@ -232,7 +234,7 @@ def make_optimiser(
     muon: list[dict[str, Any]] = [{"params": groups["muon"]}, {"params": groups["transposed"], "transposed": True}]
     parts: list[torch.optim.Optimizer] = []
     if filled := [group for group in muon if group["params"]]:
-        parts.append(Muon(filled, lr, weight_decay=weight_decay))
+        parts.append(Muon(filled, lr, momentum=momentum, weight_decay=weight_decay))
     if filled := [group for group in adam if group["params"]]:
         fused = all(p.is_floating_point() and p.device.type in ("cpu", "cuda") for p in names)
         parts.append(torch.optim.AdamW(filled, rest, betas, eps, fused=fused))

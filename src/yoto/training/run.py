@@ -118,6 +118,7 @@ class Run:
             lr=training.lr,
             adam_lr=training.adam_lr,
             conditioning_lr=training.conditioning_lr,
+            momentum=training.momentum,
             betas=(training.betas[0], training.betas[1]),
             eps=training.eps,
             weight_decay=training.weight_decay,

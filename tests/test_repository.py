@@ -1,0 +1,36 @@
+"""Promises about the repository itself: its size, and that published figures are those of the results."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+MIB = 2**20
+
+
+def tracked():
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listed.decode().split("\0") if name]
+
+
+def test_the_tracked_tree_stays_small():
+    files = [f for f in tracked() if f.is_file()]
+    assert sum(f.stat().st_size for f in files) < 30 * MIB
+
+
+def test_bundled_models_stay_within_their_budget():
+    total = sum(f.stat().st_size for f in (ROOT / "src/yoto/assets/vae").glob("*.safetensors"))
+    assert 0 < total < 4 * MIB
+
+
+def test_the_readme_quotes_the_results():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    report = json.loads((ROOT / "results/vae/fashion-mnist/report.json").read_text("utf-8"))
+    for summary in report["summaries"]:
+        excess = summary["excess_ratio"]["mean"]
+        assert f"{excess:.3f}" in readme, summary["label"]
