@@ -135,7 +135,8 @@ def main() -> None:
     for rows in results:
         ratio = rows["paper's sites, NCHW"]["ratio"]
         goal = GOALS[rows["network"]]
-        text += f"{rows['network']}: training step {ratio:.3f}x plain, goal {goal} {'met' if ratio <= goal else 'missed'}.\n"
+        verdict = "met" if ratio <= goal else "missed"
+        text += f"{rows['network']}: training step {ratio:.3f}x plain, goal {goal} {verdict}.\n"
     print(text)
     if options.out:
         write_atomic(options.out.with_suffix(".md"), text)

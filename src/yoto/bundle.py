@@ -18,13 +18,13 @@ from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError, near_misses
 from yoto.files import write_atomic
-from yoto.recipe import Recipe, from_dict
 from yoto.space import LossSpace
 
 if TYPE_CHECKING:
     from torch import nn
 
     from yoto.conditional import Conditional
+    from yoto.recipe import Recipe
     from yoto.task import Task
 
 VERSION = 1
@@ -252,6 +252,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     import torch
 
     from yoto.conditional import condition
+    from yoto.recipe import from_dict
     from yoto.task import load_task
 
     header = read_header(name_or_path)

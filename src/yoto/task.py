@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 from yoto.errors import YotoError, near_misses
@@ -85,6 +84,8 @@ def named(name: str) -> TaskEntry:
     """
     if name in BUILT_IN:
         return BUILT_IN[name]
+    from importlib.metadata import entry_points  # half as slow to import as everything else here
+
     installed = {e.name: e.value for e in entry_points(group=GROUP)}
     if name in installed:
         return TaskEntry(installed[name])

@@ -1,0 +1,61 @@
+"""Put a finished run into the package as a bundled model, with its trade-off curve.
+
+    python scripts/bundle.py results/vae/shapes/runs/conditional-2x-seed-0 vae/shapes [--scores]
+
+The curve is measured on the test split at the recipe's evaluation points. The run's folder is named in no file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import torch
+
+from yoto import bundle
+from yoto.evaluation import sweep
+from yoto.recipe import from_dict
+
+
+def main() -> None:
+    """Load the run, measure it, write src/yoto/assets/NAME.safetensors."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name", help="such as vae/shapes")
+    parser.add_argument("--scores", action="store_true", help="numbers of the whole network too (disentanglement)")
+    parser.add_argument("--half", action="store_true", help="store weights as float16")
+    options = parser.parse_args()
+    loaded = bundle.load(options.run)
+    assert loaded.recipe is not None
+    assert loaded.task is not None
+    recipe = from_dict({**loaded.recipe.to_dict(), "options": {**loaded.recipe.options, "data": None}})
+    space = recipe.loss_space()
+    points = [space.point(p) for p in recipe.evaluation_points() or []]
+    curve = sweep(
+        loaded.model,
+        loaded.task,
+        loaded.task.data("test"),
+        torch.stack(points) if points else space.grid(recipe.evaluation.grid),
+        batch=recipe.evaluation.batch,
+        limit=recipe.evaluation.limit,
+        seed=recipe.evaluation.seed,
+        scores=options.scores,
+        info={"split": "test", "data": recipe.options.get("dataset", "")},
+    )
+    record = json.loads((options.run / "run.json").read_text("utf-8"))
+    kept = ("steps", "cpu_seconds", "machine", "versions", "seed")
+    path = Path(__file__).parent.parent / "src/yoto/assets" / f"{options.name}.safetensors"
+    bundle.save(
+        loaded.model,
+        path,
+        recipe=recipe,
+        curve=curve.to_dict(),
+        info={key: record[key] for key in kept if key in record},
+        half=options.half,
+    )
+    print(f"{path}: {path.stat().st_size / 2**20:.2f} MiB, mean loss {sum(curve.loss) / len(curve.loss):.2f}")
+
+
+if __name__ == "__main__":
+    main()
