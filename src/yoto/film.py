@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import leaky_relu
 
 from yoto.errors import YotoError
 from yoto.folding import Layer
@@ -173,6 +174,27 @@ def mlp(inputs: int, hidden: Sequence[int], outputs: int | None) -> nn.Sequentia
     return nn.Sequential(*layers)
 
 
+class StackedLinear(nn.Module):
+    """The first layers of `count` MLPs that read the same input, with their leaky ReLU (0.2), as one product.
+
+    Args:
+        count: Number of MLPs.
+        inputs, outputs: Width of each layer.
+    """
+
+    def __init__(self, count: int, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.stack([dense(inputs, outputs).weight.detach().T for _ in range(count)]))
+        self.bias = nn.Parameter(torch.zeros(count, 1, outputs))
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Input [E] or [B, E] to the features [H] or [B, H] of each MLP."""
+        rows = x if x.ndim == 2 else x[None]
+        stacked = rows.expand(self.weight.shape[0], *rows.shape)
+        hidden = leaky_relu(torch.baddbmm(self.bias, stacked, self.weight), 0.2, inplace=True)
+        return [h if x.ndim == 2 else h[0] for h in hidden.unbind(0)]
+
+
 class ConditioningNetwork(nn.Module):
     """Conditioning vector to FiLM values of every site: scale 1 + ε·s(λ), shift ε·t(λ).
 
@@ -192,13 +214,12 @@ class ConditioningNetwork(nn.Module):
         self.sites = tuple(sites)
         self.multiplier = multiplier
         self.layout = layout
-        self.hidden = tuple(hidden)
         self.widths = [c for site in sites for c in [site.layer.channels] * (1 + site.layer.shift)]
         if layout == "shared":
             self.trunk = mlp(inputs, hidden, None)
             self.heads = dense(hidden[-1] if hidden else inputs, sum(self.widths))
-        else:  # the first layers of all MLPs read the same input, so they are kept as one matrix
-            self.first = mlp(inputs, [hidden[0] * len(self.widths)], None) if hidden else nn.Identity()
+        else:
+            self.first = StackedLinear(len(self.widths), inputs, hidden[0]) if hidden else None
             self.mlps = nn.ModuleList(mlp(hidden[0] if hidden else inputs, hidden[1:], width) for width in self.widths)
 
     def forward(self, encoding: Tensor) -> list[tuple[Tensor, Tensor | None]]:
@@ -206,9 +227,8 @@ class ConditioningNetwork(nn.Module):
         if self.layout == "shared":
             parts = list((self.heads(self.trunk(encoding)) * self.multiplier).split(self.widths, dim=-1))
         else:
-            features = self.first(encoding)
-            inputs = features.chunk(len(self.widths), dim=-1) if self.hidden else [features] * len(self.widths)
-            parts = [m(x) * self.multiplier for m, x in zip(self.mlps, inputs, strict=True)]
+            features = self.first(encoding) if self.first is not None else [encoding] * len(self.mlps)
+            parts = [m(x) * self.multiplier for m, x in zip(self.mlps, features, strict=True)]
         result: list[tuple[Tensor, Tensor | None]] = []
         rest = iter(parts)
         for site in self.sites:
@@ -222,7 +242,7 @@ class ConditioningNetwork(nn.Module):
             per_channel = self.heads.in_features + 1
             sizes = [w * per_channel for w in self.widths]
         else:
-            first = sum(p.numel() for p in self.first.parameters()) // len(self.widths)
+            first = sum(p.numel() for p in self.first.parameters()) // len(self.widths) if self.first is not None else 0
             sizes = [first + sum(p.numel() for p in m.parameters()) for m in self.mlps]
         rest = iter(sizes)
         return [next(rest) + (next(rest) if site.layer.shift else 0) for site in self.sites]

@@ -167,14 +167,17 @@ def test_paper_layout():
     net = nn.Sequential(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Conv2d(16, 32, 3))
     model = condition(net, space, layout="separate", hidden=(512,), raw=True, multiplier=0.01)
     assert len(model.film.mlps) == 4
-    assert model.film.first[0].in_features == 2
+    assert model.film.first.weight.shape == (4, 2, 512)
     # two MLPs (2 → 512 → C) for each layer, as counted from the published code
     assert sum(p.numel() for p in model.film.parameters()) == 4 * (2 + 1) * 512 + 2 * (512 + 1) * (16 + 32)
     lam = space.point(kl=8.0, reconstruction=1.0)
     encoded = space.encode(lam, raw=True)
     assert encoded.tolist() == pytest.approx([2.0794415, 0.0], abs=1e-6)
     assert model.conditioned.trunk == 0
-    scale = 1 + 0.01 * model.film.mlps[0](model.film.first(encoded)[:512])
+    scale = 1 + 0.01 * model.film.mlps[0](model.film.first(encoded)[0])
+    hidden = encoded @ model.film.first.weight[1] + model.film.first.bias[1, 0]
+    shift = 0.01 * model.film.mlps[1](torch.nn.functional.leaky_relu(hidden, 0.2))
+    assert torch.allclose(model.modulations(lam)["0"].shift, shift, atol=1e-7)
     assert torch.allclose(model.modulations(lam)["0"].scale, scale)
 
 
