@@ -16,8 +16,9 @@ PACKAGE = Path(__file__).parents[1] / "src" / "yoto"
 # From the top: a module imports from lower lines only, or from its own package.
 LAYERS = [
     ["__main__"],
-    ["cli"],
-    ["tasks.vae", "comparison"],
+    ["cli", "pillow"],
+    ["codec"],
+    ["tasks.vae", "tasks.compression", "comparison"],
     ["training"],
     ["evaluation"],
     ["bundle", "export"],
@@ -39,7 +40,8 @@ PARTS = {
 }
 # Imported without any of HEAVY.
 LIGHT = ["yoto", "yoto.errors", "yoto.files", "yoto.space", "yoto.recipe", "yoto.task", "yoto.bundle", "yoto.cli"]
-LIGHT += ["yoto.tasks.vae.options", "yoto.evaluation.curve"]
+LIGHT += ["yoto.tasks.vae.options", "yoto.tasks.compression.options", "yoto.evaluation.curve"]
+LIGHT += ["yoto.codec", "yoto.codec.container"]
 TORCH_FAMILY = {"torch", "lightning_fabric", "pytorch_lightning", "torchmetrics"}
 OPTIONAL = {
     "matplotlib",
@@ -52,6 +54,7 @@ OPTIONAL = {
     "onnx",
     "onnxruntime",
     "onnxscript",
+    "constriction",
 }
 HEAVY = TORCH_FAMILY | OPTIONAL | {"numpy", "PIL", "rich"}
 

@@ -21,13 +21,15 @@ from yoto.files import write_atomic
 from yoto.space import LossSpace
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
     from yoto.conditional import Conditional
     from yoto.recipe import Recipe
     from yoto.task import Task
 
 VERSION = 1
+EXTRAS = "extras."
+"""Prefix of stored tensors that are no weights."""
 LARGEST_HEADER = 16 * 2**20
 
 
@@ -60,12 +62,16 @@ class Header:
 
 @dataclass(frozen=True)
 class Bundle:
-    """A loaded bundle: `model` is a `Conditional`, or a plain network where `header.conditioning` is None."""
+    """A loaded bundle: `model` is a `Conditional`, or a plain network where `header.conditioning` is None.
+
+    `extras` are the tensors that its task stored beside the weights, by name.
+    """
 
     model: nn.Module
     header: Header
     task: Task | None
     recipe: Recipe | None
+    extras: dict[str, Tensor]
 
     @property
     def space(self) -> LossSpace:
@@ -136,8 +142,8 @@ def read_header(name_or_path: str | os.PathLike[str]) -> Header:
     except (ValueError, KeyError) as error:
         raise YotoError(f"{str(path)!r} is damaged: its metadata cannot be read. Get the file anew.") from error
     count = 0
-    for tensor in header.values():
-        number = 1
+    for name, tensor in header.items():
+        number = 0 if name.startswith(EXTRAS) else 1
         for n in tensor["shape"]:
             number *= n
         count += number
@@ -163,6 +169,7 @@ def save(
     recipe: Recipe | None = None,
     curve: Mapping[str, Any] | None = None,
     info: Mapping[str, Any] | None = None,
+    extras: Mapping[str, Tensor] | None = None,
     half: bool = False,
 ) -> None:
     """Write a model as a bundle, whole or not at all.
@@ -173,6 +180,7 @@ def save(
         recipe: The recipe of the run.
         curve: `TradeoffCurve.to_dict()`.
         info: JSON-able facts about the run.
+        extras: Further tensors, which `load` gives back as `Bundle.extras`.
         half: Store float32 weights as float16 (they load as float32 again), but for tensors beyond its range.
     """
     from yoto.conditional import Conditional
@@ -193,7 +201,18 @@ def save(
         "curve": json.dumps(curve),
         "info": json.dumps(dict(info or {})),
     }
-    write_atomic(path, packed(model.state_dict(), metadata, half))
+    state = {**model.state_dict(), **{f"{EXTRAS}{name}": tensor for name, tensor in (extras or {}).items()}}
+    write_atomic(path, packed(state, metadata, half))
+
+
+def halve(model: nn.Module) -> None:
+    """Round every float32 weight to what `save(half=True)` stores, in place, so that facts can be told of those."""
+    import torch
+
+    with torch.no_grad():
+        for value in model.state_dict().values():
+            if value.dtype == torch.float32 and bool(value.half().isfinite().all()):
+                value.copy_(value.half())
 
 
 def packed(state: Mapping[str, Any], metadata: Mapping[str, str], half: bool = False) -> bytes:
@@ -256,7 +275,9 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     from yoto.task import load_task
 
     header = read_header(name_or_path)
-    state = weights(header.path)
+    stored = weights(header.path)
+    extras = {name.removeprefix(EXTRAS): tensor for name, tensor in stored.items() if name.startswith(EXTRAS)}
+    state = {name: tensor for name, tensor in stored.items() if not name.startswith(EXTRAS)}
     given = task is not None or net is not None
     recipe = from_dict(header.recipe, check_task=not given) if header.recipe is not None else None
     if task is None and net is None:
@@ -276,7 +297,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     if any(t.dtype == torch.float64 for t in state.values()):
         model = model.double()
     restore(model, state, str(header.path))
-    return Bundle(model.eval(), header, task, recipe)
+    return Bundle(model.eval(), header, task, recipe, extras)
 
 
 def restore(model: nn.Module, state: Mapping[str, Any], source: str) -> None:

@@ -18,7 +18,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
 from yoto.errors import YotoError
-from yoto.film import ConditioningNetwork, Layout, Modulation, Site, bound_clone, refuse_bound, site_class
+from yoto.film import ConditioningNetwork, Gain, Layout, Modulation, Site, bound_clone, refuse_bound, site_class
 from yoto.folding import deviation, folded, verify
 from yoto.sites import Selection, select
 from yoto.space import LossSpace, Value
@@ -91,7 +91,9 @@ class Conditional(nn.Module, Generic[M]):
         self.sites = tuple(sites)
         self.batch_dim: int = config["batch_dim"]
         inputs = space.encoded_size(config["fourier"], config["raw"])
-        self.film = ConditioningNetwork(inputs, sites, config["hidden"], config["layout"], config["multiplier"])
+        self.film = ConditioningNetwork(
+            inputs, sites, config["hidden"], config["layout"], config["multiplier"], config["gain"], config["skip"]
+        )
         # What the space and the site classes cache is computed here, outside any trace.
         space.encode(space.median(), config["fourier"], config["raw"])
         for site in sites:
@@ -298,6 +300,16 @@ def recalibrate_norms(net: nn.Module, batches: Iterable[Any]) -> None:
         module.training = mode
 
 
+def check_layout(layout: Layout, gain: Gain, skip: bool) -> None:
+    """Refuse settings of the conditioning network that do not exist or do not go together."""
+    if layout not in ("shared", "separate"):
+        raise YotoError(f"`layout` should be 'shared' or 'separate'. Found {layout!r}.")
+    if gain not in ("linear", "exponential"):
+        raise YotoError(f"`gain` should be 'linear' or 'exponential'. Found {gain!r}.")
+    if skip and layout != "shared":
+        raise YotoError("`skip` should be used with the shared layout. Found layout='separate'.")
+
+
 def bind(model: nn.Module, at: Tensor) -> nn.Module:
     """A `Conditional` bound at λ; any other module as it is (a network for fixed weights)."""
     return cast(nn.Module, model.at(at)) if isinstance(model, Conditional) else model
@@ -312,6 +324,8 @@ def condition(
     hidden: Sequence[int] = (64,),
     layout: Layout = "shared",
     multiplier: float = 0.1,
+    gain: Gain = "linear",
+    skip: bool = False,
     fourier: int = 0,
     raw: bool = False,
     batch_dim: int = 0,
@@ -328,6 +342,8 @@ def condition(
         hidden: Widths of the conditioning network's hidden layers.
         layout: "shared" trunk with a head per site, or the paper's "separate" MLPs.
         multiplier: ε in scale 1 + ε·s and shift ε·t; the paper's code has 0.1 and 0.01.
+        gain: "linear" as above; "exponential" for scale exp(ε·s), where a layer's gain has to span a wide range.
+        skip: Whether the heads of the shared layout read the conditioning vector too, beside the trunk's features.
         fourier: Number of Fourier features of each interval, see `LossSpace.encode`.
         raw: Feed logs of the weights unscaled, as the paper's code does.
         batch_dim: Dimension of the layers' outputs that holds the samples.
@@ -356,8 +372,7 @@ def condition(
     refuse_bound(net, "condition")
     if not space.free:
         raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")
-    if layout not in ("shared", "separate"):
-        raise YotoError(f"`layout` should be 'shared' or 'separate'. Found {layout!r}.")
+    check_layout(layout, gain, skip)
     if isinstance(hidden, int) or any(width < 1 for width in hidden):
         raise YotoError(f"`hidden` should be a list of widths ≥ 1. Found {hidden!r}.")
     if raw and not space.positive:
@@ -376,6 +391,8 @@ def condition(
         "hidden": list(hidden),
         "layout": layout,
         "multiplier": float(multiplier),
+        "gain": gain,
+        "skip": skip,
         "fourier": fourier,
         "raw": raw,
         "batch_dim": batch_dim,

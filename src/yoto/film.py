@@ -16,10 +16,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from yoto.errors import YotoError
+from yoto.errors import YotoError, near_misses
 from yoto.folding import Layer
 
 Layout = Literal["shared", "separate"]
+Gain = Literal["linear", "exponential"]
 M = TypeVar("M", bound=nn.Module)
 
 
@@ -196,7 +197,7 @@ class StackedLinear(nn.Module):
 
 
 class ConditioningNetwork(nn.Module):
-    """Conditioning vector to FiLM values of every site: scale 1 + ε·s(λ), shift ε·t(λ).
+    """Conditioning vector to FiLM values of every site: scale 1 + ε·s(λ) or exp(ε·s(λ)), shift ε·t(λ).
 
     Args:
         inputs: Length E of the conditioning vector.
@@ -205,19 +206,30 @@ class ConditioningNetwork(nn.Module):
         layout: "shared": one trunk with a linear head per site (kept as one matrix). "separate": two MLPs per
             site, one for the scale and one for the shift, as in the paper.
         multiplier: ε, which keeps the start near the plain network.
+        gain: "linear", or "exponential" for scales that span a wide range and stay positive.
+        skip: Whether the shared heads read the conditioning vector too, beside the trunk's features.
     """
 
     def __init__(
-        self, inputs: int, sites: Sequence[Site], hidden: Sequence[int], layout: Layout, multiplier: float
+        self,
+        inputs: int,
+        sites: Sequence[Site],
+        hidden: Sequence[int],
+        layout: Layout,
+        multiplier: float,
+        gain: Gain = "linear",
+        skip: bool = False,
     ) -> None:
         super().__init__()
         self.sites = tuple(sites)
         self.multiplier = multiplier
         self.layout = layout
+        self.gain = gain
+        self.skip = inputs if skip else 0
         self.widths = [c for site in sites for c in [site.layer.channels] * (1 + site.layer.shift)]
         if layout == "shared":
             self.trunk = mlp(inputs, hidden, None)
-            self.heads = dense(hidden[-1] if hidden else inputs, sum(self.widths))
+            self.heads = dense((hidden[-1] if hidden else inputs) + self.skip, sum(self.widths))
         else:
             self.first = StackedLinear(len(self.widths), inputs, hidden[0]) if hidden else None
             self.mlps = nn.ModuleList(mlp(hidden[0] if hidden else inputs, hidden[1:], width) for width in self.widths)
@@ -225,16 +237,50 @@ class ConditioningNetwork(nn.Module):
     def forward(self, encoding: Tensor) -> list[tuple[Tensor, Tensor | None]]:
         """Conditioning vector [E] or [B, E] to (scale, shift) of every site, [C] or [B, C] each."""
         if self.layout == "shared":
-            parts = list((self.heads(self.trunk(encoding)) * self.multiplier).split(self.widths, dim=-1))
+            features = self.trunk(encoding)
+            features = torch.cat([features, encoding], dim=-1) if self.skip else features
+            parts = list((self.heads(features) * self.multiplier).split(self.widths, dim=-1))
         else:
-            features = self.first(encoding) if self.first is not None else [encoding] * len(self.mlps)
-            parts = [m(x) * self.multiplier for m, x in zip(self.mlps, features, strict=True)]
+            stacked = self.first(encoding) if self.first is not None else [encoding] * len(self.mlps)
+            parts = [m(x) * self.multiplier for m, x in zip(self.mlps, stacked, strict=True)]
         result: list[tuple[Tensor, Tensor | None]] = []
         rest = iter(parts)
         for site in self.sites:
-            scale = next(rest) + 1
+            scale = next(rest).exp() if self.gain == "exponential" else next(rest) + 1
             result.append((scale, next(rest) if site.layer.shift else None))
         return result
+
+    @torch.no_grad()
+    def set_slope(
+        self, site: str, *, scale: Tensor | float = 0.0, shift: Tensor | float = 0.0, column: int = 0
+    ) -> None:
+        """Let a site start at a known function of λ: log-scale and shift linear in the conditioning vector.
+
+        Args:
+            site: Name of the conditioned layer. Its other dependence on λ is set to zero.
+            scale: Change of the scale's logarithm per unit of the conditioning vector, [C] or one number.
+            shift: Change of the shift, likewise.
+            column: Which component of the conditioning vector.
+
+        Raises:
+            YotoError: If the site is unknown, or the network has no exponential gains or no `skip`.
+        """
+        names = [each.name for each in self.sites]
+        if site not in names:
+            raise YotoError(f"`site` should be a conditioned layer. Found {site!r}.{near_misses(site, names)}")
+        if self.gain != "exponential" or not self.skip:
+            raise YotoError("`set_slope` needs condition(…, gain='exponential', skip=True). Found other settings.")
+        start = 0
+        for each in self.sites[: names.index(site)]:
+            start += each.layer.channels * (1 + each.layer.shift)
+        layer = self.sites[names.index(site)].layer
+        for values, used in ((scale, True), (shift, layer.shift)):
+            if used:
+                rows = slice(start, start + layer.channels)
+                self.heads.weight[rows] = 0.0
+                self.heads.weight[rows, self.heads.in_features - self.skip + column] = values / self.multiplier
+                self.heads.bias[rows] = 0.0
+                start += layer.channels
 
     def added(self) -> list[int]:
         """Parameters that each site adds: its own layers, without the shared trunk."""

@@ -41,6 +41,8 @@ class Conditioning(Section):
     hidden: list[Count] = [64]
     layout: Literal["shared", "separate"] = "shared"
     multiplier: Positive = 0.1
+    gain: Literal["linear", "exponential"] = "linear"
+    skip: bool = False
     fourier: Natural = 0
     raw: bool = False
     batch_dim: Natural = 0
@@ -52,8 +54,9 @@ class Training(Section):
 
     `lr` is the learning rate of weight matrices and kernels; `adam_lr` that of everything else under Muon (default:
     `lr`), `conditioning_lr` that of the conditioning network (default: `adam_lr`, `lr`); `momentum` is Muon's,
-    `betas` and `eps` are Adam's. `tilt` moves P_λ: its values are spread evenly over the run, with straight lines
-    between (density ∝ exp(−tilt·u), u the position in the range).
+    `betas` and `eps` are Adam's; `lr_factors` multiply the learning rates of the parameters whose whole names match a
+    regular expression (the first that does). `tilt` moves P_λ: its values are spread evenly over the run, with
+    straight lines between (density ∝ exp(−tilt·u), u the position in the range).
     """
 
     steps: Count
@@ -62,6 +65,7 @@ class Training(Section):
     lr: Positive = 0.01
     adam_lr: Positive | None = None
     conditioning_lr: Positive | None = None
+    lr_factors: dict[str, Positive] = {}
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.95
     betas: Annotated[list[float], Field(min_length=2, max_length=2)] = [0.9, 0.999]
     eps: Positive = 1e-8

@@ -25,11 +25,12 @@ class Task(Protocol):
     The network comes bound: `net` below is `model.at(λ)` of a conditional model or a plain network that was trained
     for one λ, so that the same lines serve both.
 
-    Optional: `references(data) -> dict[str, TradeoffCurve]` gives curves to show beside the model's (classic codecs);
-    `floor(split) -> dict[str, float] | None` a lower bound of each term's mean; regret is then also reported over it;
-    `scores(net, *, seed) -> dict[str, float]` numbers of the network as a whole, not per sample (disentanglement);
-    `examples(method) -> dict[str, Tensor]` example inputs of the network's methods by argument name, for export;
-    `units` (of terms, metrics and "loss") and `symbols` (of parameters) are what figures say.
+    Optional: `start(model, data, at)` sets a new model's weights from the training data before the first step (`at`:
+    λ of a plain network); `extras(model) -> (dict[str, Tensor], dict)` are tensors and facts that travel in the bundle
+    of a conditional model; `floor(split) -> dict[str, float] | None` a lower bound of each term's mean; regret is then
+    also reported over it; `scores(net, *, seed) -> dict[str, float]` numbers of the network as a whole, not per sample
+    (disentanglement); `examples(method) -> dict[str, Tensor]` example inputs of the network's methods by argument
+    name, for export; `units` (of terms, metrics and "loss") and `symbols` (of parameters) are what figures say.
     """
 
     def network(self) -> nn.Module:
@@ -63,6 +64,9 @@ class TaskEntry:
 
 BUILT_IN: dict[str, TaskEntry] = {
     "vae": TaskEntry("yoto.tasks.vae.task:VAETask", "yoto.tasks.vae.options:VAEOptions"),
+    "compression": TaskEntry(
+        "yoto.tasks.compression.task:CompressionTask", "yoto.tasks.compression.options:CompressionOptions"
+    ),
 }
 GROUP = "yoto.tasks"
 """Entry-point group in which other packages name their tasks."""

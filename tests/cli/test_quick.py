@@ -109,7 +109,7 @@ def test_answers(quick, arguments):
         ("reconstruct file -o a.png --beta 1 --model {fixed_model}", "a VAE trained for a range of β"),
         ("reconstruct file -o a.png --beta 1e6 --model {model}", "`kl` should lie in"),
         ("reconstruct file -o a.png --beta one --model {model}", "--beta should be a number"),
-        ("reconstruct file -o file.onnx --beta 1 --model {model}", "should end in one of .png"),
+        ("reconstruct file -o file.onnx --beta 1 --model {model}", "should end in .png"),
         ("reconstruct file -o file.png --beta 1 --model {model}", "--force replaces it"),
         ("reconstruct file file.png -o file.png --beta 1 --model {model}", "'file' twice"),
         ("reconstruct file - -o out --beta 1 --model {model}", "one picture"),

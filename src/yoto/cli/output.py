@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -37,3 +37,22 @@ def cell(entry: Any) -> str:
 def note(text: str) -> None:
     """A line for a person who watches: on stderr, so that stdout stays the result."""
     print(text, file=sys.stderr)
+
+
+def bar(label: str = "") -> Callable[[int, int], None]:
+    """A function of done and total that shows progress with the time left on a terminal, and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        return lambda *_: None
+    from rich.console import Console
+    from rich.progress import Progress
+
+    progress = Progress(console=Console(stderr=True), transient=True)
+    task = progress.add_task(label)
+    progress.start()
+
+    def move(done: int, total: int) -> None:
+        progress.update(task, completed=done, total=total)
+        if done >= total:
+            progress.stop()
+
+    return move

@@ -17,14 +17,20 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp")
 
 
-def outputs(inputs: Sequence[Path], output: Path, *, force: bool) -> list[Path]:
-    """Where each input's picture goes: the file `output` for one input, a PNG per stem in that folder for several.
+def outputs(
+    inputs: Sequence[Path], output: Path, *, force: bool, suffix: str = ".png", allowed: Sequence[str] = SUFFIXES
+) -> list[Path]:
+    """Where each input's result goes: the file `output` for one input, one per stem in that folder for several.
+
+    Args:
+        suffix: Of the files in a folder.
+        allowed: Suffixes that a single file may have.
 
     Raises:
         UsageError: If an output exists without `force`, cannot be written, or two inputs share a stem.
     """
     if len(inputs) == 1 and not output.is_dir():
-        return [picture_file(output, force=force)]
+        return [picture_file(output, force=force, allowed=allowed)]
     if checks.STANDARD in (output, *inputs):
         raise checks.UsageError("- is for one picture. Give a folder with several inputs")
     stems = [path.stem for path in inputs]
@@ -32,13 +38,13 @@ def outputs(inputs: Sequence[Path], output: Path, *, force: bool) -> list[Path]:
     if twice is not None:
         raise checks.UsageError(f"inputs should have different names before the suffix. Found {twice!r} twice")
     checks.output_folder(output, force=True)
-    return [checks.output_file(output / f"{stem}.png", force=force) for stem in stems]
+    return [checks.output_file(output / f"{stem}{suffix}", force=force) for stem in stems]
 
 
-def picture_file(path: Path, *, force: bool) -> Path:
-    """The path itself, once a picture can be written there; "-" is standard output, as PNG."""
-    if path != checks.STANDARD and path.suffix.lower() not in SUFFIXES:
-        raise checks.UsageError(f"-o should end in one of {', '.join(SUFFIXES)}. Found {str(path)!r}")
+def picture_file(path: Path, *, force: bool, allowed: Sequence[str] = SUFFIXES) -> Path:
+    """The path itself, once a file can be written there; "-" is standard output, pictures as PNG."""
+    if path != checks.STANDARD and path.suffix.lower() not in allowed:
+        raise checks.UsageError(f"-o should end in {' or '.join(allowed)}. Found {str(path)!r}")
     return checks.output_file(path, force=force)
 
 

@@ -9,7 +9,7 @@ import typer
 
 from yoto.cli import checks, tasks
 from yoto.cli.options import DataFolder, Force, Json, ModelArgument, TaskName
-from yoto.cli.output import note, print_json, table
+from yoto.cli.output import bar, note, print_json, table
 
 if TYPE_CHECKING:
     from yoto.bundle import Header
@@ -47,11 +47,13 @@ def sweep(
 ) -> None:
     """Measure a model along its range of λ.
 
-    Every loss term and metric of the recipe's task, at each point.
+    Every loss term and metric of the recipe's task, at each point. A codec is measured by the files that it writes,
+    beside JPEG, WebP and AVIF, on the pictures in DIR or those that come with the package.
 
     \b
     yoto sweep runs/vae/digits
     yoto sweep vae/fashion-mnist --grid 25 -o sweep
+    yoto sweep compression/photo --data pictures -o rate-distortion
     """
     from yoto import bundle
 
@@ -63,6 +65,9 @@ def sweep(
     checks.choice(split, SPLITS, "--split")
     folder = output or (Path(model) if Path(model).is_dir() else Path(header.path.stem)) / "sweep"
     checks.output_folder(folder, force=force)
+    if header.task == "compression" and header.conditioning is not None:
+        rate_distortion(header, recipe, folder, grid=grid, split=split, limit=limit, as_json=as_json)
+        return
 
     curve = measure(header, recipe, grid=grid, split=split, limit=limit, seed=seed, task_name=task, scores=scores)
     from yoto.evaluation.report import report_sweep
@@ -74,6 +79,36 @@ def sweep(
     columns = {f"at {name}": [point[name] for point in curve.points] for name in curve.parameters}
     columns |= {name: list(curve.series(name)) for name in (*curve.terms, "loss", *curve.metrics)}
     print(table(list(columns), list(zip(*columns.values(), strict=True))))
+    note(f"{folder}: {', '.join(path.name for path in written)}")
+
+
+def rate_distortion(
+    header: Header, recipe: Recipe, folder: Path, *, grid: int | None, split: str, limit: int | None, as_json: bool
+) -> None:
+    """Measure a codec by its files, beside the classic ones, and write and print what came of it."""
+    from yoto.tasks.compression.data import files
+    from yoto.tasks.compression.options import CompressionOptions
+
+    chosen = files(CompressionOptions(data=recipe.options.get("data")), split, any_folder=True)[:limit]
+
+    import torch
+
+    from yoto import codec
+    from yoto.codec import report
+    from yoto.codec.evaluation import QUALITIES, evaluate
+    from yoto.training.machine import describe_machine
+
+    qualities = QUALITIES if grid is None else [100 * i / max(1, grid - 1) for i in range(grid)]
+    facts = {"model": recipe.name, "split": split, "machine": describe_machine(torch.device("cpu")), **header.info}
+    facts["threads"] = torch.get_num_threads()
+    model = codec.load(header.path)
+    result = evaluate(model, chosen, name=recipe.name, qualities=qualities, progress=bar(), info=facts)
+    written = report.write(result, folder)
+    if as_json:
+        print_json(result.to_dict())
+        return
+    rates = result.rates()
+    print(table(["codec", "BD-rate, %"], [[name, rate] for name, rate in rates.items()]))
     note(f"{folder}: {', '.join(path.name for path in written)}")
 
 

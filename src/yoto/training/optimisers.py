@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal, cast
@@ -182,11 +183,18 @@ class Optimiser:
             owners[parameter].state[parameter][quantity] = place.copy_(value)
 
 
+def factor_of(name: str, factors: Mapping[str, float]) -> float:
+    """The learning-rate factor of a parameter; names in the plain network's own words, without "plain."."""
+    own = name.removeprefix("plain.")
+    return next((factor for pattern, factor in factors.items() if re.fullmatch(pattern, own)), 1.0)
+
+
 def make_optimiser(
     model: nn.Module,
     *,
     method: Literal["muon", "adam", "adamw"] = "muon",
     lr: float,
+    lr_factors: Mapping[str, float] | None = None,
     adam_lr: float | None = None,
     conditioning_lr: float | None = None,
     momentum: float = 0.95,
@@ -202,6 +210,7 @@ def make_optimiser(
         method: "muon" for Muon on matrices and kernels with Adam on the rest; "adam" or "adamw" (the same: weight
             decay is always decoupled) for Adam on all parameters.
         lr: Learning rate of the matrices under Muon, of all parameters under Adam.
+        lr_factors: Factors by regular expression on whole parameter names of the plain network; the first match counts.
         adam_lr: Under Muon that of the others; by default `lr`.
         conditioning_lr: That of the conditioning network; by default as the other Adam parameters.
         momentum: Muon's.
@@ -210,7 +219,8 @@ def make_optimiser(
         conditioning: The part of `model` that is the conditioning network, always trained by Adam.
     """
     names: dict[nn.Parameter, str] = {}
-    groups: dict[str, list[nn.Parameter]] = {"muon": [], "transposed": [], "adam": [], "film": []}
+    kinds = ("muon", "transposed", "adam", "film")
+    groups: dict[tuple[str, float], list[nn.Parameter]] = {(kind, 1.0): [] for kind in kinds}
     film = set() if conditioning is None else set(conditioning.parameters())
     for prefix, module in model.named_modules():
         for name, parameter in module.named_parameters(recurse=False):
@@ -223,15 +233,19 @@ def make_optimiser(
                 kind = "transposed" if isinstance(module, _ConvTransposeNd) else "muon"
             else:
                 kind = "adam"
-            groups[kind].append(parameter)
+            groups.setdefault((kind, factor_of(names[parameter], lr_factors or {})), []).append(parameter)
     if not names:
         raise YotoError("The network should have parameters to train. Found none with requires_grad.")
     rest = lr if method != "muon" or adam_lr is None else adam_lr
-    adam: list[dict[str, Any]] = [
-        {"params": groups["adam"], "lr": rest, "weight_decay": weight_decay},
-        {"params": groups["film"], "lr": rest if conditioning_lr is None else conditioning_lr, "weight_decay": 0.0},
-    ]
-    muon: list[dict[str, Any]] = [{"params": groups["muon"]}, {"params": groups["transposed"], "transposed": True}]
+    film_lr = rest if conditioning_lr is None else conditioning_lr
+    adam: list[dict[str, Any]] = []
+    muon: list[dict[str, Any]] = []
+    for (kind, factor), members in groups.items():
+        if kind in ("muon", "transposed"):
+            muon.append({"params": members, "lr": lr * factor, "transposed": kind == "transposed"})
+        else:
+            own, decay = (film_lr, 0.0) if kind == "film" else (rest, weight_decay)
+            adam.append({"params": members, "lr": own * factor, "weight_decay": decay})
     parts: list[torch.optim.Optimizer] = []
     if filled := [group for group in muon if group["params"]]:
         parts.append(Muon(filled, lr, momentum=momentum, weight_decay=weight_decay))

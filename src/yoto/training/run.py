@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from yoto import bundle
 from yoto.conditional import Conditional, bind, condition
+from yoto.data import Data
 from yoto.files import write_atomic
 from yoto.objective import Objective
 from yoto.recipe import Recipe
@@ -71,14 +72,20 @@ class Step(nn.Module):
         return self.task.terms(bind(self.model, at), batch, at)
 
 
-def build_model(recipe: Recipe, task: Task) -> nn.Module:
-    """The recipe's network with its initial weights, which depend on the recipe's seed alone."""
+def build_model(recipe: Recipe, task: Task, data: Data | None = None) -> nn.Module:
+    """The recipe's network with its initial weights, which depend on the recipe's seed and, for tasks that
+    start from their training data, on `data`.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(recipe.seed, "init"))
-        net = task.network()
-        if recipe.fixed is not None:
-            return net
-        return condition(net, recipe.loss_space(), **recipe.conditioning.model_dump())
+        model, at = task.network(), None
+        if recipe.fixed is None:
+            model = condition(model, recipe.loss_space(), **recipe.conditioning.model_dump())
+        else:
+            at = recipe.loss_space().point(recipe.fixed)
+        if data is not None and hasattr(task, "start"):
+            task.start(model, data, at)
+        return model
 
 
 class Run:
@@ -90,14 +97,15 @@ class Run:
         self.space = recipe.loss_space()
         self.fixed = None if recipe.fixed is None else self.space.point(recipe.fixed)
         self.objective = Objective(self.space, balance=training.balance, per_batch=training.per_batch)
-        model = build_model(recipe, task)
+        examples = task.data("train")
+        model = build_model(recipe, task, examples)
         if training.channels_last:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.step_module = fabric.setup_module(Step(model.train(), task))
         validates = training.validate_every and fabric.is_global_zero
         self.validation = task.data("validation").to(fabric.device) if validates else None
         self.batches = Batches(
-            task.data("train").to(fabric.device),
+            examples.to(fabric.device),
             self.space,
             seed=recipe.seed,
             batch=training.batch,
@@ -116,6 +124,7 @@ class Run:
             model,
             method=training.optimiser,
             lr=training.lr,
+            lr_factors=training.lr_factors,
             adam_lr=training.adam_lr,
             conditioning_lr=training.conditioning_lr,
             momentum=training.momentum,
@@ -256,8 +265,12 @@ class Run:
             self.state.save(self.out / "last")
 
     def write_bundle(self, path: Path, **info: Any) -> None:
-        """Write the model's present weights."""
-        bundle.save(self.state.model, path, recipe=self.recipe, info={"steps": self.state.step, **info})
+        """Write the model's present weights, with what its task wants to travel with them."""
+        model, extras = self.state.model, {}
+        if isinstance(model, Conditional) and hasattr(self.task, "extras"):
+            extras, facts = self.task.extras(model)
+            info = {**facts, **info}
+        bundle.save(model, path, recipe=self.recipe, info={"steps": self.state.step, **info}, extras=extras)
 
     def finish(self, signal: int | None) -> Result:
         """Write the record, and the model if the run is complete."""

@@ -60,7 +60,8 @@ def test_traversals_change_one_dimension_at_a_time(digits):
     z = net.encode(x[:1])[0].detach().clone()
     z[0, 2] = -2.5
     expected = pictures.to_bytes(task.decode(net, z))[0].repeat(7, 0).repeat(7, 1)
-    assert (picture[4:60, margin + 4 : margin + 60] == expected).all()
+    found = picture[4:60, margin + 4 : margin + 60].astype(int)
+    assert abs(found - expected).max() <= 1  # a batch of another size may round otherwise
     assert pictures.traversals(task, net, x[0]).shape[0] == size(8, 9)[0]
 
 

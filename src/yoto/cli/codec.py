@@ -1,0 +1,314 @@
+"""`yoto compress`, `yoto decompress` and `yoto inspect`."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from yoto.cli import checks, pictures
+from yoto.cli.options import Force, Json, Model, Output
+from yoto.cli.output import print_json, table
+from yoto.errors import YotoError
+from yoto.files import write_atomic
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+    from yoto.codec import CodecModel
+
+SUFFIX = ".yoto"
+T = TypeVar("T")
+Inputs = Annotated[list[Path], typer.Argument(metavar="IN", help="Files; - is standard input.")]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", metavar="N", min=1, help="Files at a time [default: the cores there are].")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command("compress")(compress)
+    app.command("decompress")(decompress)
+    app.command("inspect")(inspect)
+
+
+def compress(
+    inputs: Inputs,
+    output: Output,
+    quality: Annotated[float | None, typer.Option("--quality", metavar="Q", help="0 to 100 [default: 50].")] = None,
+    bpp: Annotated[float | None, typer.Option("--bpp", metavar="R", help="Bits per pixel to come near to.")] = None,
+    psnr: Annotated[float | None, typer.Option("--psnr", metavar="DB", help="PSNR to come near to.")] = None,
+    size: Annotated[int | None, typer.Option("--size", metavar="BYTES", help="Bytes not to exceed.")] = None,
+    keep_exif: Annotated[bool, typer.Option("--keep-exif", help="Keep EXIF data; left out by default.")] = False,
+    model: Model = None,
+    jobs: Jobs = None,
+    as_json: Json = False,
+    force: Force = False,
+) -> None:
+    """Compress pictures to .yoto files.
+
+    Any format that Pillow reads. OUT is a file for one input ("-" is standard output) and a folder for several. A
+    target takes at most 8 trial encodings; what was reached is said.
+
+    \b
+    yoto compress photo.jpg -o photo.yoto --quality 60
+    yoto compress photo.jpg -o photo.yoto --bpp 0.5
+    yoto compress *.png -o small --size 50000 --jobs 4
+    """
+    target = the_target({"quality": quality, "bpp": bpp, "psnr": psnr, "size": size})
+    files = checks.inputs(inputs)
+    targets = pictures.outputs(files, output, force=force, suffix=SUFFIX, allowed=(SUFFIX,))
+    refuse_mixing(targets, as_json)
+    check_model(model)
+
+    from yoto import codec
+
+    with threads(jobs, len(files)) as pool:
+        loaded = codec.load(model)
+        rows = run(pool, files, targets, lambda file, to: compressed(file, to, loaded, target, keep_exif, as_json))
+    said(rows, as_json, ("input", "quality", "bytes", "bpp") + (("psnr",) if psnr is not None else ()))
+
+
+def compressed(
+    file: Path, to: Path, model: CodecModel, target: dict[str, float], keep_exif: bool, measured: bool
+) -> dict[str, Any]:
+    """Compress one file and say what came of it."""
+    import time
+
+    from yoto import codec
+    from yoto.codec import images
+
+    picture = images.read(sys.stdin.buffer.read() if file == checks.STANDARD else file, keep_exif=keep_exif)
+    begin = time.perf_counter()
+    coded = codec.encode(picture, model=model, **target)  # type: ignore[arg-type]
+    seconds = time.perf_counter() - begin
+    write(to, coded.data)
+    height, width = picture.pixels.shape[:2]
+    row = {
+        "input": str(file), "output": str(to), "width": width, "height": height, "bytes": len(coded.data),
+        "bpp": coded.bpp, "quality": coded.quality, "trials": coded.trials, "seconds": seconds,
+    }  # fmt: skip
+    if coded.psnr is not None:
+        row["psnr"] = coded.psnr
+    if measured:
+        from yoto.codec.evaluation import measures
+
+        row |= measures(coded.data, picture, model)
+    return row
+
+
+def decompress(
+    inputs: Inputs, output: Output, model: Model = None, jobs: Jobs = None, as_json: Json = False, force: Force = False
+) -> None:
+    """Write .yoto files as pictures.
+
+    OUT is a file for one input (PNG, JPEG, WebP, TIFF or BMP by its suffix; "-" is standard output, as PNG) and a
+    folder for several (PNG).
+
+    \b
+    yoto decompress photo.yoto -o photo.png
+    """
+    files = checks.inputs(inputs)
+    targets = pictures.outputs(files, output, force=force)
+    refuse_mixing(targets, as_json)
+    check_model(model)
+    datas = [headed(file) for file in files]
+
+    with threads(jobs, len(files)) as pool:
+        rows = run(pool, files, targets, lambda file, to: decompressed(datas[files.index(file)], file, to, model))
+    said(rows, as_json, ("input", "output", "width", "height"))
+
+
+def headed(file: Path) -> bytes:
+    """A file's bytes, once its beginning is known to be that of a .yoto file; torch is not needed to refuse others."""
+    from yoto.codec import container
+
+    data = sys.stdin.buffer.read() if file == checks.STANDARD else file.read_bytes()
+    with named(file):
+        container.parse(data)
+    return data
+
+
+def decompressed(data: bytes, file: Path, to: Path, model: str | None) -> dict[str, Any]:
+    """Decompress one file and say what came of it."""
+    import time
+
+    from yoto import codec
+
+    begin = time.perf_counter()
+    with named(file):
+        image = codec.decompress(data, model=model)
+    seconds = time.perf_counter() - begin
+    write(to, as_file(image, to))
+    return {
+        "input": str(file), "output": str(to), "width": image.width, "height": image.height, "mode": image.mode,
+        "seconds": seconds,
+    }  # fmt: skip
+
+
+def as_file(image: Image, to: Path) -> bytes:
+    """A picture in the format of a file's suffix, with its profile and EXIF data."""
+    from PIL import Image as Images
+
+    Images.init()
+    kind = "PNG" if to == checks.STANDARD else Images.EXTENSION[to.suffix.lower()]
+    if kind in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
+        raise YotoError(f"{kind} has no alpha channel, which this picture has. Give -o a .png or .webp file.")
+    options: dict[str, Any] = {name: image.info[name] for name in ("icc_profile", "exif") if name in image.info}
+    if kind == "JPEG":
+        options["quality"] = 95
+    elif kind == "WEBP":
+        options["lossless"] = True
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def inspect(inputs: Inputs, as_json: Json = False) -> None:
+    """Say what .yoto files hold, after checking that they are whole.
+
+    \b
+    yoto inspect photo.yoto
+    """
+    from yoto import bundle
+    from yoto.codec import container
+
+    models = {header.info.get("fingerprint"): name for name, _, header in bundle.listing()}
+    rows = []
+    for file in checks.inputs(inputs):
+        data = sys.stdin.buffer.read() if file == checks.STANDARD else file.read_bytes()
+        with named(file):
+            contents = container.parse(data)
+        header = contents.header
+        rows.append(
+            {
+                "input": str(file), "width": header.width, "height": header.height,
+                "colour": ("grey" if header.grey else "RGB") + (" + alpha" if header.alpha else ""),
+                "bytes": len(data), "bpp": 8 * len(data) / (header.width * header.height),
+                "quality": round(header.quality, 1), "level": header.level,
+                "model": models.get(header.fingerprint.hex()), "fingerprint": header.fingerprint.hex(),
+                "tiles": len(contents.tiles), "tile": header.tile, "hyper_bytes": len(contents.hyper),
+                "latent_bytes": sum(map(len, contents.tiles)), "profile_bytes": len(header.icc),
+                "alpha_bytes": len(header.alpha), "exif_bytes": len(header.exif),
+            }
+        )  # fmt: skip
+    if as_json:
+        print_json(rows)
+        return
+    for row in rows:
+        print(f"{row['input']}: {row['width']}x{row['height']} {row['colour']}, {row['bytes']:,} bytes, "
+              f"{row['bpp']:.3f} bpp, quality {row['quality']:g} (level {row['level']})")  # fmt: skip
+        known = row["model"] or "not here"
+        print(f"  model {row['fingerprint']} ({known}); {row['tiles']} tile{'s' if row['tiles'] != 1 else ''} of "
+              f"{row['tile']} pixels")  # fmt: skip
+        parts = [(name, row[f"{name}_bytes"]) for name in ("latent", "hyper", "profile", "alpha", "exif")]
+        print("  bytes: " + ", ".join(f"{name} {count:,}" for name, count in parts if count))
+
+
+def the_target(options: dict[str, float | int | None]) -> dict[str, float]:
+    """The one of quality and targets that was given, checked; quality 50 where none was.
+
+    Raises:
+        UsageError: If several were given, or a value is out of range.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    if len(given) > 1:
+        raise checks.UsageError(f"one of --quality, --bpp, --psnr and --size should be given. Found {len(given)}")
+    for name, value in given.items():
+        if name == "quality" and not 0 <= value <= 100:
+            raise checks.UsageError(f"--quality should lie in 0 to 100. Found {value:g}")
+        if name != "quality" and not 0 < value < float("inf"):
+            raise checks.UsageError(f"--{name} should be above 0. Found {value:g}")
+    return given or {"quality": 50.0}
+
+
+def check_model(model: str | None) -> None:
+    """Refuse a model that is missing or no codec, before torch is imported."""
+    from yoto import bundle
+
+    if model is not None:
+        header = bundle.read_header(model)
+        if header.task != "compression" or header.conditioning is None:
+            raise YotoError(
+                f"--model should be a codec. Found {model!r}, a model of the task {header.task or '(none)'}."
+            )
+
+
+def refuse_mixing(targets: Sequence[Path], as_json: bool) -> None:
+    """Refuse JSON and a file on one standard output."""
+    if as_json and checks.STANDARD in targets:
+        raise checks.UsageError("--json and a file cannot share standard output")
+
+
+def write(to: Path, data: bytes) -> None:
+    """Write a result, whole or not at all."""
+    if to == checks.STANDARD:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    else:
+        write_atomic(to, data)
+
+
+@contextmanager
+def named(file: Path) -> Iterator[None]:
+    """Errors of the codec with the file's name before them."""
+    try:
+        yield
+    except YotoError as error:
+        name = "standard input" if file == checks.STANDARD else str(file)
+        raise type(error)(f"{name}: {error}") from None
+
+
+@contextmanager
+def threads(jobs: int | None, count: int) -> Iterator[ThreadPoolExecutor]:
+    """A pool for `count` files; torch's own threads share what is left of the cores."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    workers = max(1, min(jobs or cores, count))
+    import torch
+
+    torch.set_num_threads(max(1, min(cores, torch.get_num_threads()) // workers))
+    with ThreadPoolExecutor(workers) as pool:
+        yield pool
+
+
+def run(
+    pool: ThreadPoolExecutor, files: Sequence[Path], targets: Sequence[Path], work: Callable[[Path, Path], T]
+) -> list[T]:
+    """Work on all files, with a progress bar for several on a terminal.
+
+    One that fails does not stop the others; its error is raised at the end.
+
+    Raises:
+        YotoError: The error of the first file that failed, and how many others did.
+    """
+    from rich.console import Console
+    from rich.progress import track
+
+    futures = [pool.submit(work, file, to) for file, to in zip(files, targets, strict=True)]
+    done: list[T] = []
+    failed: list[YotoError] = []
+    quiet = len(files) == 1 or not sys.stderr.isatty()
+    for future in track(futures, "", console=Console(stderr=True), disable=quiet, transient=True):
+        try:
+            done.append(future.result())
+        except YotoError as error:
+            failed.append(error)
+    if failed:
+        more = f" ({len(failed) - 1} more of {len(files)} files failed)" if len(failed) > 1 else ""
+        raise type(failed[0])(f"{failed[0]}{more}")
+    return done
+
+
+def said(rows: list[dict[str, Any]], as_json: bool, columns: Sequence[str]) -> None:
+    """Print what came of the files: JSON on standard output, or a table on stderr."""
+    if as_json:
+        print_json(rows)
+    elif all(row["output"] != "-" for row in rows):
+        print(table(columns, [[row[name] for name in columns] for row in rows]), file=sys.stderr)

@@ -1,0 +1,161 @@
+"""Between pictures as people have them and what the codec codes: upright 8-bit RGB and the chunks beside it."""
+
+from __future__ import annotations
+
+import io
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from yoto.codec.container import LARGEST, Header
+from yoto.codec.errors import damaged
+from yoto.errors import YotoError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+Pixels = npt.NDArray[np.uint8]
+ORIENTATION = 0x0112
+DIRECT = ("RGB", "RGBA", "L", "LA")
+LARGEST_CHUNK = 2**24
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture to code.
+
+    Attributes:
+        pixels: uint8 [H, W, 3]; of a greyscale picture three equal planes.
+        grey: Whether it is greyscale.
+        alpha: uint8 [H, W], or None where it is opaque.
+        icc, exif: Bytes of the profile and of the EXIF data, or b"".
+    """
+
+    pixels: Pixels
+    grey: bool = False
+    alpha: Pixels | None = None
+    icc: bytes = b""
+    exif: bytes = b""
+
+    def header(self, level: int, fingerprint: bytes, tile: int) -> Header:
+        """The header of its file."""
+        height, width = self.pixels.shape[:2]
+        return Header(
+            width=width, height=height, level=level, fingerprint=fingerprint, tile=tile, grey=self.grey,
+            icc=self.icc, alpha=b"" if self.alpha is None else packed_alpha(self.alpha), exif=self.exif,
+        )  # fmt: skip
+
+
+def read(file: str | os.PathLike[str] | bytes, *, keep_exif: bool = False) -> Picture:
+    """A picture from a file or its bytes.
+
+    Raises:
+        YotoError: If it is missing, damaged, animated, or larger than 16384 pixels along a side.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    name = "The input" if isinstance(file, bytes) else repr(os.fspath(file))
+    try:
+        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else Path(file)) as image:
+            return of_image(image, keep_exif=keep_exif, name=name)
+    except YotoError:
+        raise
+    except UnidentifiedImageError:
+        raise YotoError(f"{name} should be a picture. Found a format that Pillow does not know.") from None
+    except FileNotFoundError:
+        raise YotoError(f"{name} should be a picture. Found no such file.") from None
+    except Image.DecompressionBombError:
+        raise YotoError(f"{name} should be at most {LARGEST} pixels wide and high. Found a larger picture.") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise YotoError(f"{name} should be a picture. Found damaged data ({' '.join(str(error).split())}).") from None
+
+
+def of_image(image: Image, *, keep_exif: bool = False, name: str = "The image") -> Picture:
+    """A picture from a Pillow image, turned upright by its EXIF orientation.
+
+    Palettes become RGB, CMYK and other colour models sRGB, 16-bit greys 8-bit ones; transparency becomes an alpha
+    channel; the colour profile is kept where it still holds.
+
+    Raises:
+        YotoError: If it is animated, in floating point, empty or larger than 16384 pixels along a side.
+    """
+    from PIL import ImageOps
+
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":
+        raise YotoError(f"{name} should be a still picture. Found an animation of {frames} frames; extract one first.")
+    if min(image.size) < 1 or max(image.size) > LARGEST:
+        raise YotoError(f"{name} should be 1 to {LARGEST} pixels wide and high. Found {image.width}x{image.height}.")
+    if image.mode == "F":
+        raise YotoError(f"{name} should have 8 or 16 bits per colour. Found floating point; convert it first.")
+    exif = exif_bytes(image) if keep_exif else b""
+    icc = image.info.get("icc_profile") or b""
+    upright = ImageOps.exif_transpose(image)
+    plain = eight_bits(upright)
+    if plain.mode not in DIRECT:
+        transparent = "transparency" in plain.info or plain.mode in ("PA", "La", "RGBa")
+        if plain.mode not in ("P", "1", "PA", "RGBa", "La"):
+            icc = b""  # it describes other colours than those written
+        plain = plain.convert("RGBA" if transparent else "L" if plain.mode == "1" else "RGB")
+    elif "transparency" in plain.info and plain.mode in ("RGB", "L"):
+        plain = plain.convert("RGBA" if plain.mode == "RGB" else "LA")
+    grey = plain.mode in ("L", "LA")
+    alpha = np.asarray(plain.getchannel("A")) if plain.mode in ("RGBA", "LA") else None
+    if alpha is not None and alpha.min() == 255:
+        alpha = None
+    pixels = np.asarray(plain.convert("RGB"))
+    if len(icc) > LARGEST_CHUNK or len(exif) > LARGEST_CHUNK:
+        raise YotoError(f"{name} should have a profile and EXIF data under 16 MiB. Found more.")
+    return Picture(pixels, grey, alpha, icc, exif)
+
+
+def eight_bits(image: Image) -> Image:
+    """A 16- or 32-bit greyscale image as 8-bit ("L"), rounded; any other as it is."""
+    from PIL import Image as Images
+
+    if not image.mode.startswith("I"):
+        return image
+    values = np.asarray(image).astype(np.int64)
+    return Images.fromarray(((values.clip(0, 65535) * 255 + 32767) // 65535).astype(np.uint8))
+
+
+def exif_bytes(image: Image) -> bytes:
+    """EXIF data without the orientation, which is applied."""
+    exif = image.getexif()
+    if not len(exif):
+        return b""
+    exif[ORIENTATION] = 1
+    return bytes(exif.tobytes())
+
+
+def packed_alpha(alpha: Pixels) -> bytes:
+    """An alpha channel, losslessly, as a PNG file."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(alpha).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def unpacked_alpha(data: bytes, size: tuple[int, int]) -> Image:
+    """Inverse of `packed_alpha`; `size` is (width, height).
+
+    Raises:
+        FileError: If it is no such channel.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.size != size or image.mode != "L":
+                raise damaged("its alpha channel has another size")
+            image.load()
+            return image.copy()
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        if isinstance(error, YotoError):
+            raise
+        raise damaged("its alpha channel cannot be read") from None

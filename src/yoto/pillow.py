@@ -1,0 +1,78 @@
+"""`import yoto.pillow` lets Pillow open and save `.yoto` files.
+
+    >>> import yoto.pillow
+    >>> from PIL import Image
+    >>> image = Image.open("photo.yoto")            # doctest: +SKIP
+    >>> image.save("small.yoto", quality=30)        # doctest: +SKIP
+
+`save` takes the options of `yoto.codec.compress`: quality, bpp, psnr or size, model, keep_exif. Opening reads the
+header only; torch is imported when the pixels are.
+"""
+
+from __future__ import annotations
+
+from typing import IO, Any
+
+from PIL import Image, ImageFile
+
+from yoto.codec import container
+
+FORMAT = "YOTO"
+OPTIONS = ("quality", "bpp", "psnr", "size", "model", "keep_exif")
+
+
+def accept(prefix: bytes) -> bool:
+    """Whether a file starts as a `.yoto` file does."""
+    return prefix.startswith(container.MAGIC)
+
+
+class YotoImageFile(ImageFile.ImageFile):
+    """A `.yoto` file that Pillow has opened; decoded when its pixels are asked for."""
+
+    format = FORMAT
+    format_description = "yoto learned image codec"
+
+    def _open(self) -> None:
+        assert self.fp is not None
+        data = self.fp.read()
+        try:
+            header = container.inspect(data)
+        except ValueError as error:
+            raise SyntaxError(str(error)) from None
+        self.coded = data
+        self._size = header.width, header.height
+        self._mode = ("L" if header.grey else "RGB") + ("A" if header.alpha else "")
+        for name, value in (("icc_profile", header.icc), ("exif", header.exif)):
+            if value:
+                self.info[name] = value
+        self.info["quality"] = header.quality
+        self.tile = []
+
+    def load(self) -> Any:
+        """Decode on first use."""
+        if self.coded:
+            from yoto import codec
+
+            try:
+                decoded = codec.decompress(self.coded)
+            except ValueError as error:
+                raise OSError(str(error)) from None
+            self.im, self.coded = decoded.im, b""
+            if self._exclusive_fp and self.fp is not None:
+                self.fp.close()
+            self.fp = None
+        return super().load()
+
+
+def save(image: Image.Image, file: IO[bytes], _name: str | bytes) -> None:
+    """Pillow's entry point for saving."""
+    from yoto import codec
+
+    given = getattr(image, "encoderinfo", {})
+    file.write(codec.compress(image, **{key: given[key] for key in OPTIONS if key in given}))
+
+
+Image.register_open(FORMAT, YotoImageFile, accept)
+Image.register_save(FORMAT, save)
+Image.register_extension(FORMAT, ".yoto")
+Image.register_mime(FORMAT, "image/x-yoto")

@@ -1,0 +1,36 @@
+"""What can be chosen about the compression task. Importing this module does not import torch."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Count = Annotated[int, Field(ge=1)]
+
+
+class CompressionOptions(BaseModel):
+    """Network, distortion and photographs of a learned codec.
+
+    `network` is "mean-scale" (mean and scale hyperprior with a linear block transform beside the convolutions) or
+    "scale" (the scale hyperprior with a factorised prior as published). `channels` is N, the channels of the inner
+    layers, `latents` M, those of what is coded, `hyper` those of the hyper-latent (default: N). `distortion` is
+    the mean squared error of 8-bit levels, or 1 - MS-SSIM. `data` is a folder of photographs: with sub-folders `train`,
+    `validation` and `test`, or one that is split by file name. `crop` is the side of the training crops in pixels.
+    """
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+    network: Literal["mean-scale", "scale"] = "mean-scale"
+    channels: Annotated[int, Field(ge=2)] = 64
+    latents: Annotated[int, Field(ge=2, le=768)] = 256
+    hyper: Count | None = None
+    distortion: Literal["mse", "ms-ssim"] = "mse"
+    data: str | None = None
+    crop: Annotated[int, Field(ge=64, multiple_of=64)] = 128
+    limit: Count | None = None
+
+    @property
+    def hyper_channels(self) -> int:
+        """Channels of the hyper-latent, the default filled in."""
+        return self.hyper or self.channels

@@ -1,0 +1,119 @@
+"""Pictures of every kind become what a person expects, or are refused in one line."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from yoto.codec import images
+from yoto.errors import YotoError
+
+RNG = np.random.default_rng(0)
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def picture(mode, size=(9, 6)):
+    return Image.fromarray(RNG.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)).convert(mode)
+
+
+def saved(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("mode", "grey", "transparent"),
+    [("RGB", False, False), ("L", True, False), ("RGBA", False, True), ("LA", True, True), ("1", True, False),
+     ("P", False, False), ("CMYK", False, False), ("YCbCr", False, False), ("HSV", False, False)],
+)  # fmt: skip
+def test_modes(mode, grey, transparent):
+    image = picture(mode)
+    if transparent:
+        image.putalpha(Image.fromarray(RNG.integers(0, 255, (6, 9), dtype=np.uint8)))
+    made = images.of_image(image)
+    assert made.grey == grey
+    assert (made.alpha is not None) == transparent
+    expected = image.convert("RGBA" if transparent else "RGB")
+    assert np.array_equal(made.pixels, np.asarray(expected)[..., :3])
+    if transparent:
+        assert np.array_equal(made.alpha, np.asarray(image.getchannel("A")))
+
+
+def test_an_opaque_alpha_channel_is_left_out():
+    assert images.of_image(picture("RGBA")).alpha is None
+
+
+def test_palette_transparency_becomes_alpha():
+    image = picture("P")
+    image.info["transparency"] = 0
+    data = saved(image, "PNG", transparency=int(np.asarray(image)[2, 3]))
+    made = images.read(data)
+    assert made.alpha is not None
+    assert made.alpha[2, 3] == 0
+
+
+def test_16_bits_are_rounded_to_8():
+    values = np.array([[0, 128, 129, 65535, 32896]], dtype=np.uint16)
+    made = images.read(saved(Image.fromarray(values), "PNG"))
+    assert made.grey
+    assert made.pixels[0, :, 0].tolist() == [0, 0, 1, 255, 128]
+
+
+def test_the_orientation_is_applied_and_exif_left_out_unless_asked():
+    image = picture("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010E] = "a description"
+    data = saved(image, "JPEG", exif=exif.tobytes(), quality=100, subsampling=0)
+    made = images.read(data)
+    assert made.pixels.shape == (9, 6, 3)
+    assert made.exif == b""
+    kept = Image.Exif()
+    kept.load(images.read(data, keep_exif=True).exif)
+    assert kept[0x010E] == "a description"
+    assert kept[0x0112] == 1
+
+
+def test_the_profile_is_kept_where_it_still_holds():
+    assert images.read(saved(picture("RGB"), "PNG", icc_profile=PROFILE)).icc == PROFILE
+    assert images.read(saved(picture("CMYK"), "JPEG", icc_profile=PROFILE)).icc == b""
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
+def test_animations_are_refused(kind):
+    data = saved(picture("RGB"), kind, save_all=True, append_images=[picture("RGB")], duration=50)
+    with pytest.raises(YotoError, match="animation of 2 frames"):
+        images.read(data)
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [(b"", "format that Pillow does not know"), (b"text", "format that Pillow does not know"),
+     (saved(picture("RGB", (60, 60)), "PNG")[:3000], "damaged data"),
+     (saved(picture("RGB", (60, 60)), "JPEG")[:700], "damaged data")],
+    ids=["empty", "text", "half a PNG", "half a JPEG"],
+)  # fmt: skip
+def test_damaged_pictures_are_refused(data, message):
+    with pytest.raises(YotoError, match=message) as caught:
+        images.read(data)
+    assert "\n" not in str(caught.value)
+
+
+def test_unfit_pictures_are_refused(tmp_path):
+    with pytest.raises(YotoError, match="floating point"):
+        images.of_image(Image.fromarray(np.zeros((3, 3), np.float32)))
+    with pytest.raises(YotoError, match="1 to 16384"):
+        images.of_image(Image.new("L", (16385, 1)))
+    with pytest.raises(YotoError, match="no such file"):
+        images.read(tmp_path / "none.png")
+
+
+def test_alpha_is_lossless_and_checked():
+    alpha = RNG.integers(0, 255, (6, 9), dtype=np.uint8)
+    data = images.packed_alpha(alpha)
+    assert np.array_equal(np.asarray(images.unpacked_alpha(data, (9, 6))), alpha)
+    for bad, size in ((data, (6, 9)), (data[:60], (9, 6)), (saved(picture("RGB"), "PNG"), (9, 6)), (b"", (9, 6))):
+        with pytest.raises(YotoError, match="alpha"):
+            images.unpacked_alpha(bad, size)
