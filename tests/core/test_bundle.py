@@ -42,6 +42,27 @@ def test_round_trip(saved):
     assert loaded.conditional is loaded.model
 
 
+def test_extras_travel_beside_the_weights(saved, tmp_path):
+    model, _ = saved
+    path = tmp_path / "more.safetensors"
+    extras = {"table": torch.arange(5, dtype=torch.int16), "wide.name": torch.zeros(2, 3, dtype=torch.int32)}
+    bundle.save(model, path, extras=extras, half=True)
+    loaded = bundle.load(path, net=net())
+    assert set(loaded.extras) == set(extras)
+    assert all(torch.equal(loaded.extras[name], value) for name, value in extras.items())
+    assert loaded.header.parameters == sum(p.numel() for p in model.parameters())
+    assert bundle.load(saved[1], net=net()).extras == {}
+
+
+def test_halving_rounds_to_what_half_precision_stores(saved, tmp_path):
+    model, _ = saved
+    bundle.halve(model)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    bundle.save(model, tmp_path / "half.safetensors", half=True)
+    loaded = bundle.load(tmp_path / "half.safetensors", net=net()).model.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in before.items())
+
+
 def test_a_plain_network(tmp_path):
     plain = net()
     path = tmp_path / "plain.safetensors"

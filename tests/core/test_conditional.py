@@ -181,6 +181,29 @@ def test_paper_layout():
     assert torch.allclose(model.modulations(lam)["0"].scale, scale)
 
 
+@pytest.mark.parametrize("skip", [False, True])
+def test_exponential_gains_are_positive_and_bake(skip):
+    model = condition(Auto(), SPACE, gain="exponential", skip=skip, multiplier=3.0, fourier=1)
+    x = torch.randn(2, 1, 5, 5)
+    values = model.film(SPACE.encode(SPACE.point(b=0.3), 1))
+    assert all((scale > 0).all() for scale, _ in values)
+    baked = model.bake(b=0.3, probe=x)
+    assert torch.allclose(baked(x).image, model(x, at={"b": 0.3}).image, rtol=1e-4, atol=1e-5)
+    again = condition(Auto(), SPACE, **model.config)
+    again.load_state_dict(model.state_dict())
+    assert torch.equal(again(x, at={"b": 2.0}).code, model(x, at={"b": 2.0}).code)
+
+
+def test_a_skip_adds_the_encoding_to_the_heads_alone():
+    plain, skipping = (condition(Auto(), SPACE, skip=skip) for skip in (False, True))
+    extra = skipping.film.heads.in_features - plain.film.heads.in_features
+    assert extra == SPACE.encoded_size()
+    lam = SPACE.sample(3)
+    features = torch.cat([skipping.film.trunk(SPACE.encode(lam)), SPACE.encode(lam)], dim=1)
+    expected = 1 + 0.1 * skipping.film.heads(features)[:, :4]
+    assert torch.allclose(skipping.film(SPACE.encode(lam))[0][0], expected)
+
+
 def test_batch_dim_and_its_refusal():
     net = nn.TransformerDecoderLayer(8, 2, 16, dropout=0.0)
     model = condition(net, SPACE, batch_dim=1, multiplier=0.5)
@@ -289,6 +312,8 @@ def test_bad_lambda(at, message):
         (lambda: condition(torch.compile(nn.Linear(2, 2), backend="aot_eager"), SPACE), "OptimizedModule"),
         (lambda: condition(nn.DataParallel(nn.Linear(2, 2)), SPACE), "DataParallel"),
         (lambda: condition(nn.Linear(2, 2), SPACE, layout="joint"), "layout"),
+        (lambda: condition(nn.Linear(2, 2), SPACE, gain="cubic"), "gain"),
+        (lambda: condition(nn.Linear(2, 2), SPACE, layout="separate", skip=True), "shared layout"),
         (lambda: condition(nn.Linear(2, 2), SPACE, hidden=(0,)), "hidden"),
         (lambda: condition(nn.Linear(2, 2), SPACE, hidden=64), "hidden"),
         (lambda: condition(nn.Linear(2, 2), LossSpace(a=Uniform(0, 1)), raw=True), "contains 0"),

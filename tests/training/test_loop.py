@@ -151,3 +151,29 @@ def test_own_loggers_get_every_row(tmp_path):
     assert [row["step"] for row in memory] == [5, 10, 15, 20]
     assert memory.closed
     assert not (tmp_path / "log.csv").exists()
+
+
+class Prepared(ToyTask):
+    """Starts from its data, and sends facts along with its model."""
+
+    started = 0
+
+    def start(self, model, data, at):
+        assert at is None
+        self.started += len(data)
+        with torch.no_grad():
+            model.plain.code.bias.fill_(0.5)
+
+    def extras(self, model):
+        return {"bias": model.plain.code.bias.detach().round().to(torch.int32)}, {"fact": 3}
+
+
+def test_a_task_may_start_from_its_data_and_send_extras(tmp_path):
+    from yoto import bundle
+
+    task = Prepared()
+    run(tmp_path / "run", task=task, overrides={"steps": 1, "warmup": 0})
+    assert task.started == 48
+    header = bundle.read_header(tmp_path / "run")
+    assert header.info["fact"] == 3
+    assert bundle.load(tmp_path / "run", task=task).extras["bias"].shape == (6,)

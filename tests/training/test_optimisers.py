@@ -4,8 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from yoto import LogUniform, LossSpace, condition
 from yoto.errors import YotoError
 from yoto.training.optimisers import QUINTIC, Muon, make_optimiser, orthogonalise
+
+SPACE = LossSpace(a=1.0, b=LogUniform(0.1, 10.0))
 
 
 def reference_orthogonalise(matrix, steps=5):
@@ -180,6 +183,19 @@ def test_state_goes_on_exactly(layout):
     steps(first, one, 2, 3)
     steps(second, two, 2, 3)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("method", ["adam", "muon"])
+def test_learning_rates_by_name(method):
+    model = condition(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 2, 3)), SPACE)
+    factors = {r"0\.weight": 0.5, r"0\..*": 0.25, "1": 9.0}
+    optimiser = make_optimiser(model, method=method, lr=0.1, adam_lr=0.02, lr_factors=factors, conditioning=model.film)
+    rates = {optimiser.names[p]: group["lr"] for group in optimiser.groups() for p in group["params"]}
+    other = 0.1 if method == "adam" else 0.02
+    assert rates["plain.0.weight"] == 0.05
+    assert rates["plain.0.bias"] == other * 0.25
+    assert rates["plain.1.weight"] == 0.1  # whole names alone
+    assert rates["film.heads.weight"] == other
 
 
 def test_vectors_are_not_for_muon():
