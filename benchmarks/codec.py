@@ -115,28 +115,20 @@ def entropy_rows(model: Any, picture: Any, folder: Path | None) -> list[dict[str
     flat = index.ravel()
     symbols = decode_values(contents.tiles[0], flat, model.integers.tables, default())
     found = []
+    own, count = model.integers.tables, symbols.size / 1e6
     for name, coder in (("yoto, constriction", default()), ("yoto, plain Python", PythonCoder())):
-        payload = encode_values(symbols, flat, model.integers.tables, coder)
-        found.append(
-            {
-                "coder": name,
-                "encode": symbols.size
-                / 1e6
-                / seconds(lambda c=coder: encode_values(symbols, flat, model.integers.tables, c)),
-                "decode": symbols.size
-                / 1e6
-                / seconds(lambda c=coder, p=payload: decode_values(p, flat, model.integers.tables, c)),
-                "bytes": len(payload),
-            }
-        )
+        payload = encode_values(symbols, flat, own, coder)
+        encoding = seconds(lambda c=coder: encode_values(symbols, flat, own, c))
+        decoding = seconds(lambda c=coder, p=payload: decode_values(p, flat, own, c))
+        found.append({"coder": name, "encode": count / encoding, "decode": count / decoding, "bytes": len(payload)})
     if folder is not None:
         scales = torch.tensor(tables.scales())[torch.from_numpy(index)]
         encode, decode = compressai_coder(folder, symbols.reshape(index.shape), scales)
         found.append(
             {
                 "coder": "CompressAI's path",
-                "encode": symbols.size / 1e6 / seconds(encode),
-                "decode": symbols.size / 1e6 / seconds(decode),
+                "encode": count / seconds(encode),
+                "decode": count / seconds(decode),
                 "bytes": len(encode()),
             }
         )
@@ -174,20 +166,9 @@ def codec_rows(model: Any, picture: Any) -> list[dict[str, Any]]:
 def process_seconds(file: Path, model: str | None) -> float:
     """`yoto compress` of one photograph, from the start of the process to its end."""
     with tempfile.TemporaryDirectory() as place:
-        command = [
-            sys.executable,
-            "-m",
-            "yoto",
-            "compress",
-            str(file),
-            "-o",
-            f"{place}/x.yoto",
-            "--quality",
-            "50",
-            "--force",
-        ]
-        command += ["--model", model] if model else []
-        return seconds(lambda: subprocess.run(command, check=True, capture_output=True), 5)
+        command = [sys.executable, "-m", "yoto", "compress", str(file), "-o", f"{place}/x.yoto", "--force"]
+        command += ["--quality", f"{QUALITY:g}", *(["--model", model] if model else [])]
+        return seconds(lambda: subprocess.run(command, check=True, capture_output=True), 5)  # noqa: S603 - our own
 
 
 def main() -> None:
@@ -198,7 +179,7 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, help="write OUTPUT.md and OUTPUT.json")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    file = sorted(BUNDLED.glob("*.webp"))[0]
+    file = min(BUNDLED.glob("*.webp"))
     picture, model = images.read(file), codec.load(options.model)
     result = {
         "machine": describe_machine(torch.device("cpu")),
@@ -210,7 +191,10 @@ def main() -> None:
     lines = [
         "# Speed of the codec",
         "",
-        f"One thread on {result['machine']['processor']}, {result['picture']}, quality {QUALITY:g}; medians of {ROUNDS}.",
+        (
+            f"One thread on {result['machine']['processor']}, {result['picture']}, quality {QUALITY:g}, "
+            f"medians of {ROUNDS}."
+        ),
         "",
         "| codec | encode, s | decode, s |",
         "| --- | --- | --- |",

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from yoto import codec
-from yoto.codec import api, container, images, latents
+from yoto.codec import api, container, images
 from yoto.codec.coder import PythonCoder, default
 from yoto.files import write_atomic
 from yoto.tasks.compression.data import BUNDLED
@@ -123,7 +123,8 @@ def main() -> None:
         for variant, (environment, settings) in VARIANTS.items():
             command = [sys.executable, __file__, "--worker", json.dumps(settings), "--folder", name]
             command += ["--model", options.model] if options.model else []
-            done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
+            env = os.environ | environment
+            done = subprocess.run(command, capture_output=True, text=True, env=env, check=False)  # noqa: S603
             if done.returncode:
                 rows.append({"variant": variant, "files": len(crcs), "same symbols": 0, "error": done.stderr[-300:]})
                 continue
@@ -145,9 +146,10 @@ def main() -> None:
     lines = [
         "# Exactness of decoding",
         "",
-        f"{options.images} photographs at {len(QUALITIES)} qualities, encoded on {machine['processor']} with one thread; "
-        "decoded in other processes. Halo of tiles: "
-        f"{latents.HALO} latents.",
+        (
+            f"{options.images} photographs at {len(QUALITIES)} qualities, encoded on {machine['processor']} with one "
+            "thread, decoded in other processes."
+        ),
         "",
         "| decoder | files | same symbols | largest difference of a pixel, levels | values that differ |",
         "| --- | --- | --- | --- | --- |",
@@ -169,8 +171,9 @@ def main() -> None:
         write_atomic(
             options.output.with_suffix(".json"), json.dumps({"machine": machine, "rows": rows}, indent=1) + "\n"
         )
-    bad = [r for r in rows if r["same symbols"] != r["files"] or r["largest difference"] > 1]
-    sys.exit(1 if any(r["variant"] != "bfloat16 autocast" or r["same symbols"] != r["files"] for r in bad) else 0)
+    wrong = [row for row in rows if row["same symbols"] != row["files"]]
+    wrong += [row for row in rows if row["variant"] != "bfloat16 autocast" and row.get("largest difference", 0) > 1]
+    sys.exit(1 if wrong else 0)
 
 
 if __name__ == "__main__":

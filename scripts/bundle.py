@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 
 from yoto import bundle
+from yoto.conditional import Conditional
 from yoto.evaluation import sweep
 from yoto.recipe import from_dict
 
@@ -30,6 +31,11 @@ def main() -> None:
     assert loaded.recipe is not None
     assert loaded.task is not None
     recipe = from_dict({**loaded.recipe.to_dict(), "options": {**loaded.recipe.options, "data": None}})
+    if options.half:
+        bundle.halve(loaded.model)
+    extras, facts = {}, {}
+    if hasattr(loaded.task, "extras") and isinstance(loaded.model, Conditional):
+        extras, facts = loaded.task.extras(loaded.model)
     space = recipe.loss_space()
     points = [space.point(p) for p in recipe.evaluation_points() or []]
     curve = sweep(
@@ -44,14 +50,15 @@ def main() -> None:
         info={"split": "test", "data": recipe.options.get("dataset", "")},
     )
     record = json.loads((options.run / "run.json").read_text("utf-8"))
-    kept = ("steps", "cpu_seconds", "machine", "versions", "seed")
+    kept = ("steps", "cpu_seconds", "machine", "versions", "seed", "weights")
     path = Path(__file__).parent.parent / "src/yoto/assets" / f"{options.name}.safetensors"
     bundle.save(
         loaded.model,
         path,
         recipe=recipe,
         curve=curve.to_dict(),
-        info={key: record[key] for key in kept if key in record},
+        info={**{key: record[key] for key in kept if key in record}, **facts},
+        extras=extras,
         half=options.half,
     )
     print(f"{path}: {path.stat().st_size / 2**20:.2f} MiB, mean loss {sum(curve.loss) / len(curve.loss):.2f}")

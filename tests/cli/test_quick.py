@@ -54,7 +54,18 @@ def quick(tmp_path):
         ["models", "--json"],
         *(
             [command, "--help"]
-            for command in ("train", "sweep", "compare", "models", "export", "reconstruct", "sample")
+            for command in (
+                "train",
+                "sweep",
+                "compare",
+                "models",
+                "export",
+                "compress",
+                "decompress",
+                "inspect",
+                "reconstruct",
+                "sample",
+            )
         ),
     ],
     ids=" ".join,
@@ -79,6 +90,8 @@ def test_answers(quick, arguments):
         ("train vae/digits -o run", "--resume goes on with it"),
         ("train vae/digits -o new --resume", "needs a run"),
         ("train vae/digits -o run --resume --force", "give one of them"),
+        ("train vae/digits -o run --resume --from {model}", "without --from"),
+        ("train vae/digits -o new --from nothing", "Found 'nothing'"),
         ("train vae/digits --accelerator quantum", "--accelerator should be one of auto"),
         ("train vae/digits --task nothing", "--task should be MODULE:CLASS"),
         ("sweep {model} --task :Name", "--task should be MODULE:CLASS"),
@@ -88,6 +101,12 @@ def test_answers(quick, arguments):
         ("sweep {model} --split tests", "Did you mean 'test'?"),
         ("sweep {model} -o full", "--force"),
         ("compare vae/digit", "Did you mean 'vae/digits'?"),
+        ("compress none.png -o a.yoto", "does not exist"),
+        ("compress file -o a.png", "should end in .yoto"),
+        ("compress file -o a.yoto --quality 200", "0 to 100"),
+        ("compress file -o a.yoto --model nothing", "Found 'nothing'"),
+        ("decompress file -o a.png", "should be a .yoto image"),
+        ("inspect file", "should be a .yoto image"),
         ("compare vae/digits --fixed kl=1000", "`kl` should lie in"),
         ("compare vae/digits --fixed lk=1", "Did you mean 'kl'?"),
         ("compare vae/digits --fixed kl", "NAME=VALUE"),

@@ -177,3 +177,14 @@ def test_a_task_may_start_from_its_data_and_send_extras(tmp_path):
     header = bundle.read_header(tmp_path / "run")
     assert header.info["fact"] == 3
     assert bundle.load(tmp_path / "run", task=task).extras["bias"].shape == (6,)
+
+
+def test_a_run_may_start_from_a_models_weights(tmp_path):
+    first = run(tmp_path / "first")
+    second = run(tmp_path / "second", weights=tmp_path / "first", overrides={"lr": 1e-9, "adam_lr": 1e-9, "steps": 1})
+    for one, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+    record = json.loads((tmp_path / "second" / "run.json").read_text())
+    assert len(record["weights"]) == 64
+    with pytest.raises(YotoError, match="weights of this network"):
+        run(tmp_path / "third", weights="vae/fashion-mnist")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from yoto.cli import checks, tasks
-from yoto.cli.options import Force, RecipeArgument, SettingsArgument, TaskName
+from yoto.cli.options import Force, RecipeArgument, SettingsArgument, TaskName, model_names
 from yoto.cli.output import note
 
 ACCELERATORS = ("auto", "cpu", "cuda", "mps")
@@ -26,6 +26,15 @@ def train(
         Path | None, typer.Option("-o", "--output", metavar="RUN", help="The run's folder [default: runs/RECIPE].")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="MODEL",
+            help="Start from a model's weights instead of random ones.",
+            autocompletion=model_names,
+        ),
+    ] = None,
     max_minutes: Annotated[
         float | None, typer.Option("--max-minutes", metavar="M", min=0.0, help="Stop cleanly after M minutes.")
     ] = None,
@@ -57,6 +66,12 @@ def train(
     tasks.check(task)
     run = output or Path("runs") / chosen.name
     check_run(run, resume=resume, force=force)
+    if weights is not None:
+        if resume:
+            raise checks.UsageError("--resume goes on with the run's own weights: give it without --from")
+        from yoto.bundle import read_header
+
+        read_header(weights)
 
     from yoto.training import train as train_model
 
@@ -66,6 +81,7 @@ def train(
         task=tasks.make(task, chosen.options),
         resume=resume,
         force=force,
+        weights=weights,
         max_minutes=max_minutes,
         devices=devices,
         nodes=nodes,

@@ -29,6 +29,7 @@ def train(
     task: Task | None = None,
     resume: bool = False,
     force: bool = False,
+    weights: str | Path | None = None,
     max_minutes: float | None = None,
     devices: int = 1,
     nodes: int = 1,
@@ -49,6 +50,7 @@ def train(
         task: In place of the one that the recipe names.
         resume: Go on with the run in `out`.
         force: Replace the run in `out`.
+        weights: A model (as of `bundle.load`) whose weights a new run starts from, in place of random ones.
         max_minutes: Stop after this time, setting up included.
         devices, nodes, accelerator: As for Lightning Fabric; every process takes its share of the batch.
         progress: Show progress on stderr.
@@ -82,6 +84,8 @@ def train(
         raise YotoError(refusal)
     with torch.random.fork_rng(devices=[]), StopRequest() as request:
         run = Run(recipe, out, task, fabric, begin)
+        if weights is not None and not resume:
+            run.start_from(weights)
         if resume and (out / "last" / "state.json").exists():
             run.state.load(out / "last")
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Sequence
@@ -136,8 +137,22 @@ class Run:
         clipper = Clipper(training.clip, factor=training.clip_factor)
         ema = None if training.ema is None else EMA(model, training.ema)
         self.state = State(model, optimiser, clipper, Monitor(self.objective, self.space), ema, begin=begin)
+        self.source: str | None = None
         self.loggers: list[Logger] = []
         self.progress: Progress | None = None
+
+    def start_from(self, name_or_path: str | Path) -> None:
+        """Take the weights of a model with the same network in place of random ones.
+
+        Raises:
+            YotoError: If they do not fit.
+        """
+        path = bundle.locate(name_or_path)
+        stored = {n: t for n, t in bundle.weights(path).items() if not n.startswith(bundle.EXTRAS)}
+        bundle.restore(self.state.model, stored, str(name_or_path))
+        if self.recipe.training.ema is not None:
+            self.state.ema = EMA(self.state.model, self.recipe.training.ema)
+        self.source = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def open(self, progress: bool, loggers: Sequence[str | Logger]) -> None:
         """Store the recipe and start logging, in the first process only."""
@@ -292,6 +307,7 @@ class Run:
                 "batch": self.recipe.training.batch,
                 "seed": self.recipe.seed,
                 "best": state.best,
+                "weights": self.source,
                 "processes": self.fabric.world_size,
                 "machine": describe_machine(self.fabric.device),
                 "versions": versions(),
