@@ -126,7 +126,15 @@ def test_yoto_data_is_searched(monkeypatch, folder, tmp_path):
     assert len(CompressionTask({"crop": 64}).data("validation")) == 2
 
 
-@pytest.mark.parametrize("name", ["compression/hyperprior", "compression/hyperprior-gpu", "published/hyperprior-lct"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "compression/hyperprior",
+        "compression/hyperprior-gpu",
+        "compression/hyperprior-ms-ssim",
+        "published/hyperprior-lct",
+    ],
+)
 def test_recipes_are_valid_and_name_no_folder(name):
     recipe = read(name)
     assert recipe.options.get("data") is None
@@ -145,6 +153,12 @@ def test_the_published_network_trains_through_the_same_loop(folder, tmp_path):
     pixels = np.asarray(Image.open(folder / "train" / "0.png"))
     model = codec.load(tmp_path / "run")
     assert codec.decompress(codec.compress(pixels, model=model, quality=20), model=model).size == (192, 144)
+
+
+def test_ms_ssim_trains_through_the_same_loop(folder, tmp_path):
+    changes = [*SMALL, f"options.data={folder}", "training.steps=3", "training.warmup=1"]
+    recipe = read("compression/hyperprior-ms-ssim", changes)
+    assert train(recipe, tmp_path / "run", progress=False, accelerator="cpu").finished
 
 
 def test_the_picture_is_a_decoded_photograph():

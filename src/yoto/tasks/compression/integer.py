@@ -141,8 +141,8 @@ class IntegerDecoder:
 def integer_layer(net: Codec, name: str, extras: Mapping[str, Tensor]) -> IntegerLayer:
     """A layer of the hyper-decoder with rounded weights and its FiLM tables."""
     module = getattr(net.hyper_synthesis, name)
-    weight = (module.weight.detach().double() * 2.0**WEIGHT_BITS).round()
-    bias = (module.bias.detach().double() * 2.0 ** (WEIGHT_BITS + ACTIVATION_BITS)).round()
+    weight = (module.weight.detach().cpu().double() * 2.0**WEIGHT_BITS).round()
+    bias = (module.bias.detach().cpu().double() * 2.0 ** (WEIGHT_BITS + ACTIVATION_BITS)).round()
     scale, shift = extras[f"{name}.scale"].double(), extras[f"{name}.shift"].double()
     return IntegerLayer(weight, bias, scale, shift, module)
 
@@ -220,7 +220,7 @@ def build(model: Conditional[Codec]) -> dict[str, Tensor]:
         all_tables += factorised_tables(net)
     extras["thresholds"] = torch.tensor(tables.thresholds(UNIT), dtype=torch.int32)
     extras |= tables.to_tensors(all_tables)
-    IntegerDecoder(net.cpu() if next(net.parameters()).is_cuda else net, extras)  # proves its bounds
+    IntegerDecoder(net, extras)  # proves its bounds
     return extras
 
 

@@ -85,17 +85,22 @@ def start_codec(net: MeanScaleHyperprior, images: Tensor, distortion_weight: flo
 
 
 @torch.no_grad()
-def start_conditional(model: Conditional[MeanScaleHyperprior], images: Tensor) -> None:
+def start_conditional(model: Conditional[MeanScaleHyperprior], images: Tensor, unit: float = 1.0) -> None:
     """`start_codec` at the median λ, and quantisation steps and scales that follow λ along its range.
 
     Needs exponential gains and the conditioning vector beside the trunk's features (`gain: exponential`,
     `skip: true`).
+
+    Args:
+        model: Changed in place.
+        images: Training crops [B, 3, H, W] in [0, 1].
+        unit: What a distortion weight of the space is worth as one on the mean squared error.
     """
     net, film = model.plain, model.film
     space = model.space
     column = space.index("distortion")
     low, high = (float(p[column]) for p in space.grid(2))
-    start_codec(net, images, math.sqrt(low * high))
+    start_codec(net, images, math.sqrt(low * high) * unit)
     slope = GAIN_EXPONENT * math.log(high / low) / 2
     latents = net.analysis.blocks.out_channels
     film.set_slope("analysis.gain", scale=slope)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from yoto.data import Data
     from yoto.task import Split
 
+MS_SSIM_UNIT = 1 / 1300
+"""A weight on 1 - MS-SSIM as one on the squared error of about the same rate (CompressAI's tables of both)."""
 START_CROPS = 200
 """Crops from which the block transform starts; of 128x128 pixels they hold 12,800 blocks."""
 
@@ -57,14 +59,15 @@ class CompressionTask:
         from yoto.tasks.compression.start import start_codec, start_conditional
 
         plain = model.plain if isinstance(model, Conditional) else model
-        if not isinstance(plain, MeanScaleHyperprior) or self.options.distortion != "mse":
+        if not isinstance(plain, MeanScaleHyperprior):
             return
+        unit = 1.0 if self.options.distortion == "mse" else MS_SSIM_UNIT
         crops = data.batch(torch.arange(START_CROPS) % len(data), torch.Generator().manual_seed(0)).cpu()
         if isinstance(model, Conditional):
-            start_conditional(model, crops)
+            start_conditional(model, crops, unit)
         else:
             assert at is not None
-            start_codec(plain, crops, float(at[0] / at[1]))
+            start_codec(plain, crops, unit * float(at[0] / at[1]))
 
     def extras(self, model: Conditional[Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
         """Integer tables that a codec needs beside the weights, and the fingerprint that files name it by."""
