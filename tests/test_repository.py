@@ -35,3 +35,20 @@ def test_the_readme_quotes_the_results():
     for contender in report["contenders"]:
         for measure, digits in (("excess", 3), ("ratio", 4)):
             assert f"{contender['mean'][measure]['mean']:.{digits}f}" in readme, (contender["label"], measure)
+
+
+def test_the_readme_quotes_the_codec():
+    readme = (ROOT / "README.md").read_text("utf-8").replace("−", "-")
+    found = json.loads((ROOT / "results/compression/points.json").read_text("utf-8"))["bd_rate_percent"]
+    for codec in ("hyperprior", "WebP", "AVIF 4:4:4"):
+        assert f"{found[codec]:.1f} %" in readme, codec
+    report = json.loads((ROOT / "results/compression/parity/report.json").read_text("utf-8"))
+    for contender in report["contenders"]:
+        assert f"{contender['mean']['ratio']['mean']:.3f}" in readme, contender["label"]
+
+
+def test_the_bundled_codec_is_the_one_that_was_measured():
+    from yoto import bundle
+
+    info = json.loads((ROOT / "results/compression/points.json").read_text("utf-8"))["info"]
+    assert bundle.read_header("compression/photo").info["fingerprint"] == info["fingerprint"]

@@ -126,15 +126,10 @@ def test_yoto_data_is_searched(monkeypatch, folder, tmp_path):
     assert len(CompressionTask({"crop": 64}).data("validation")) == 2
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "compression/hyperprior",
-        "compression/hyperprior-gpu",
-        "compression/hyperprior-ms-ssim",
-        "published/hyperprior-lct",
-    ],
-)
+RECIPES = [f"compression/hyperprior{end}" for end in ("", "-gpu", "-ms-ssim")]
+
+
+@pytest.mark.parametrize("name", [*RECIPES, "published/hyperprior-lct"])
 def test_recipes_are_valid_and_name_no_folder(name):
     recipe = read(name)
     assert recipe.options.get("data") is None
