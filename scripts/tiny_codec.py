@@ -68,7 +68,7 @@ def main() -> None:
     expected = {}
     for name, picture in pictures().items():
         quality = {"grey": 80, "one": 100}.get(name, 50)
-        data = codec.compress(picture, quality=quality, model=loaded, tile=64 if name == "tiles" else 1024)
+        data = codec.compress(picture, quality=quality, model=loaded, tile=128 if name == "tiles" else 1024)
         (OUT / f"{name}.yoto").write_bytes(data)
         codec.decompress(data, model=loaded).save(OUT / f"{name}.png", optimize=True)
         expected[name] = {"bytes": len(data), "symbols": container.parse(data).symbols}

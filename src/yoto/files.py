@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from yoto.errors import YotoError
+
+UMASK = threading.Lock()
+"""Held while the process's umask is read, which can only be done by setting it."""
 
 
 @contextmanager
@@ -35,8 +39,9 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         yield temporary
         if temporary.exists():
-            umask = os.umask(0)
-            os.umask(umask)
+            with UMASK:
+                umask = os.umask(0)
+                os.umask(umask)
             temporary.chmod(0o666 & ~umask)
         temporary.replace(target)
     finally:

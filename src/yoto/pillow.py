@@ -5,12 +5,13 @@
     >>> image = Image.open("photo.yoto")            # doctest: +SKIP
     >>> image.save("small.yoto", quality=30)        # doctest: +SKIP
 
-`save` takes the options of `yoto.codec.compress`: quality, bpp, psnr or size, model, keep_exif. Opening reads the
-header only; torch is imported when the pixels are.
+`save` takes the options of `yoto.codec.compress` (quality, bpp, psnr or size, model, keep_exif) and Pillow's
+icc_profile and exif. Opening checks the file and reads its header; torch is imported when the pixels are asked for.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import IO, Any
 
 from PIL import Image, ImageFile
@@ -18,7 +19,7 @@ from PIL import Image, ImageFile
 from yoto.codec import container
 
 FORMAT = "YOTO"
-OPTIONS = ("quality", "bpp", "psnr", "size", "model", "keep_exif")
+OPTIONS = ("quality", "bpp", "psnr", "size", "model")
 
 
 def accept(prefix: bytes) -> bool:
@@ -31,6 +32,7 @@ class YotoImageFile(ImageFile.ImageFile):
 
     format = FORMAT
     format_description = "yoto learned image codec"
+    coded: bytes = b""  # of images that were decoded, or came out of a pickle
 
     def _open(self) -> None:
         assert self.fp is not None
@@ -67,9 +69,14 @@ class YotoImageFile(ImageFile.ImageFile):
 def save(image: Image.Image, file: IO[bytes], _name: str | bytes) -> None:
     """Pillow's entry point for saving."""
     from yoto import codec
+    from yoto.codec.images import of_image
 
     given = getattr(image, "encoderinfo", {})
-    file.write(codec.compress(image, **{key: given[key] for key in OPTIONS if key in given}))
+    picture = of_image(image, keep_exif=bool(given.get("keep_exif")))
+    exif = given.get("exif") or picture.exif
+    icc = given.get("icc_profile") or picture.icc
+    picture = replace(picture, icc=bytes(icc), exif=exif.tobytes() if isinstance(exif, Image.Exif) else bytes(exif))
+    file.write(codec.compress(picture, **{key: given[key] for key in OPTIONS if key in given}))
 
 
 Image.register_open(FORMAT, YotoImageFile, accept)

@@ -117,6 +117,12 @@ def test_one_broken_file_does_not_stop_the_others(yoto, tmp_path):
     assert result.code == 2
     assert "text.png" in result.err
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["rgb-original.yoto"]
+    result = yoto("decompress", tmp_path / "text.png", DATA / "rgb.yoto", "-o", tmp_path / "back")
+    assert result.code == 2
+    assert [p.name for p in (tmp_path / "back").iterdir()] == ["rgb.png"]
+    result = yoto("inspect", tmp_path / "text.png", DATA / "rgb.yoto")
+    assert result.code == 2
+    assert "100x70" in result.out
 
 
 def test_sweep_measures_files_beside_classic_codecs(yoto, tmp_path):

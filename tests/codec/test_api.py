@@ -48,7 +48,7 @@ def test_quality_orders_size_and_error(tiny, photo):
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 200), (63, 65), (64, 64), (130, 1)])
-@pytest.mark.parametrize("tile", [64, 1024])
+@pytest.mark.parametrize("tile", [128, 1024])
 def test_any_size(tiny, size, tile):
     rng = np.random.default_rng(1)
     pixels = np.repeat(np.repeat(rng.integers(0, 255, (5, 5, 3), dtype=np.uint8), 40, 0), 40, 1)[: size[0], : size[1]]
@@ -58,7 +58,7 @@ def test_any_size(tiny, size, tile):
 
 def test_tiles_leave_no_seams(tiny, photo):
     """Where the symbols are the same, tiles decode to what the whole does."""
-    header = images_header(tiny, photo, 64)
+    header = images_header(tiny, photo, 128)
     contents = latents.encode(tiny, header, photo, default())
     tiled = api.pixels_of(contents, tiny, default()).astype(int)
     whole = whole_image(tiny, contents)
@@ -91,6 +91,38 @@ def whole_image(model, contents):
     image = model.at(header.level).synthesis(y.float()[None])[0]
     levels = image.mul(255).round().clamp(0, 255).byte().movedim(0, -1).numpy()
     return levels[: header.height, : header.width].astype(int)
+
+
+def test_tall_pictures_in_small_tiles(tiny, photo):
+    """A tile's parameters depend on the hyper-latents of two rows below it."""
+    tall = np.concatenate([photo, photo[::-1], photo] * 2)
+    for quality in (20, 100):
+        data = codec.compress(tall, quality=quality, model=tiny, tile=128)
+        found = np.asarray(codec.decompress(data, model=tiny))
+        assert api.psnr_of(found, tall) > 28
+
+
+def test_large_pictures_are_checked_before_pixels_are_made(tiny, photo, monkeypatch):
+    from dataclasses import replace
+
+    monkeypatch.setattr(latents, "CHECKED_FIRST", 100)
+    good = container.parse(codec.compress(photo, model=tiny))
+    whole = api.pixels_of(good, tiny, default())
+    assert whole.shape == photo.shape
+    bad = latents.decode(tiny, replace(good, symbols=good.symbols ^ 1), default())
+    with pytest.raises(FileError, match="checksum"):
+        next(bad)
+
+
+def test_short_payloads_cannot_claim_large_pictures(tiny, photo):
+    from dataclasses import replace
+
+    one = container.parse(codec.compress(photo[:1, :1], model=tiny))
+    empty = container.Payload(b"", b"")
+    header = replace(one.header, width=16384, height=16384, tile=2048)
+    forged = container.Contents(header, one.hyper, (empty,) * len(list(header.tiles())), one.symbols)
+    with pytest.raises(FileError, match="too short for a picture of its size"):
+        codec.decompress(container.pack(forged), model=tiny)
 
 
 def test_grey_stays_grey_and_alpha_exact(tiny, photo):
@@ -132,6 +164,14 @@ def test_targets(tiny, photo):
 def test_targets_out_of_reach_name_the_nearest(tiny, photo, target):
     with pytest.raises(api.OutOfReachError, match="out of this codec's reach.* The nearest is"):
         codec.encode(photo, model=tiny, **target)
+
+
+def test_a_size_gives_the_best_level_that_fits(tiny, photo):
+    sizes = {q: len(codec.encode(photo, quality=q / 2.55, model=tiny).data) for q in (0, 1, 60, 61, 200, 201, 253, 254)}
+    for level, size in sizes.items():
+        found = codec.encode(photo, size=size, model=tiny)
+        assert len(found.data) <= size
+        assert found.level >= level - 1
 
 
 def test_a_generous_size_gives_the_best_quality(tiny, photo):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yoto.codec.coder import ConstrictionCoder, PythonCoder, decode_values, default, encode_values, grouped
+from yoto.codec.coder import ConstrictionCoder, PythonCoder, decode_values, default, encode_values, grouped, least_bits
 from yoto.codec.container import Payload
 from yoto.codec.errors import FileError
 from yoto.tasks.compression import tables
@@ -84,6 +84,19 @@ def test_damage_is_noticed(coder, change):
     }[change]
     with pytest.raises(FileError, match="damaged"):
         decode_values(bad, index, TABLES, coder)
+
+
+def test_an_escape_for_a_value_of_the_table_is_damage(coder):
+    table = TABLES[10]
+    words = coder.encode([(table, np.array([table.escape]))])
+    with pytest.raises(FileError, match="escapes a value"):
+        decode_values(Payload(words, b"\x00"), np.array([10]), TABLES, coder)
+
+
+def test_no_message_is_shorter_than_the_least(coder):
+    index = np.full(5000, 20)
+    payload = encode_values(np.zeros(5000, np.int64), index, TABLES, coder)
+    assert 8 * len(payload) + 32 >= least_bits([TABLES[20]], 5000) > 0
 
 
 def test_a_table_that_is_not_there_is_damage(coder):

@@ -20,7 +20,7 @@ payloads = st.builds(lambda w, e: Payload(b"".join(w), e), st.lists(st.binary(mi
 def contents(draw):
     header = Header(
         width=draw(st.integers(1, 400)), height=draw(st.integers(1, 400)), level=draw(st.integers(0, 255)),
-        fingerprint=draw(st.binary(min_size=8, max_size=8)), tile=2 ** draw(st.integers(6, 14)),
+        fingerprint=draw(st.binary(min_size=8, max_size=8)), tile=2 ** draw(st.integers(7, 11)),
         grey=draw(st.booleans()), icc=draw(st.binary(max_size=20)), alpha=draw(st.binary(max_size=20)),
         exif=draw(st.binary(max_size=20)),
     )  # fmt: skip
@@ -71,7 +71,7 @@ def test_resealed_nonsense_is_refused_or_parsed(body):
     [(0, 5, "at most 16384"), (16385, 5, "at most 16384"), (5, 2**34, "at most 16384"), (16384, 16384, "shorter")],
 )
 def test_absurd_sizes_are_refused(width, height, message):
-    head = container.FIXED.pack(container.MAGIC, 1, 0, b"12345678", 100, 6)
+    head = container.FIXED.pack(container.MAGIC, 1, 0, b"12345678", 100, 7)
     with pytest.raises(FileError, match=message):
         parse(sealed(head + varint(width) + varint(height) + b"\0" * 40))
 

@@ -70,8 +70,10 @@ def test_the_orientation_is_applied_and_exif_left_out_unless_asked():
     made = images.read(data)
     assert made.pixels.shape == (9, 6, 3)
     assert made.exif == b""
+    keeping = images.read(data, keep_exif=True)
+    assert np.array_equal(keeping.pixels, made.pixels)
     kept = Image.Exif()
-    kept.load(images.read(data, keep_exif=True).exif)
+    kept.load(keeping.exif)
     assert kept[0x010E] == "a description"
     assert kept[0x0112] == 1
 
@@ -84,7 +86,7 @@ def test_the_profile_is_kept_where_it_still_holds():
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_animations_are_refused(kind):
     data = saved(picture("RGB"), kind, save_all=True, append_images=[picture("RGB")], duration=50)
-    with pytest.raises(YotoError, match="animation of 2 frames"):
+    with pytest.raises(YotoError, match="2 frames or pages"):
         images.read(data)
 
 
@@ -108,6 +110,29 @@ def test_unfit_pictures_are_refused(tmp_path):
         images.of_image(Image.new("L", (16385, 1)))
     with pytest.raises(YotoError, match="no such file"):
         images.read(tmp_path / "none.png")
+
+
+def test_the_callers_image_is_left_alone():
+    image = picture("RGB")
+    image.getexif()[0x0112] = 6
+    assert images.of_image(image, keep_exif=True).pixels.shape == (9, 6, 3)
+    assert image.getexif()[0x0112] == 6
+
+
+def test_pictures_above_pillows_own_limit_are_fine(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
+    assert images.read(saved(picture("RGB"), "PNG")).pixels.shape == (6, 9, 3)
+    assert images.unpacked_alpha(images.packed_alpha(np.zeros((6, 9), np.uint8)), (9, 6)).size == (9, 6)
+    assert Image.MAX_IMAGE_PIXELS == 20
+
+
+def test_whatever_pillow_raises_is_damaged_data(monkeypatch):
+    def broken(*arguments, **options):
+        raise TypeError("of a parser")
+
+    monkeypatch.setattr(images, "of_image", broken)
+    with pytest.raises(YotoError, match="damaged data"):
+        images.read(saved(picture("RGB"), "PNG"))
 
 
 def test_alpha_is_lossless_and_checked():

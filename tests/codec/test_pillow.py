@@ -50,3 +50,17 @@ def test_opening_does_not_import_torch():
     file = str(DATA / "rgb.yoto")
     text = f"import sys, yoto.pillow; from PIL import Image; Image.open({file!r}); print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", text], capture_output=True, text=True).stdout == "False\n"
+
+
+def test_images_survive_pickling(here):
+    import pickle
+
+    with Image.open(DATA / "rgb.yoto") as image:
+        again = pickle.loads(pickle.dumps(image))
+    assert np.array_equal(np.asarray(again), np.asarray(opened(DATA / "rgb.yoto")))
+
+
+def test_a_profile_given_to_save_is_kept(here, tiny, photo):
+    buffer = io.BytesIO()
+    Image.fromarray(photo).save(buffer, "YOTO", model=tiny, icc_profile=b"profile")
+    assert codec.inspect(buffer.getvalue()).icc == b"profile"

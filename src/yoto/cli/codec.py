@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import struct
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
     from yoto.codec import CodecModel
+    from yoto.codec.container import Contents
 
 SUFFIX = ".yoto"
 T = TypeVar("T")
@@ -70,6 +73,7 @@ def compress(
 
     from yoto import codec
 
+    warnings.filterwarnings("ignore", module="PIL")  # of odd metadata: what counts is whether the pixels can be read
     with threads(jobs, len(files)) as pool:
         loaded = codec.load(model)
         rows = run(pool, files, targets, lambda file, to: compressed(file, to, loaded, target, keep_exif, as_json))
@@ -87,7 +91,8 @@ def compressed(
 
     picture = images.read(sys.stdin.buffer.read() if file == checks.STANDARD else file, keep_exif=keep_exif)
     begin = time.perf_counter()
-    coded = codec.encode(picture, model=model, **target)  # type: ignore[arg-type]
+    with named(file):
+        coded = codec.encode(picture, model=model, **target)  # type: ignore[arg-type]
     seconds = time.perf_counter() - begin
     write(to, coded.data)
     height, width = picture.pixels.shape[:2]
@@ -119,10 +124,12 @@ def decompress(
     targets = pictures.outputs(files, output, force=force)
     refuse_mixing(targets, as_json)
     check_model(model)
-    datas = [headed(file) for file in files]
+    known = {files[0]: headed(files[0])} if len(files) == 1 else {}  # refused before torch is imported
 
     with threads(jobs, len(files)) as pool:
-        rows = run(pool, files, targets, lambda file, to: decompressed(datas[files.index(file)], file, to, model))
+        rows = run(
+            pool, files, targets, lambda file, to: decompressed(known.get(file) or headed(file), file, to, model)
+        )
     said(rows, as_json, ("input", "output", "width", "height"))
 
 
@@ -167,7 +174,13 @@ def as_file(image: Image, to: Path) -> bytes:
     elif kind == "WEBP":
         options["lossless"] = True
     buffer = io.BytesIO()
-    image.save(buffer, kind, **options)
+    try:
+        image.save(buffer, kind, **options)
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error) as error:
+        reason = " ".join(str(error).split())
+        raise YotoError(
+            f"{kind} cannot hold this picture with its profile and EXIF data: {reason}. Give -o a .png."
+        ) from None
     return buffer.getvalue()
 
 
@@ -181,24 +194,38 @@ def inspect(inputs: Inputs, as_json: Json = False) -> None:
     from yoto.codec import container
 
     models = {header.info.get("fingerprint"): name for name, _, header in bundle.listing()}
-    rows = []
+    rows: list[dict[str, Any]] = []
+    failed: list[YotoError] = []
     for file in checks.inputs(inputs):
         data = sys.stdin.buffer.read() if file == checks.STANDARD else file.read_bytes()
-        with named(file):
-            contents = container.parse(data)
-        header = contents.header
-        rows.append(
-            {
-                "input": str(file), "width": header.width, "height": header.height,
-                "colour": ("grey" if header.grey else "RGB") + (" + alpha" if header.alpha else ""),
-                "bytes": len(data), "bpp": 8 * len(data) / (header.width * header.height),
-                "quality": round(header.quality, 1), "level": header.level,
-                "model": models.get(header.fingerprint.hex()), "fingerprint": header.fingerprint.hex(),
-                "tiles": len(contents.tiles), "tile": header.tile, "hyper_bytes": len(contents.hyper),
-                "latent_bytes": sum(map(len, contents.tiles)), "profile_bytes": len(header.icc),
-                "alpha_bytes": len(header.alpha), "exif_bytes": len(header.exif),
-            }
-        )  # fmt: skip
+        try:
+            with named(file):
+                contents = container.parse(data)
+        except YotoError as error:
+            failed.append(error)
+            continue
+        rows.append(described(file, data, contents, models))
+    tell(rows, as_json)
+    refuse(failed, len(inputs))
+
+
+def described(file: Path, data: bytes, contents: Contents, models: Mapping[Any, str]) -> dict[str, Any]:
+    """What a file holds."""
+    header = contents.header
+    return {
+        "input": str(file), "width": header.width, "height": header.height,
+        "colour": ("grey" if header.grey else "RGB") + (" + alpha" if header.alpha else ""),
+        "bytes": len(data), "bpp": 8 * len(data) / (header.width * header.height),
+        "quality": round(header.quality, 1), "level": header.level,
+        "model": models.get(header.fingerprint.hex()), "fingerprint": header.fingerprint.hex(),
+        "tiles": len(contents.tiles), "tile": header.tile, "hyper_bytes": len(contents.hyper),
+        "latent_bytes": sum(map(len, contents.tiles)), "profile_bytes": len(header.icc),
+        "alpha_bytes": len(header.alpha), "exif_bytes": len(header.exif),
+    }  # fmt: skip
+
+
+def tell(rows: Sequence[Mapping[str, Any]], as_json: bool) -> None:
+    """Print what files hold."""
     if as_json:
         print_json(rows)
         return
@@ -274,8 +301,11 @@ def threads(jobs: int | None, count: int) -> Iterator[ThreadPoolExecutor]:
     import torch
 
     torch.set_num_threads(max(1, min(cores, torch.get_num_threads()) // workers))
-    with ThreadPoolExecutor(workers) as pool:
+    pool = ThreadPoolExecutor(workers)
+    try:
         yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)  # of an interrupted command: what has not begun
 
 
 def run(
@@ -300,10 +330,15 @@ def run(
             done.append(future.result())
         except YotoError as error:
             failed.append(error)
-    if failed:
-        more = f" ({len(failed) - 1} more of {len(files)} files failed)" if len(failed) > 1 else ""
-        raise type(failed[0])(f"{failed[0]}{more}")
+    refuse(failed, len(files))
     return done
+
+
+def refuse(failed: Sequence[YotoError], count: int) -> None:
+    """Raise the first of several errors, saying how many of `count` files failed beside it."""
+    if failed:
+        more = f" ({len(failed) - 1} more of {count} files failed)" if len(failed) > 1 else ""
+        raise type(failed[0])(f"{failed[0]}{more}")
 
 
 def said(rows: list[dict[str, Any]], as_json: bool, columns: Sequence[str]) -> None:

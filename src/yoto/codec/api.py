@@ -84,7 +84,7 @@ def encode(
         size: Bytes that the file may have: the best level that stays within.
         model: Name, file or object of the codec; the bundled one by default.
         keep_exif: Whether EXIF data are kept; the orientation is always applied.
-        tile: Side in pixels of the parts that are computed at a time, a power of two of at least 64.
+        tile: Side in pixels of the parts that are computed at a time, a power of two from 128 to 2048.
         coder: Entropy coder; all write the same bytes.
 
     Raises:
@@ -95,8 +95,8 @@ def encode(
     named = [name for name, value in given.items() if value is not None]
     if len(named) > 1:
         raise YotoError(f"One of quality, bpp, psnr and size should be given. Found {' and '.join(named)}.")
-    if tile < container.STRIDE or tile & (tile - 1) or tile.bit_length() - 1 not in container.TILES:
-        raise YotoError(f"`tile` should be a power of two from 64 to 16384. Found {tile}.")
+    if tile < 1 or tile & (tile - 1) or tile.bit_length() - 1 not in container.TILES:
+        raise YotoError(f"`tile` should be a power of two from 128 to 2048. Found {tile}.")
     for name in ("bpp", "psnr", "size"):
         value = given[name]
         if value is not None and not 0 < value < float("inf"):
@@ -141,16 +141,28 @@ class Trial:
         assert coded.psnr is not None
         return coded.psnr
 
-    def search(self, below: Callable[[Encoded], bool]) -> tuple[Encoded | None, Encoded | None]:
-        """The highest level tried that is below the target and the lowest that is not, by bisection."""
+    def search(self, value: Callable[[Encoded], float], target: float) -> tuple[Encoded | None, Encoded | None]:
+        """The highest level tried whose value is at most the target, and the lowest whose value is above it.
+
+        Values rise with the level, nearly in a straight line: after one trial in the middle and one at an end each
+        is placed by interpolation, and by halving where two in a row did not halve what is left.
+        """
+        values: dict[int, float] = {}
         low, high = -1, TOP + 1
+        lengths = [high - low]
         while high - low > 1 and len(self.made) < TRIALS:
-            last = len(self.made) == TRIALS - 1
-            middle = TOP if last and high > TOP else (low + high) // 2  # so that neither end is missed
-            if below(self(middle)):
-                low = middle
+            if not values:
+                level = TOP // 2
+            elif low < 0 or high > TOP:
+                level = 0 if low < 0 else TOP
+            elif len(lengths) > 4 and 2 * lengths[-1] > lengths[-3]:
+                level = (low + high) // 2
             else:
-                high = middle
+                share = (target - values[low]) / max(values[high] - values[low], 1e-9)
+                level = min(max(low + round(share * (high - low)), low + 1), high - 1)
+            values[level] = value(self(level))
+            low, high = (level, high) if values[level] <= target else (low, level)
+            lengths.append(high - low)
         return (self.made[low] if low >= 0 else None), (self.made[high] if high <= TOP else None)
 
     def nearest(self, name: str, target: float, value: Callable[[Encoded], float], tolerance: float) -> Encoded:
@@ -159,7 +171,7 @@ class Trial:
         Raises:
             OutOfReachError: If the target lies beyond all levels by more than the tolerance.
         """
-        found = [each for each in self.search(lambda coded: value(coded) < target) if each is not None]
+        found = [each for each in self.search(value, target) if each is not None]
         best = min((self.made[each.level] for each in found), key=lambda coded: abs(value(coded) - target))
         best = self.made[best.level]
         if best.level in (0, TOP) and abs(value(best) - target) > tolerance:
@@ -175,7 +187,7 @@ class Trial:
         Raises:
             OutOfReachError: If there is none.
         """
-        low, _ = self.search(lambda coded: len(coded.data) <= size)
+        low, _ = self.search(lambda coded: float(len(coded.data)), float(size))
         if low is None:
             smallest = self.made[0]
             raise OutOfReachError(
@@ -235,11 +247,13 @@ def assembled(contents: container.Contents, model: CodecModel, coder: Coder) -> 
 
     header = contents.header
     size = (header.width, header.height)
-    alpha = images.unpacked_alpha(header.alpha, size) if header.alpha else None
-    image = Image.new("L" if header.grey else "RGB", size)
+    image: Image.Image | None = None
     for top, left, part in latents.decode(model, contents, coder):
-        piece = grey_of(part) if header.grey else part
-        image.paste(Image.fromarray(piece), (left, top))
+        if image is None:
+            image = Image.new("L" if header.grey else "RGB", size)
+        image.paste(Image.fromarray(grey_of(part) if header.grey else part), (left, top))
+    assert image is not None
+    alpha = images.unpacked_alpha(header.alpha, size) if header.alpha else None
     if alpha is not None:
         image.putalpha(alpha)
     if header.icc:
@@ -252,8 +266,10 @@ def assembled(contents: container.Contents, model: CodecModel, coder: Coder) -> 
 def pixels_of(contents: container.Contents, model: CodecModel, coder: Coder) -> Pixels:
     """The decoded picture as uint8 [H, W, 3]; of a greyscale one, three equal planes."""
     header = contents.header
-    result = np.empty((header.height, header.width, 3), np.uint8)
+    result = np.empty((0, 0, 3), np.uint8)
     for top, left, part in latents.decode(model, contents, coder):
+        if not result.size:
+            result = np.empty((header.height, header.width, 3), np.uint8)
         result[top : top + part.shape[0], left : left + part.shape[1]] = (
             grey_of(part)[..., None] if header.grey else part
         )

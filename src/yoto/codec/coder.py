@@ -6,6 +6,7 @@ Both write the same bytes. A stack of 32-bit words with a 64-bit state and proba
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from functools import lru_cache
@@ -183,12 +184,20 @@ def decode_values(payload: Payload, index: Ints, tables: Sequence[Table], coder:
         for place in np.flatnonzero(symbols == table.escape).tolist():
             coded = reader.number("escaped value")
             found[place] = coded // 2 if coded % 2 == 0 else -(coded + 1) // 2
+            if table.lowest <= found[place] < table.lowest + table.escape:
+                raise damaged("it escapes a value that its table has")
         values[places] = found
     if reader.left:
         raise damaged("it holds more escaped values than its symbols have")
     if len(values) and int(np.abs(values).max()) > LARGEST:
         raise damaged("an escaped value is out of range")
     return values
+
+
+def least_bits(tables: Sequence[Table], count: int) -> float:
+    """Bits that `count` symbols take at least, whatever they are: nothing codes for less than its cheapest symbol."""
+    likeliest = max(int(table.frequencies.max()) for table in tables)
+    return -count * math.log2(likeliest / 2**PRECISION)
 
 
 def grouped(index: Ints) -> list[tuple[int, Ints]]:

@@ -18,8 +18,9 @@ VERSION = 1
 LARGEST = 16384
 """Pixels along a side."""
 STRIDE, BLOCK = 64, 16
-TILES = range(6, 15)
-"""Base-2 logarithms of the side of a tile that are allowed."""
+TILES = range(7, 12)
+"""Base-2 logarithms of the side of a tile that are allowed: two hyper-latents at least, the reach of a neighbour."""
+LARGEST_CHUNK = 2**24
 GREY, ALPHA, ICC, EXIF = 1, 2, 4, 8
 CHUNKS = ((ICC, "icc"), (ALPHA, "alpha"), (EXIF, "exif"))
 CHECK = struct.Struct("<I")
@@ -193,6 +194,8 @@ def parse(data: bytes | memoryview) -> Contents:
     flags, fields = start(reader)
     present = [name for flag, name in CHUNKS if flags & flag]
     sizes = [reader.number("chunk length") for _ in present]
+    if max(sizes, default=0) > LARGEST_CHUNK:
+        raise damaged("one of its chunks is larger than 16 MiB")
     bare = Header(**fields)
     rows, columns = bare.grid
     step = bare.tile // STRIDE

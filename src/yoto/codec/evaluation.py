@@ -177,7 +177,7 @@ def bd_rate(reference: Sequence[Point], tested: Sequence[Point]) -> float | None
     integrated over the common range of PSNR. None if the ranges do not overlap.
 
     Raises:
-        YotoError: If a curve has fewer than two points, or its rate does not rise with PSNR.
+        YotoError: If a curve has fewer than two points, or two of the same PSNR.
     """
     from scipy.interpolate import PchipInterpolator
 
@@ -210,8 +210,14 @@ class Report:
         return next(iter(self.points))
 
     def rates(self, reference: str = REFERENCE) -> dict[str, float | None]:
-        """BD-rate of every codec against one of them."""
-        return {name: bd_rate(self.points[reference], points) for name, points in self.points.items()}
+        """BD-rate of every codec against one of them; None where it is not defined."""
+        found: dict[str, float | None] = {}
+        for name, points in self.points.items():
+            try:
+                found[name] = bd_rate(self.points[reference], points)
+            except YotoError:
+                found[name] = None
+        return found
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from yoto.codec.container import LARGEST, Header
+from yoto.codec.container import LARGEST, LARGEST_CHUNK, Header
 from yoto.codec.errors import damaged
 from yoto.errors import YotoError
 
@@ -21,7 +24,6 @@ if TYPE_CHECKING:
 Pixels = npt.NDArray[np.uint8]
 ORIENTATION = 0x0112
 DIRECT = ("RGB", "RGBA", "L", "LA")
-LARGEST_CHUNK = 2**24
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,34 @@ class Picture:
         )  # fmt: skip
 
 
+class OwnLimit:
+    """Lifts Pillow's limit on pixels to ours while any thread is inside."""
+
+    def __init__(self) -> None:
+        self.lock, self.inside = threading.Lock(), 0
+        self.previous: int | None = None
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """A block in which pictures of 16384x16384 pixels open without a word."""
+        from PIL import Image
+
+        with self.lock:
+            if not self.inside:
+                self.previous, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, LARGEST**2
+            self.inside += 1
+        try:
+            yield
+        finally:
+            with self.lock:
+                self.inside -= 1
+                if not self.inside:
+                    Image.MAX_IMAGE_PIXELS = self.previous
+
+
+own_limit = OwnLimit()
+
+
 def read(file: str | os.PathLike[str] | bytes, *, keep_exif: bool = False) -> Picture:
     """A picture from a file or its bytes.
 
@@ -60,9 +90,9 @@ def read(file: str | os.PathLike[str] | bytes, *, keep_exif: bool = False) -> Pi
 
     name = "The input" if isinstance(file, bytes) else repr(os.fspath(file))
     try:
-        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else Path(file)) as image:
+        with own_limit(), Image.open(io.BytesIO(file) if isinstance(file, bytes) else Path(file)) as image:
             return of_image(image, keep_exif=keep_exif, name=name)
-    except YotoError:
+    except (YotoError, MemoryError):
         raise
     except UnidentifiedImageError:
         raise YotoError(f"{name} should be a picture. Found a format that Pillow does not know.") from None
@@ -70,8 +100,9 @@ def read(file: str | os.PathLike[str] | bytes, *, keep_exif: bool = False) -> Pi
         raise YotoError(f"{name} should be a picture. Found no such file.") from None
     except Image.DecompressionBombError:
         raise YotoError(f"{name} should be at most {LARGEST} pixels wide and high. Found a larger picture.") from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise YotoError(f"{name} should be a picture. Found damaged data ({' '.join(str(error).split())}).") from None
+    except Exception as error:  # noqa: BLE001 - of damaged data Pillow raises whatever its parsers run into
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise YotoError(f"{name} should be a picture. Found damaged data ({reason}).") from None
 
 
 def of_image(image: Image, *, keep_exif: bool = False, name: str = "The image") -> Picture:
@@ -87,14 +118,14 @@ def of_image(image: Image, *, keep_exif: bool = False, name: str = "The image") 
 
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":
-        raise YotoError(f"{name} should be a still picture. Found an animation of {frames} frames; extract one first.")
+        raise YotoError(f"{name} should be one still picture. Found {frames} frames or pages; extract one first.")
     if min(image.size) < 1 or max(image.size) > LARGEST:
         raise YotoError(f"{name} should be 1 to {LARGEST} pixels wide and high. Found {image.width}x{image.height}.")
     if image.mode == "F":
         raise YotoError(f"{name} should have 8 or 16 bits per colour. Found floating point; convert it first.")
-    exif = exif_bytes(image) if keep_exif else b""
     icc = image.info.get("icc_profile") or b""
     upright = ImageOps.exif_transpose(image)
+    exif = exif_bytes(image) if keep_exif else b""
     plain = eight_bits(upright)
     if plain.mode not in DIRECT:
         transparent = "transparency" in plain.info or plain.mode in ("PA", "La", "RGBa")
@@ -125,11 +156,15 @@ def eight_bits(image: Image) -> Image:
 
 def exif_bytes(image: Image) -> bytes:
     """EXIF data without the orientation, which is applied."""
+    from PIL import Image as Images
+
     exif = image.getexif()
     if not len(exif):
         return b""
-    exif[ORIENTATION] = 1
-    return bytes(exif.tobytes())
+    copy = Images.Exif()
+    copy.load(exif.tobytes())
+    copy[ORIENTATION] = 1
+    return bytes(copy.tobytes())
 
 
 def packed_alpha(alpha: Pixels) -> bytes:
@@ -150,12 +185,12 @@ def unpacked_alpha(data: bytes, size: tuple[int, int]) -> Image:
     from PIL import Image
 
     try:
-        with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        with own_limit(), Image.open(io.BytesIO(data), formats=["PNG"]) as image:
             if image.size != size or image.mode != "L":
                 raise damaged("its alpha channel has another size")
             image.load()
             return image.copy()
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        if isinstance(error, YotoError):
-            raise
+    except (YotoError, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001 - as above
         raise damaged("its alpha channel cannot be read") from None

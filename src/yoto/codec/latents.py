@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from yoto.codec.coder import Coder, decode_values, encode_values
+from yoto.codec.coder import Coder, decode_values, encode_values, least_bits
 from yoto.codec.container import BLOCK, STRIDE, Contents, Header, Payload
 from yoto.codec.errors import damaged
 from yoto.tasks.compression.integer import ACTIVATION_BITS, LARGEST_HYPER
@@ -32,7 +32,13 @@ RATIO = STRIDE // BLOCK
 HALO = 2
 """Hyper-latents, or latents, that the synthesis networks look at beyond a tile: 1.75 of each."""
 CONTEXT = STRIDE
-"""Pixels around a tile that the analysis is given; it looks at 26."""
+"""Pixels around a tile that the analysis is given. Latents need 26; hyper-latents, of which a decoder takes whatever
+was coded, would need about 140 to be those of the whole image.
+"""
+SLACK = 32
+"""Bits that a payload may be shorter than its information: the coder's state starts at 0, which says nothing."""
+CHECKED_FIRST = 2**24
+"""Pixels above which all symbols are checked before any pixel is made."""
 LARGEST_RESIDUAL = 2**24
 
 Box = tuple[int, int, int, int]
@@ -156,40 +162,69 @@ def hyper_index(model: CodecModel, level: int, hyper: Ints) -> Ints:
     return np.repeat(index, hyper.shape[1] * hyper.shape[2])
 
 
-@torch.inference_mode()
-def decode(model: CodecModel, contents: Contents, coder: Coder) -> Iterator[tuple[int, int, Pixels]]:
-    """The image's parts, row of tiles by row of tiles: top, left in pixels and uint8 [h, w, 3].
+def plausible(model: CodecModel, contents: Contents) -> None:
+    """Refuse payloads that are too short for the picture that the header claims, before anything is allocated for it.
 
-    The symbols' checksum is compared after the last part: what came before is valid only if this ends without an error.
+    Raises:
+        FileError: If they are.
+    """
+    integers, header = model.integers, contents.header
+    rows, columns = header.grid
+    channels = len(integers.prior_mean[0]), integers.layers[-1].module.out_channels // (1 + integers.has_mean)
+    least = least_bits(integers.tables, rows * columns * (channels[0] + RATIO**2 * channels[1]))
+    payloads = (contents.hyper, *contents.tiles)
+    if 8 * sum(map(len, payloads)) + SLACK * len(payloads) < least:
+        raise damaged("it is too short for a picture of its size")
+
+
+@torch.inference_mode()
+def decode_latents(model: CodecModel, contents: Contents, coder: Coder) -> Iterator[Tensor]:
+    """Latents [M, h, w] of the image, row of tiles by row of tiles; the symbols' checksum is compared at the end.
 
     Raises:
         FileError: If the payloads do not fit the model's probabilities, or the symbols not their checksum.
     """
-    header = contents.header
-    net, level, (rows, columns) = model.at(header.level), header.level, header.grid
-    tables = model.integers.tables
+    header, tables = contents.header, model.integers.tables
+    level, (rows, columns) = header.level, header.grid
+    plausible(model, contents)
     hyper = np.zeros((len(model.integers.prior_mean[level]), rows, columns), np.int64)
     hyper[:] = decode_values(contents.hyper, hyper_index(model, level, hyper), tables, coder).reshape(hyper.shape)
     if int(np.abs(hyper).max()) > LARGEST_HYPER:
         raise damaged("a hyper-latent is out of range")
     check = 0
     payloads = iter(contents.tiles)
-
-    def latents_of(band: list[Box]) -> Tensor:
-        """Decoded latents [M, h, w] of a row of tiles."""
-        nonlocal check
+    for band in rows_of_tiles(header):
         parts = []
         for box in band:
             mean, index = parameters(model, level, hyper, box)
             symbols = decode_values(next(payloads), index.ravel(), tables, coder).reshape(index.shape)
             check = crc(symbols, check)
             parts.append((mean * 2.0**-ACTIVATION_BITS + torch.from_numpy(symbols)).float())
-        return torch.cat(parts, dim=2)
+        yield torch.cat(parts, dim=2)
+    if crc(hyper, check) != contents.symbols:
+        raise damaged("its symbols do not match their checksum")
 
-    bands = rows_of_tiles(header)
-    above, present = None, latents_of(bands[0])
-    for number, band in enumerate(bands):
-        below = latents_of(bands[number + 1]) if number + 1 < len(bands) else None
+
+@torch.inference_mode()
+def decode(model: CodecModel, contents: Contents, coder: Coder) -> Iterator[tuple[int, int, Pixels]]:
+    """The image's parts, row of tiles by row of tiles: top, left in pixels and uint8 [h, w, 3].
+
+    They are valid only if this ends without an error, which compares the symbols' checksum. Of a large picture all
+    symbols are decoded once before, so that nothing is allocated for pixels that will not be shown.
+
+    Raises:
+        FileError: As of `decode_latents`.
+    """
+    header = contents.header
+    net, (_, columns) = model.at(header.level), header.grid
+    if header.width * header.height > CHECKED_FIRST:
+        for _ in decode_latents(model, contents, coder):
+            pass
+    bands = decode_latents(model, contents, coder)
+    above: Tensor | None = None
+    present = next(bands)
+    for band in rows_of_tiles(header):
+        below = next(bands, None)
         edges = [None if above is None else above[:, -HALO:], present, None if below is None else below[:, :HALO]]
         rows_here = torch.cat([edge for edge in edges if edge is not None], dim=1)
         for top, _, left, right in band:
@@ -201,6 +236,6 @@ def decode(model: CodecModel, contents: Contents, coder: Coder) -> Iterator[tupl
             part = part[:, : header.height - top * STRIDE, : min(right * STRIDE, header.width) - left * STRIDE]
             levels = part.mul(255.0).round_().clamp_(0, 255).to(torch.uint8)
             yield top * STRIDE, left * STRIDE, levels.movedim(0, -1).contiguous().numpy()
-        above, present = present, below  # type: ignore[assignment]
-    if crc(hyper, check) != contents.symbols:
-        raise damaged("its symbols do not match their checksum")
+        above = present
+        if below is not None:
+            present = below

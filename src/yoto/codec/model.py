@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from yoto.bundle import Bundle, Header
 
 DEFAULT = "compression/photo"
+LOADING = threading.Lock()
 KEPT = 3
 """Plain networks that are kept, of the levels asked for last."""
 
@@ -90,7 +91,8 @@ def load(name_or_path: str | os.PathLike[str] | CodecModel | None = None) -> Cod
         return name_or_path
     path = bundle.locate(DEFAULT if name_or_path is None else name_or_path)
     status = path.stat()
-    return opened(path, (status.st_mtime, status.st_size))
+    with LOADING:
+        return opened(path, (status.st_mtime, status.st_size))
 
 
 def named(wanted: bytes) -> Header:

@@ -151,8 +151,10 @@ def open_photograph(file: Path) -> npt.NDArray[np.uint8]:
     try:
         with Image.open(file) as stored:
             return np.asarray(ImageOps.exif_transpose(stored).convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - of damaged data Pillow raises whatever its parsers run into
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise YotoError(f"{str(file)!r} should be a photograph. Found: damaged data ({reason}).") from None
 
 

@@ -99,9 +99,14 @@ def test_parts_of_the_grid_give_what_the_whole_gives(decoder):
     assert torch.equal(part_index[:, 8:20, :16], index[:, 12:24, :16])
 
 
+def test_the_first_layers_inputs_stay_within_its_bound(decoder):
+    symbols = torch.full((4, 1, 1), -integer.LARGEST_HYPER)
+    assert decoder.hyper_latents(symbols, 0).abs().max() <= decoder.layers[0].largest
+
+
 def test_bounds_are_bounds(decoder):
     for layer in decoder.layers:
-        worst = torch.full((1, layer.module.in_channels, 5, 5), float(integer.LIMIT))
+        worst = torch.full((1, layer.module.in_channels, 5, 5), layer.largest)
         plain = isinstance(layer.module, torch.nn.Conv2d)
         sums = torch.nn.functional.conv2d if plain else torch.nn.functional.conv_transpose2d
         reached = sums(worst.double(), layer.weight.abs(), layer.bias.abs()).amax((0, 2, 3))

@@ -8,6 +8,7 @@ below 2^53, so that the result is the same in any order of summation on any CPU.
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -34,11 +35,13 @@ DROP = WEIGHT_BITS + GAIN_BITS
 """Binary places from the accumulator to an activation."""
 LIMIT = 2**18
 """Activations are clamped to ± this, 1024 in their own units."""
-LARGEST_HYPER = 2**15 - 1
-"""Hyper-latent symbols are clamped to ± this over the unit."""
+LARGEST_HYPER = 2**12 - 1
+"""Hyper-latent symbols are clamped to ± this."""
 EXACT = 2**53
 DECODER = ("plain.synthesis.", "plain.hyper_synthesis.", "film.")
 """Prefixes of the weights that a decoder uses."""
+CONDITIONING = ("sites", "hidden", "layout", "multiplier", "gain", "skip", "fourier", "raw")
+"""Settings of the conditioning network that its values depend on."""
 UNIT = 2.0**-ACTIVATION_BITS
 
 
@@ -50,6 +53,7 @@ class IntegerLayer:
         weight, bias: Integers as float64, in units of 2^-12 and 2^-20.
         scale, shift: [256, C] integers as float64, in units of 2^-10; one row per quality level.
         module: Strides and paddings.
+        largest: Magnitude that its inputs can have.
     """
 
     weight: Tensor
@@ -57,12 +61,13 @@ class IntegerLayer:
     scale: Tensor
     shift: Tensor
     module: nn.Conv2d | nn.ConvTranspose2d
+    largest: float = LIMIT
 
     def bound(self) -> int:
-        """The largest magnitude that any partial sum can reach, for inputs up to `LIMIT`."""
+        """The largest magnitude that any partial sum can reach."""
         axis = 1 if isinstance(self.module, nn.ConvTranspose2d) else 0
         sums = self.weight.abs().movedim(axis, 0).flatten(1).sum(1)
-        reach = (sums * LIMIT + self.bias.abs()) * self.scale.abs().amax(0)
+        reach = (sums * self.largest + self.bias.abs()) * self.scale.abs().amax(0)
         return int((reach + (self.shift.abs().amax(0) + 1) * 2.0**ALIGN + 2.0**DROP).max())
 
     def __call__(self, x: Tensor, level: int) -> Tensor:
@@ -97,9 +102,11 @@ class IntegerDecoder:
 
     def __init__(self, net: Codec, extras: Mapping[str, Tensor]) -> None:
         try:
-            self.layers = [integer_layer(net, name, extras) for name in ("first", "second", "third")]
             self.prior_index = extras["prior.index"].long()
             self.prior_mean = extras["prior.mean"].double()
+            hyper = LARGEST_HYPER * 2.0**ACTIVATION_BITS + float(self.prior_mean.abs().max())
+            limits = {"first": hyper, "second": LIMIT, "third": LIMIT}
+            self.layers = [integer_layer(net, name, extras, limit) for name, limit in limits.items()]
             self.thresholds = extras["thresholds"].double()
             self.tables = tables.from_tensors(dict(extras))
         except KeyError as error:
@@ -138,13 +145,13 @@ class IntegerDecoder:
         return mean, torch.bucketize(log_scale.contiguous(), self.thresholds, right=True)
 
 
-def integer_layer(net: Codec, name: str, extras: Mapping[str, Tensor]) -> IntegerLayer:
-    """A layer of the hyper-decoder with rounded weights and its FiLM tables."""
+def integer_layer(net: Codec, name: str, extras: Mapping[str, Tensor], largest: float) -> IntegerLayer:
+    """A layer of the hyper-decoder with rounded weights and its FiLM tables, for inputs up to `largest`."""
     module = getattr(net.hyper_synthesis, name)
     weight = (module.weight.detach().cpu().double() * 2.0**WEIGHT_BITS).round()
     bias = (module.bias.detach().cpu().double() * 2.0 ** (WEIGHT_BITS + ACTIVATION_BITS)).round()
     scale, shift = extras[f"{name}.scale"].double(), extras[f"{name}.shift"].double()
-    return IntegerLayer(weight, bias, scale, shift, module)
+    return IntegerLayer(weight, bias, scale, shift, module, largest)
 
 
 def levels_of(low: float, high: float) -> list[float]:
@@ -153,8 +160,10 @@ def levels_of(low: float, high: float) -> list[float]:
 
 
 def fingerprint(model: Conditional[Codec], extras: Mapping[str, Tensor]) -> bytes:
-    """Eight bytes that name everything a decoder uses: the weights of both synthesis parts, FiLM and the tables."""
-    digest = hashlib.sha256()
+    """Eight bytes that name all that a decoder uses: both synthesis parts, FiLM, the range of λ and the tables."""
+    facts = {"network": type(model.plain).__name__, "space": model.space.to_dict()}
+    facts |= {name: model.config[name] for name in CONDITIONING}
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
     parts = {name: value for name, value in model.state_dict().items() if name.startswith(DECODER)}
     for name, value in sorted({**parts, **{f"extras.{n}": v for n, v in extras.items()}}.items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
