@@ -40,7 +40,7 @@ def test_the_readme_quotes_the_results():
 def test_the_readme_quotes_the_codec():
     readme = (ROOT / "README.md").read_text("utf-8").replace("−", "-")
     found = json.loads((ROOT / "results/compression/points.json").read_text("utf-8"))["bd_rate_percent"]
-    for codec in ("hyperprior", "WebP", "AVIF 4:4:4"):
+    for codec in ("yoto", "WebP", "AVIF 4:4:4"):
         assert f"{found[codec]:.1f} %" in readme, codec
     report = json.loads((ROOT / "results/compression/parity/report.json").read_text("utf-8"))
     for contender in report["contenders"]:

@@ -134,5 +134,5 @@ def test_sweep_measures_files_beside_classic_codecs(yoto, tmp_path):
     assert result.code == 0, result.err
     assert "JPEG 4:2:0" in result.out
     values = json.loads((out / "points.json").read_text())
-    assert [point["quality"] for point in values["points"]["hyperprior"]] == [0, 50, 100]
+    assert [point["quality"] for point in values["points"]["yoto"]] == [0, 50, 100]
     assert values["images"] == ["a"]

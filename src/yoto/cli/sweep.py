@@ -102,7 +102,7 @@ def rate_distortion(
     facts = {"model": recipe.name, "split": split, "machine": describe_machine(torch.device("cpu")), **header.info}
     facts["threads"] = torch.get_num_threads()
     model = codec.load(header.path)
-    result = evaluate(model, chosen, name=recipe.name, qualities=qualities, progress=bar(), info=facts)
+    result = evaluate(model, chosen, qualities=qualities, progress=bar(), info=facts)
     written = report.write(result, folder)
     if as_json:
         print_json(result.to_dict())

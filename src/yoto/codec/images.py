@@ -108,7 +108,7 @@ def read(file: str | os.PathLike[str] | bytes, *, keep_exif: bool = False) -> Pi
 def of_image(image: Image, *, keep_exif: bool = False, name: str = "The image") -> Picture:
     """A picture from a Pillow image, turned upright by its EXIF orientation.
 
-    Palettes become RGB, CMYK and other colour models sRGB, 16-bit greys 8-bit ones; transparency becomes an alpha
+    Palettes, CMYK and other colour models become RGB, 16-bit greys 8-bit ones; transparency becomes an alpha
     channel; the colour profile is kept where it still holds.
 
     Raises:

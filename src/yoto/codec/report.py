@@ -21,7 +21,11 @@ def rate_figure(report: Report, *, dark: bool = False) -> Figure:
     theme = DARK if dark else LIGHT
     drawn, axes = figure(theme, 7.6, 4.9)
     dress(axes, theme)
-    for (name, points), (colour, marker) in zip(report.points.items(), colours(theme), strict=False):
+    for number, ((name, points), (colour, marker)) in enumerate(
+        zip(report.points.items(), colours(theme), strict=False)
+    ):
+        if number >= len(theme.series):
+            colour = theme.faint
         own = name == report.model
         ordered = sorted(points, key=lambda point: point.bpp)
         axes.plot(
@@ -35,9 +39,11 @@ def rate_figure(report: Report, *, dark: bool = False) -> Figure:
             zorder=4 if own else 3,
         )
     axes.set_xscale("log")
+    low, high = axes.get_xlim()
     ticks = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0)
     axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     axes.set_xticks([], minor=True)
+    axes.set_xlim(low, high)
     axes.set(xlabel="bits per pixel", ylabel="PSNR (dB)")
     legend(axes, theme)
     return drawn
