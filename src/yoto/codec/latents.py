@@ -170,8 +170,8 @@ def plausible(model: CodecModel, contents: Contents) -> None:
     """
     integers, header = model.integers, contents.header
     rows, columns = header.grid
-    channels = len(integers.prior_mean[0]), integers.layers[-1].module.out_channels // (1 + integers.has_mean)
-    least = least_bits(integers.tables, rows * columns * (channels[0] + RATIO**2 * channels[1]))
+    per_block = len(integers.prior_mean[0]) + RATIO**2 * integers.latents
+    least = least_bits(integers.tables, rows * columns * per_block)
     payloads = (contents.hyper, *contents.tiles)
     if 8 * sum(map(len, payloads)) + SLACK * len(payloads) < least:
         raise damaged("it is too short for a picture of its size")

@@ -122,6 +122,7 @@ class IntegerDecoder:
             raise YotoError(f"The hyper-decoder's slope should be 0 or 1/8. Found {slope}.")
         self.leaky = slope > 0
         self.has_mean = isinstance(net, MeanScaleHyperprior)
+        self.latents = net.hyper_synthesis.third.out_channels // (2 if self.has_mean else 1)
 
     def hyper_latents(self, symbols: Tensor, level: int) -> Tensor:
         """Integer hyper-latents [K, h, w], float64 in units of 2^-8, of coded symbols."""
