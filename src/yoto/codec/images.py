@@ -124,7 +124,8 @@ def of_image(image: Image, *, keep_exif: bool = False, name: str = "The image") 
     if image.mode == "F":
         raise YotoError(f"{name} should have 8 or 16 bits per colour. Found floating point; convert it first.")
     icc = image.info.get("icc_profile") or b""
-    upright = ImageOps.exif_transpose(image)
+    turned = image.getexif().get(ORIENTATION, 1) != 1
+    upright = ImageOps.exif_transpose(image) if turned else image  # which would copy the picture all the same
     exif = exif_bytes(image) if keep_exif else b""
     plain = eight_bits(upright)
     if plain.mode not in DIRECT:
@@ -138,7 +139,7 @@ def of_image(image: Image, *, keep_exif: bool = False, name: str = "The image") 
     alpha = np.asarray(plain.getchannel("A")) if plain.mode in ("RGBA", "LA") else None
     if alpha is not None and alpha.min() == 255:
         alpha = None
-    pixels = np.asarray(plain.convert("RGB"))
+    pixels = np.asarray(plain if plain.mode == "RGB" else plain.convert("RGB"))
     if len(icc) > LARGEST_CHUNK or len(exif) > LARGEST_CHUNK:
         raise YotoError(f"{name} should have a profile and EXIF data under 16 MiB. Found more.")
     return Picture(pixels, grey, alpha, icc, exif)
