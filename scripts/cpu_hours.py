@@ -21,7 +21,7 @@ from yoto import bundle, codec
 from yoto.codec.evaluation import CLASSICS, REFERENCE, Point, bd_rate, classic_points, model_points
 from yoto.codec.images import Picture, read
 from yoto.evaluation.plots import save
-from yoto.evaluation.style import LIGHT, dress, figure
+from yoto.evaluation.style import LIGHT, figure
 from yoto.evaluation.tables import csv_text
 from yoto.files import write_atomic
 from yoto.recipe import read as read_recipe
@@ -67,7 +67,6 @@ def main() -> None:
     rows.sort(key=lambda row: row["cpu_hours"])
     write_atomic(options.output.with_suffix(".csv"), csv_text(rows))
     drawn, axes = figure(LIGHT, 6.4, 4.0)
-    dress(axes, LIGHT)
     axes.plot([r["cpu_hours"] for r in rows], [r["bd_rate_percent"] for r in rows], "o-", color=LIGHT.series[0])
     for row in rows:
         place = (row["cpu_hours"], row["bd_rate_percent"])

@@ -137,10 +137,15 @@ def headed(file: Path) -> bytes:
     """A file's bytes, once its beginning is known to be that of a .yoto file; torch is not needed to refuse others."""
     from yoto.codec import container
 
-    data = sys.stdin.buffer.read() if file == checks.STANDARD else file.read_bytes()
+    data = contents_of(file)
     with named(file):
         container.parse(data)
     return data
+
+
+def contents_of(file: Path) -> bytes:
+    """The bytes of a file, or of standard input."""
+    return sys.stdin.buffer.read() if file == checks.STANDARD else file.read_bytes()
 
 
 def decompressed(data: bytes, file: Path, to: Path, model: str | None) -> dict[str, Any]:
@@ -197,7 +202,7 @@ def inspect(inputs: Inputs, as_json: Json = False) -> None:
     rows: list[dict[str, Any]] = []
     failed: list[YotoError] = []
     for file in checks.inputs(inputs):
-        data = sys.stdin.buffer.read() if file == checks.STANDARD else file.read_bytes()
+        data = contents_of(file)
         try:
             with named(file):
                 contents = container.parse(data)

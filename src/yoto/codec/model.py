@@ -15,7 +15,7 @@ from yoto import bundle
 from yoto.codec.errors import FileError
 from yoto.conditional import Conditional
 from yoto.errors import YotoError
-from yoto.tasks.compression.integer import IntegerDecoder, fingerprint, levels_of
+from yoto.tasks.compression.integer import IntegerDecoder, fingerprint, level_weights
 from yoto.tasks.compression.network import Codec
 
 if TYPE_CHECKING:
@@ -54,9 +54,7 @@ class CodecModel:
         stated = loaded.header.info.get("fingerprint")
         if stated != self.fingerprint.hex():
             raise YotoError(f"{path!r} is damaged: its weights do not have the fingerprint {stated}. Get it anew.")
-        column = model.space.index("distortion")
-        low, high = (float(point[column]) for point in model.space.grid(2))
-        self.weights = levels_of(low, high)
+        self.weights = level_weights(model.space)
         self.plain: OrderedDict[int, Codec] = OrderedDict()
         self.lock = threading.Lock()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from yoto.codec.evaluation import REFERENCE, Report, rows_of
 from yoto.evaluation.plots import save
-from yoto.evaluation.style import DARK, LIGHT, colours, dress, figure, legend
+from yoto.evaluation.style import DARK, LIGHT, colours, figure, legend
 from yoto.evaluation.tables import csv_text
 from yoto.files import write_atomic
 
@@ -20,7 +20,6 @@ def rate_figure(report: Report, *, dark: bool = False) -> Figure:
     """PSNR over bits per pixel, a line per codec, the model's thickest."""
     theme = DARK if dark else LIGHT
     drawn, axes = figure(theme, 7.6, 4.9)
-    dress(axes, theme)
     for number, ((name, points), (colour, marker)) in enumerate(
         zip(report.points.items(), colours(theme), strict=False)
     ):

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from yoto.conditional import Conditional
+    from yoto.space import LossSpace
 
 LEVELS = 256
 """Quality levels, evenly spaced in log λ."""
@@ -160,6 +161,13 @@ def levels_of(low: float, high: float) -> list[float]:
     return [min(max(low * (high / low) ** (i / (LEVELS - 1)), low), high) for i in range(LEVELS)]
 
 
+def level_weights(space: LossSpace) -> list[float]:
+    """λ of every quality level of a codec's loss space."""
+    column = space.index("distortion")
+    low, high = (float(point[column]) for point in space.grid(2))
+    return levels_of(low, high)
+
+
 def fingerprint(model: Conditional[Codec], extras: Mapping[str, Tensor]) -> bytes:
     """Eight bytes that name all that a decoder uses: both synthesis parts, FiLM, the range of λ and the tables."""
     facts = {"network": type(model.plain).__name__, "space": model.space.to_dict()}
@@ -198,9 +206,7 @@ def build(model: Conditional[Codec]) -> dict[str, Tensor]:
         YotoError: If the range of exact integers does not hold it.
     """
     space, net = model.space, model.plain
-    column = space.index("distortion")
-    low, high = (float(point[column]) for point in space.grid(2))
-    weights = levels_of(low, high)
+    weights = level_weights(space)
     lam = torch.stack([space.point(distortion=w) for w in weights])
     modulations = model.modulations(model.lam(lam))
     extras: dict[str, Tensor] = {}
