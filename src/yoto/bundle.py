@@ -257,6 +257,12 @@ def weights(path: Path) -> dict[str, Any]:
     return {n: t.float() if t.dtype == torch.float16 else t for n, t in deserialise(data).items()}
 
 
+def parted(stored: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The weights and, by the names they were saved under, the extras among a bundle's tensors."""
+    extras = {name.removeprefix(EXTRAS): tensor for name, tensor in stored.items() if name.startswith(EXTRAS)}
+    return {name: tensor for name, tensor in stored.items() if not name.startswith(EXTRAS)}, extras
+
+
 def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net: nn.Module | None = None) -> Bundle:
     """A bundle's model, in evaluation mode, with its task and recipe.
 
@@ -275,9 +281,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     from yoto.task import load_task
 
     header = read_header(name_or_path)
-    stored = weights(header.path)
-    extras = {name.removeprefix(EXTRAS): tensor for name, tensor in stored.items() if name.startswith(EXTRAS)}
-    state = {name: tensor for name, tensor in stored.items() if not name.startswith(EXTRAS)}
+    state, extras = parted(weights(header.path))
     given = task is not None or net is not None
     recipe = from_dict(header.recipe, check_task=not given) if header.recipe is not None else None
     if task is None and net is None:

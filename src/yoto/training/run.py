@@ -148,8 +148,8 @@ class Run:
             YotoError: If they do not fit.
         """
         path = bundle.locate(name_or_path)
-        stored = {n: t for n, t in bundle.weights(path).items() if not n.startswith(bundle.EXTRAS)}
-        bundle.restore(self.state.model, stored, str(name_or_path))
+        weights, _ = bundle.parted(bundle.weights(path))
+        bundle.restore(self.state.model, weights, str(name_or_path))
         if self.recipe.training.ema is not None:
             self.state.ema = EMA(self.state.model, self.recipe.training.ema)
         self.source = hashlib.sha256(path.read_bytes()).hexdigest()
