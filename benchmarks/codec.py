@@ -29,11 +29,12 @@ import torch
 from PIL import Image
 
 from yoto import codec
-from yoto.codec import api, container, evaluation, images, latents
+from yoto.codec import api, chunks, container, evaluation, latents
 from yoto.codec.coder import PythonCoder, decode_values, default, encode_values
+from yoto.data import images
+from yoto.data.photographs import BUNDLED
 from yoto.files import write_atomic
 from yoto.tasks.compression import tables
-from yoto.tasks.compression.data import BUNDLED
 from yoto.training.machine import describe_machine
 
 QUALITY = 50.0
@@ -105,7 +106,7 @@ def compressai_coder(
 
 def entropy_rows(model: Any, picture: Any, folder: Path | None) -> list[dict[str, Any]]:
     """Throughput of entropy coding on the latents of one picture."""
-    header = picture.header(round(QUALITY * 2.55), model.fingerprint, 1024)
+    header = chunks.header_of(picture, round(QUALITY * 2.55), model.fingerprint, 1024)
     contents = latents.encode(model, header, picture.pixels, default())
     rows, columns = header.grid
     hyper = np.zeros((len(model.integers.prior_mean[0]), rows, columns), np.int64)

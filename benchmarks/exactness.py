@@ -23,10 +23,11 @@ import numpy as np
 import torch
 
 from yoto import codec
-from yoto.codec import api, container, images
+from yoto.codec import api, container
 from yoto.codec.coder import PythonCoder, default
+from yoto.data import images
+from yoto.data.photographs import BUNDLED
 from yoto.files import write_atomic
-from yoto.tasks.compression.data import BUNDLED
 from yoto.tasks.compression.integer import IntegerDecoder
 from yoto.training.machine import describe_machine
 

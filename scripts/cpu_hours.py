@@ -19,14 +19,14 @@ import torch
 
 from yoto import bundle, codec
 from yoto.codec.evaluation import CLASSICS, REFERENCE, Point, bd_rate, classic_points, model_points
-from yoto.codec.images import Picture, read
+from yoto.data.images import Picture, read
+from yoto.data.photographs import BUNDLED
 from yoto.evaluation.plots import save
 from yoto.evaluation.style import LIGHT, figure
 from yoto.evaluation.tables import csv_text
 from yoto.files import write_atomic
 from yoto.recipe import read as read_recipe
 from yoto.task import load_task
-from yoto.tasks.compression.data import BUNDLED
 from yoto.training import build_model
 
 

@@ -18,9 +18,9 @@ from PIL import Image
 
 from yoto import bundle, codec
 from yoto.codec import container
+from yoto.data.photographs import BUNDLED
 from yoto.recipe import read
 from yoto.task import load_task
-from yoto.tasks.compression.data import BUNDLED
 from yoto.training import train
 
 ROOT = Path(__file__).parents[1]

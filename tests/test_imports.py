@@ -17,8 +17,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "yoto"
 LAYERS = [
     ["__main__"],
     ["cli", "pillow"],
-    ["codec"],
-    ["tasks.vae", "tasks.compression", "comparison"],
+    ["codec", "stylize"],
+    ["tasks.vae", "tasks.compression", "tasks.style", "comparison"],
     ["training"],
     ["evaluation"],
     ["bundle", "export"],
@@ -41,7 +41,7 @@ PARTS = {
 # Imported without any of HEAVY.
 LIGHT = ["yoto", "yoto.errors", "yoto.files", "yoto.space", "yoto.recipe", "yoto.task", "yoto.bundle", "yoto.cli"]
 LIGHT += ["yoto.tasks.vae.options", "yoto.tasks.compression.options", "yoto.evaluation.curve"]
-LIGHT += ["yoto.codec", "yoto.codec.container"]
+LIGHT += ["yoto.codec", "yoto.codec.container", "yoto.tasks.style.options", "yoto.stylize", "yoto.stylize.bank"]
 TORCH_FAMILY = {"torch", "lightning_fabric", "pytorch_lightning", "torchmetrics"}
 OPTIONAL = {
     "matplotlib",

@@ -243,17 +243,47 @@ def digest(header: Mapping[str, Any], data: bytes) -> str:
     return hashlib.sha256(canonical.encode() + data).hexdigest()
 
 
+def sha256(path: Path) -> str:
+    """The SHA-256 that a bundle says it was written with; it names these weights with all that goes with them."""
+    header, _ = raw_header(path)
+    return str((header.get("__metadata__") or {}).get("sha256"))
+
+
+def blob(path: Path, name: str) -> bytes | None:
+    """The bytes of one stored tensor, without torch, after checking the file's hash; None if there is no such tensor.
+
+    Raises:
+        YotoError: If the file is damaged.
+    """
+    header, start = raw_header(path)
+    if name not in header:
+        return None
+    data = checked(path, header, start)
+    begin, end = header[name]["data_offsets"]
+    return data[start + begin : start + end]
+
+
+def checked(path: Path, header: Mapping[str, Any], start: int) -> bytes:
+    """The bytes of a bundle.
+
+    Raises:
+        YotoError: If they do not have the hash that they were written with.
+    """
+    data = path.read_bytes()
+    if digest(header, data[start:]) != (header.get("__metadata__") or {}).get("sha256"):
+        raise YotoError(
+            f"{str(path)!r} is damaged: it does not have the SHA-256 it was written with. Get the file anew."
+        )
+    return data
+
+
 def weights(path: Path) -> dict[str, Any]:
     """The tensors of a bundle, float16 as float32, after checking its hash."""
     import torch
     from safetensors.torch import load as deserialise
 
     header, start = raw_header(path)
-    data = path.read_bytes()
-    if digest(header, data[start:]) != (header.get("__metadata__") or {}).get("sha256"):
-        raise YotoError(
-            f"{str(path)!r} is damaged: it does not have the SHA-256 it was written with. Get the file anew."
-        )
+    data = checked(path, header, start)
     return {n: t.float() if t.dtype == torch.float16 else t for n, t in deserialise(data).items()}
 
 

@@ -69,7 +69,7 @@ class YotoImageFile(ImageFile.ImageFile):
 def save(image: Image.Image, file: IO[bytes], _name: str | bytes) -> None:
     """Pillow's entry point for saving."""
     from yoto import codec
-    from yoto.codec.images import of_image
+    from yoto.data.images import of_image
 
     given = getattr(image, "encoderinfo", {})
     picture = of_image(image, keep_exif=bool(given.get("keep_exif")))

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from yoto.errors import YotoError, near_misses
 from yoto.schema import validated
 from yoto.space import Distribution, LossSpace, Sampling, Simplex, Value
-from yoto.task import check_options, option_names
+from yoto.task import check_options, option_names, prepared
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -305,7 +305,7 @@ def from_dict(data: Mapping[str, Any], check_task: bool = True) -> Recipe:
     Args:
         check_task: Whether the task's name and options are checked; not where the task comes as an object.
     """
-    recipe = validated(Recipe, data, "recipe")
+    recipe = validated(Recipe, prepared(str(data.get("task")), data) if check_task else data, "recipe")
     space = recipe.loss_space()
     if recipe.task and check_task:
         check_options(recipe.task, recipe.options)

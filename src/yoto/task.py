@@ -30,7 +30,8 @@ class Task(Protocol):
     of a conditional model; `floor(split) -> dict[str, float] | None` a lower bound of each term's mean; regret is then
     also reported over it; `scores(net, *, seed) -> dict[str, float]` numbers of the network as a whole, not per sample
     (disentanglement); `examples(method) -> dict[str, Tensor]` example inputs of the network's methods by argument
-    name, for export; `units` (of terms, metrics and "loss") and `symbols` (of parameters) are what figures say.
+    name, for export, and `dynamic(method) -> dict[str, dict[int, str]]` their axes of any size; `units` (of terms,
+    metrics and "loss") and `symbols` (of parameters) are what figures say.
     """
 
     def network(self) -> nn.Module:
@@ -56,16 +57,23 @@ class Task(Protocol):
 
 @dataclass(frozen=True)
 class TaskEntry:
-    """Where a task's class and the schema of its options are (`module:Name`; the schema imports no torch)."""
+    """Where a task's class and the schema of its options are (`module:Name`; the schema imports no torch).
+
+    `prepare`, if given, completes a recipe's mapping before it is checked, say by names that its options stand for.
+    """
 
     task: str
     options: str | None = None
+    prepare: str | None = None
 
 
 BUILT_IN: dict[str, TaskEntry] = {
     "vae": TaskEntry("yoto.tasks.vae.task:VAETask", "yoto.tasks.vae.options:VAEOptions"),
     "compression": TaskEntry(
         "yoto.tasks.compression.task:CompressionTask", "yoto.tasks.compression.options:CompressionOptions"
+    ),
+    "style": TaskEntry(
+        "yoto.tasks.style.task:StyleTask", "yoto.tasks.style.options:StyleOptions", "yoto.tasks.style.options:prepare"
     ),
 }
 GROUP = "yoto.tasks"
@@ -107,6 +115,12 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
         from yoto.schema import validated
 
         validated(imported(entry.options), options, "options")
+
+
+def prepared(name: str, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recipe's mapping as the task of this name completes it; as it is where the task does not or is unknown."""
+    entry = BUILT_IN.get(name)
+    return recipe if entry is None or entry.prepare is None else imported(entry.prepare)(recipe)
 
 
 def option_names(name: str) -> tuple[str, ...]:

@@ -67,9 +67,10 @@ def test_tiles_leave_no_seams(tiny, photo):
 
 
 def images_header(model, pixels, tile):
-    from yoto.codec.images import Picture
+    from yoto.codec.chunks import header_of
+    from yoto.data.images import Picture
 
-    return Picture(pixels).header(150, model.fingerprint, tile)
+    return header_of(Picture(pixels), 150, model.fingerprint, tile)
 
 
 @torch.inference_mode()

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from codec.golden import DATA
-from yoto.codec import evaluation, images, report
+from yoto.codec import evaluation, report
 from yoto.codec.evaluation import Point, bd_rate, classic_points, evaluate, model_points
+from yoto.data import images
 from yoto.errors import YotoError
 
 

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-import io
 import os
-import struct
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from yoto.cli import checks, pictures
+from yoto.cli import batch, checks, pictures
 from yoto.cli.options import Force, Json, Model, Output
-from yoto.cli.output import print_json, table
+from yoto.cli.output import print_json
 from yoto.errors import YotoError
-from yoto.files import write_atomic
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
-
     from yoto.codec import CodecModel
     from yoto.codec.container import Contents
 
 SUFFIX = ".yoto"
-T = TypeVar("T")
-Inputs = Annotated[list[Path], typer.Argument(metavar="IN", help="Files; - is standard input.")]
-Jobs = Annotated[
-    int | None, typer.Option("--jobs", metavar="N", min=1, help="Files at a time [default: the cores there are].")
-]
 
 
 def register(app: typer.Typer) -> None:
@@ -43,7 +33,7 @@ def register(app: typer.Typer) -> None:
 
 
 def compress(
-    inputs: Inputs,
+    inputs: batch.Inputs,
     output: Output,
     quality: Annotated[float | None, typer.Option("--quality", metavar="Q", help="0 to 100 [default: 50].")] = None,
     bpp: Annotated[float | None, typer.Option("--bpp", metavar="R", help="Bits per pixel to come near to.")] = None,
@@ -51,7 +41,7 @@ def compress(
     size: Annotated[int | None, typer.Option("--size", metavar="BYTES", help="Bytes not to exceed.")] = None,
     keep_exif: Annotated[bool, typer.Option("--keep-exif", help="Keep EXIF data; left out by default.")] = False,
     model: Model = None,
-    jobs: Jobs = None,
+    jobs: batch.Jobs = None,
     as_json: Json = False,
     force: Force = False,
 ) -> None:
@@ -68,7 +58,7 @@ def compress(
     target = the_target({"quality": quality, "bpp": bpp, "psnr": psnr, "size": size})
     files = checks.inputs(inputs)
     targets = pictures.outputs(files, output, force=force, suffix=SUFFIX, allowed=(SUFFIX,))
-    refuse_mixing(targets, as_json)
+    batch.refuse_mixing(targets, as_json)
     check_model(model)
 
     from yoto import codec
@@ -76,8 +66,10 @@ def compress(
     warnings.filterwarnings("ignore", module="PIL")  # of odd metadata: what counts is whether the pixels can be read
     with threads(jobs, len(files)) as pool:
         loaded = codec.load(model)
-        rows = run(pool, files, targets, lambda file, to: compressed(file, to, loaded, target, keep_exif, as_json))
-    said(rows, as_json, ("input", "quality", "bytes", "bpp") + (("psnr",) if psnr is not None else ()))
+        rows = batch.run(
+            pool, files, targets, lambda file, to: compressed(file, to, loaded, target, keep_exif, as_json)
+        )
+    batch.said(rows, as_json, ("input", "quality", "bytes", "bpp") + (("psnr",) if psnr is not None else ()))
 
 
 def compressed(
@@ -87,14 +79,14 @@ def compressed(
     import time
 
     from yoto import codec
-    from yoto.codec import images
+    from yoto.data import images
 
     picture = images.read(sys.stdin.buffer.read() if file == checks.STANDARD else file, keep_exif=keep_exif)
     begin = time.perf_counter()
-    with named(file):
+    with batch.named(file):
         coded = codec.encode(picture, model=model, **target)  # type: ignore[arg-type]
     seconds = time.perf_counter() - begin
-    write(to, coded.data)
+    batch.write(to, coded.data)
     height, width = picture.pixels.shape[:2]
     row = {
         "input": str(file), "output": str(to), "width": width, "height": height, "bytes": len(coded.data),
@@ -110,7 +102,12 @@ def compressed(
 
 
 def decompress(
-    inputs: Inputs, output: Output, model: Model = None, jobs: Jobs = None, as_json: Json = False, force: Force = False
+    inputs: batch.Inputs,
+    output: Output,
+    model: Model = None,
+    jobs: batch.Jobs = None,
+    as_json: Json = False,
+    force: Force = False,
 ) -> None:
     """Write .yoto files as pictures.
 
@@ -122,30 +119,25 @@ def decompress(
     """
     files = checks.inputs(inputs)
     targets = pictures.outputs(files, output, force=force)
-    refuse_mixing(targets, as_json)
+    batch.refuse_mixing(targets, as_json)
     check_model(model)
     known = {files[0]: headed(files[0])} if len(files) == 1 else {}  # refused before torch is imported
 
     with threads(jobs, len(files)) as pool:
-        rows = run(
+        rows = batch.run(
             pool, files, targets, lambda file, to: decompressed(known.get(file) or headed(file), file, to, model)
         )
-    said(rows, as_json, ("input", "output", "width", "height"))
+    batch.said(rows, as_json, ("input", "output", "width", "height"))
 
 
 def headed(file: Path) -> bytes:
     """A file's bytes, once its beginning is known to be that of a .yoto file; torch is not needed to refuse others."""
     from yoto.codec import container
 
-    data = contents_of(file)
-    with named(file):
+    data = batch.contents_of(file)
+    with batch.named(file):
         container.parse(data)
     return data
-
-
-def contents_of(file: Path) -> bytes:
-    """The bytes of a file, or of standard input."""
-    return sys.stdin.buffer.read() if file == checks.STANDARD else file.read_bytes()
 
 
 def decompressed(data: bytes, file: Path, to: Path, model: str | None) -> dict[str, Any]:
@@ -155,41 +147,17 @@ def decompressed(data: bytes, file: Path, to: Path, model: str | None) -> dict[s
     from yoto import codec
 
     begin = time.perf_counter()
-    with named(file):
+    with batch.named(file):
         image = codec.decompress(data, model=model)
     seconds = time.perf_counter() - begin
-    write(to, as_file(image, to))
+    batch.write(to, pictures.encoded(image, to))
     return {
         "input": str(file), "output": str(to), "width": image.width, "height": image.height, "mode": image.mode,
         "seconds": seconds,
     }  # fmt: skip
 
 
-def as_file(image: Image, to: Path) -> bytes:
-    """A picture in the format of a file's suffix, with its profile and EXIF data."""
-    from PIL import Image as Images
-
-    Images.init()
-    kind = "PNG" if to == checks.STANDARD else Images.EXTENSION[to.suffix.lower()]
-    if kind in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
-        raise YotoError(f"{kind} has no alpha channel, which this picture has. Give -o a .png or .webp file.")
-    options: dict[str, Any] = {name: image.info[name] for name in ("icc_profile", "exif") if name in image.info}
-    if kind == "JPEG":
-        options["quality"] = 95
-    elif kind == "WEBP":
-        options["lossless"] = True
-    buffer = io.BytesIO()
-    try:
-        image.save(buffer, kind, **options)
-    except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error) as error:
-        reason = " ".join(str(error).split())
-        raise YotoError(
-            f"{kind} cannot hold this picture with its profile and EXIF data: {reason}. Give -o a .png."
-        ) from None
-    return buffer.getvalue()
-
-
-def inspect(inputs: Inputs, as_json: Json = False) -> None:
+def inspect(inputs: batch.Inputs, as_json: Json = False) -> None:
     """Say what .yoto files hold, after checking that they are whole.
 
     \b
@@ -202,16 +170,16 @@ def inspect(inputs: Inputs, as_json: Json = False) -> None:
     rows: list[dict[str, Any]] = []
     failed: list[YotoError] = []
     for file in checks.inputs(inputs):
-        data = contents_of(file)
+        data = batch.contents_of(file)
         try:
-            with named(file):
+            with batch.named(file):
                 contents = container.parse(data)
         except YotoError as error:
             failed.append(error)
             continue
         rows.append(described(file, data, contents, models))
     tell(rows, as_json)
-    refuse(failed, len(inputs))
+    batch.refuse(failed, len(inputs))
 
 
 def described(file: Path, data: bytes, contents: Contents, models: Mapping[Any, str]) -> dict[str, Any]:
@@ -273,31 +241,6 @@ def check_model(model: str | None) -> None:
             )
 
 
-def refuse_mixing(targets: Sequence[Path], as_json: bool) -> None:
-    """Refuse JSON and a file on one standard output."""
-    if as_json and checks.STANDARD in targets:
-        raise checks.UsageError("--json and a file cannot share standard output")
-
-
-def write(to: Path, data: bytes) -> None:
-    """Write a result, whole or not at all."""
-    if to == checks.STANDARD:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        write_atomic(to, data)
-
-
-@contextmanager
-def named(file: Path) -> Iterator[None]:
-    """Errors of the codec with the file's name before them."""
-    try:
-        yield
-    except YotoError as error:
-        name = "standard input" if file == checks.STANDARD else str(file)
-        raise type(error)(f"{name}: {error}") from None
-
-
 @contextmanager
 def threads(jobs: int | None, count: int) -> Iterator[ThreadPoolExecutor]:
     """A pool for `count` files; torch's own threads share what is left of the cores."""
@@ -311,44 +254,3 @@ def threads(jobs: int | None, count: int) -> Iterator[ThreadPoolExecutor]:
         yield pool
     finally:
         pool.shutdown(cancel_futures=True)  # of an interrupted command: what has not begun
-
-
-def run(
-    pool: ThreadPoolExecutor, files: Sequence[Path], targets: Sequence[Path], work: Callable[[Path, Path], T]
-) -> list[T]:
-    """Work on all files, with a progress bar for several on a terminal.
-
-    One that fails does not stop the others; its error is raised at the end.
-
-    Raises:
-        YotoError: The error of the first file that failed, and how many others did.
-    """
-    from rich.console import Console
-    from rich.progress import track
-
-    futures = [pool.submit(work, file, to) for file, to in zip(files, targets, strict=True)]
-    done: list[T] = []
-    failed: list[YotoError] = []
-    quiet = len(files) == 1 or not sys.stderr.isatty()
-    for future in track(futures, "", console=Console(stderr=True), disable=quiet, transient=True):
-        try:
-            done.append(future.result())
-        except YotoError as error:
-            failed.append(error)
-    refuse(failed, len(files))
-    return done
-
-
-def refuse(failed: Sequence[YotoError], count: int) -> None:
-    """Raise the first of several errors, saying how many of `count` files failed beside it."""
-    if failed:
-        more = f" ({len(failed) - 1} more of {count} files failed)" if len(failed) > 1 else ""
-        raise type(failed[0])(f"{failed[0]}{more}")
-
-
-def said(rows: list[dict[str, Any]], as_json: bool, columns: Sequence[str]) -> None:
-    """Print what came of the files: JSON on standard output, or a table on stderr."""
-    if as_json:
-        print_json(rows)
-    elif all(row["output"] != "-" for row in rows):
-        print(table(columns, [[row[name] for name in columns] for row in rows]), file=sys.stderr)

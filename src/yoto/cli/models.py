@@ -115,7 +115,8 @@ def export(
 
     As ONNX, a torch.export program or plain weights. With --at the result is an ordinary network at that λ, of the
     cost of an unconditional one; without it λ is an input, one row per sample. ONNX and pt2 hold one method of the
-    network, with the batch size open.
+    network, with the batch size open. The ONNX network of a style model is the one that yoto stylize runs: put it
+    beside the model, as model.onnx.
 
     \b
     yoto export runs/vae/digits -o decoder.onnx --method decode
@@ -138,12 +139,20 @@ def export(
     tasks.check(task)
     checks.output_file(output, force=force)
 
+    if header.task == "style" and header.conditioning is not None and kind == "onnx" and not point:
+        from yoto.stylize.onnx import write as write_network
+
+        print(write_network(header.path, output))
+        return
     from yoto.export import export as write
 
     loaded = bundle.load(header.path, task=tasks.make(task, (header.recipe or {}).get("options")))
     network = loaded.conditional.bake(header.space.point(point)) if point else loaded.model
     inputs = None if kind == "safetensors" else example_inputs(loaded.task, method)
-    write(network, output, inputs, format=kind, method=method)  # type: ignore[arg-type]
+    dynamic = (
+        loaded.task.dynamic(method) if inputs and loaded.task is not None and hasattr(loaded.task, "dynamic") else None
+    )
+    write(network, output, inputs, format=kind, method=method, dynamic=dynamic)  # type: ignore[arg-type]
     print(output)
 
 

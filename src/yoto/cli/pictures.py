@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import io
+import struct
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from yoto.cli import checks
 from yoto.files import write_atomic
 
 if TYPE_CHECKING:
     import numpy as np
+    from PIL.Image import Image
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp")
 
@@ -84,3 +86,29 @@ def write(path: Path, picture: np.ndarray) -> None:
         sys.stdout.buffer.write(buffer.getvalue())
     else:
         write_atomic(path, buffer.getvalue())
+
+
+def encoded(image: Image, to: Path) -> bytes:
+    """A picture in the format of a file's suffix, with its profile and EXIF data."""
+    from PIL import Image as Images
+
+    from yoto.errors import YotoError
+
+    Images.init()
+    kind = "PNG" if to == checks.STANDARD else Images.EXTENSION[to.suffix.lower()]
+    if kind in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
+        raise YotoError(f"{kind} has no alpha channel, which this picture has. Give -o a .png or .webp file.")
+    options: dict[str, Any] = {name: image.info[name] for name in ("icc_profile", "exif") if name in image.info}
+    if kind == "JPEG":
+        options["quality"] = 95
+    elif kind == "WEBP":
+        options["lossless"] = True
+    buffer = io.BytesIO()
+    try:
+        image.save(buffer, kind, **options)
+    except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error) as error:
+        reason = " ".join(str(error).split())
+        raise YotoError(
+            f"{kind} cannot hold this picture with its profile and EXIF data: {reason}. Give -o a .png."
+        ) from None
+    return buffer.getvalue()

@@ -48,7 +48,8 @@ def sweep(
     """Measure a model along its range of λ.
 
     Every loss term and metric of the recipe's task, at each point. A codec is measured by the files that it writes,
-    beside JPEG, WebP and AVIF, on the pictures in DIR or those that come with the package.
+    beside JPEG, WebP and AVIF, on the pictures in DIR or those that come with the package; a style model by its
+    sliders.
 
     \b
     yoto sweep runs/vae/digits
@@ -69,6 +70,10 @@ def sweep(
         rate_distortion(header, recipe, folder, grid=grid, split=split, limit=limit, as_json=as_json)
         return
 
+    if header.task == "style" and header.conditioning is not None:
+        sliders(header, recipe, folder, split=split, limit=limit, as_json=as_json)
+        return
+
     curve = measure(header, recipe, grid=grid, split=split, limit=limit, seed=seed, task_name=task, scores=scores)
     from yoto.evaluation.report import report_sweep
 
@@ -86,10 +91,9 @@ def rate_distortion(
     header: Header, recipe: Recipe, folder: Path, *, grid: int | None, split: str, limit: int | None, as_json: bool
 ) -> None:
     """Measure a codec by its files, beside the classic ones, and write and print what came of it."""
-    from yoto.tasks.compression.data import files
-    from yoto.tasks.compression.options import CompressionOptions
+    from yoto.data.photographs import photographs_of
 
-    chosen = files(CompressionOptions(data=recipe.options.get("data")), split, any_folder=True)[:limit]
+    chosen = photographs_of(recipe.options.get("data"), split, any_folder=True)[:limit]
 
     import torch
 
@@ -109,6 +113,30 @@ def rate_distortion(
         return
     rates = result.rates()
     print(table(["codec", "BD-rate, %"], [[name, rate] for name, rate in rates.items()]))
+    note(f"{folder}: {', '.join(path.name for path in written)}")
+
+
+def sliders(header: Header, recipe: Recipe, folder: Path, *, split: str, limit: int | None, as_json: bool) -> None:
+    """Measure what the sliders of a style model do, and write and print what came of it."""
+    from yoto.data.photographs import photographs_of
+
+    chosen = photographs_of(recipe.options.get("data"), split, any_folder=True)[:limit]
+
+    import torch
+
+    from yoto.stylize import Bank, report
+    from yoto.stylize.evaluation import evaluate
+    from yoto.training.machine import describe_machine
+
+    facts = {"model": recipe.name, "split": split, "machine": describe_machine(torch.device("cpu"))}
+    result = evaluate(Bank(header), chosen, info=facts, progress=bar())
+    written = report.write(result, folder)
+    found = report.summary(result)
+    if as_json:
+        print_json(found)
+        return
+    rows = [[name, each["spearman"], each["moved"]] for name, each in found["sliders"].items()]
+    print(table(["slider", "Spearman with its own loss", "pixels moved"], rows))
     note(f"{folder}: {', '.join(path.name for path in written)}")
 
 

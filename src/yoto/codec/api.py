@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from yoto.codec import chunks, container, latents
 from yoto.codec import coder as coders
-from yoto.codec import container, images, latents
-from yoto.codec.images import Picture
 from yoto.codec.model import CodecModel, load, model_for
+from yoto.data import images
+from yoto.data.images import Picture
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ class Trial:
 
     def __init__(self, picture: Picture, model: CodecModel, tile: int, coder: Coder) -> None:
         self.picture, self.model, self.coder = picture, model, coder
-        self.header = picture.header(0, model.fingerprint, tile)
+        self.header = chunks.header_of(picture, 0, model.fingerprint, tile)
         self.made: dict[int, Encoded] = {}
 
     def __call__(self, level: int) -> Encoded:
@@ -253,7 +254,7 @@ def assembled(contents: container.Contents, model: CodecModel, coder: Coder) -> 
             image = Image.new("L" if header.grey else "RGB", size)
         image.paste(Image.fromarray(grey_of(part) if header.grey else part), (left, top))
     assert image is not None
-    alpha = images.unpacked_alpha(header.alpha, size) if header.alpha else None
+    alpha = chunks.unpacked_alpha(header.alpha, size) if header.alpha else None
     if alpha is not None:
         image.putalpha(alpha)
     if header.icc:

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from yoto.codec import api, container, images
+from yoto.codec import api, container
 from yoto.codec import coder as coders
-from yoto.codec.images import Picture
 from yoto.codec.model import CodecModel
+from yoto.data import images
+from yoto.data.images import Picture
 from yoto.errors import YotoError
 
 Pixels = npt.NDArray[np.uint8]

@@ -1,5 +1,30 @@
-"""Data sets as random access to batches, and readers of the standard formats."""
+"""Data sets as random access to batches, and readers of the standard formats.
 
-from yoto.data.arrays import ArrayData, Augment, Data, DatasetData, SubsetData, Transform, to_unit
+The public names load on first use; importing the package, for its readers of pictures, does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yoto.data.arrays import ArrayData as ArrayData
+    from yoto.data.arrays import Augment as Augment
+    from yoto.data.arrays import Data as Data
+    from yoto.data.arrays import DatasetData as DatasetData
+    from yoto.data.arrays import SubsetData as SubsetData
+    from yoto.data.arrays import Transform as Transform
+    from yoto.data.arrays import to_unit as to_unit
 
 __all__ = ["ArrayData", "Augment", "Data", "DatasetData", "SubsetData", "Transform", "to_unit"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in __all__:
+        return getattr(import_module("yoto.data.arrays"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

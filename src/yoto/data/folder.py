@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from yoto.data.formats import SUFFIXES
 from yoto.errors import YotoError
 
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".ppm"})
 ACROSS = 8
 """Crops along the shorter side of a photograph at most; a larger one is shrunk to that."""
 

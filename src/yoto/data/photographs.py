@@ -14,9 +14,12 @@ import torch
 from torch import Tensor
 
 from yoto.data.arrays import check_indices, to_unit
-from yoto.data.folder import SUFFIXES, digest, split_of
+from yoto.data.folder import digest, split_of
+from yoto.data.formats import SUFFIXES
 from yoto.errors import YotoError
 
+BUNDLED = Path(__file__).parents[1] / "assets" / "photos"
+"""Twelve photographs that come with the package, for testing."""
 SCALES = (0.94, 0.80, 0.68, 0.59, 0.50)
 """Sizes at which training photographs are kept: shrunk, so that no artefact of their own coding is left."""
 
@@ -138,6 +141,39 @@ def files_of(folder: str | os.PathLike[str], split: str) -> list[Path]:
             "is missing; without sub-folders some 30 photographs are needed to make every split likely."
         )
     return files
+
+
+def folder_of(data: str | None) -> Path:
+    """The folder of photographs: `data`, else `photos` or `photographs` in YOTO_DATA, or YOTO_DATA itself.
+
+    Raises:
+        YotoError: If there is none; it says how to give one.
+    """
+    if data is not None:
+        return Path(data)
+    root = os.environ.get("YOTO_DATA")
+    if root:
+        for place in (Path(root) / "photos", Path(root) / "photographs", Path(root)):
+            if (place / "train").is_dir():
+                return place
+    raise YotoError(
+        "Photographs should be given as a folder. Found none. Give data=FOLDER, or set YOTO_DATA to a folder with "
+        "photos/train and photos/validation in it."
+    )
+
+
+def photographs_of(data: str | None, split: str, *, any_folder: bool = False) -> list[Path]:
+    """The photographs of a split; those for testing come with the package unless a folder is given.
+
+    Args:
+        any_folder: Whether all pictures of a folder without sub-folders `train` and so on belong to the split.
+    """
+    if split == "test" and data is None:
+        return pictures_in(BUNDLED)
+    folder = folder_of(data)
+    if any_folder and folder.is_dir() and not (folder / "train").is_dir() and (found := pictures_in(folder)):
+        return found
+    return files_of(folder, split)
 
 
 def open_photograph(file: Path) -> npt.NDArray[np.uint8]:

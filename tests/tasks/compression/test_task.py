@@ -7,10 +7,10 @@ from PIL import Image
 
 from yoto import bundle
 from yoto.conditional import Conditional
+from yoto.data.photographs import BUNDLED
 from yoto.errors import YotoError
 from yoto.recipe import read
 from yoto.task import load_task
-from yoto.tasks.compression.data import BUNDLED
 from yoto.tasks.compression.task import CompressionTask
 from yoto.training import train
 from yoto.training.run import build_model

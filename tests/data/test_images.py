@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from yoto.codec import images
+from yoto.data import images
 from yoto.errors import YotoError
 
 RNG = np.random.default_rng(0)
@@ -122,7 +122,6 @@ def test_the_callers_image_is_left_alone():
 def test_pictures_above_pillows_own_limit_are_fine(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
     assert images.read(saved(picture("RGB"), "PNG")).pixels.shape == (6, 9, 3)
-    assert images.unpacked_alpha(images.packed_alpha(np.zeros((6, 9), np.uint8)), (9, 6)).size == (9, 6)
     assert Image.MAX_IMAGE_PIXELS == 20
 
 
@@ -135,10 +134,8 @@ def test_whatever_pillow_raises_is_damaged_data(monkeypatch):
         images.read(saved(picture("RGB"), "PNG"))
 
 
-def test_alpha_is_lossless_and_checked():
-    alpha = RNG.integers(0, 255, (6, 9), dtype=np.uint8)
-    data = images.packed_alpha(alpha)
-    assert np.array_equal(np.asarray(images.unpacked_alpha(data, (9, 6))), alpha)
-    for bad, size in ((data, (6, 9)), (data[:60], (9, 6)), (saved(picture("RGB"), "PNG"), (9, 6)), (b"", (9, 6))):
-        with pytest.raises(YotoError, match="alpha"):
-            images.unpacked_alpha(bad, size)
+def test_sizes_are_those_that_a_coded_file_can_have():
+    from yoto.codec import container
+
+    assert images.LARGEST == container.LARGEST
+    assert images.LARGEST_CHUNK <= container.LARGEST_CHUNK

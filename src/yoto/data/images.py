@@ -1,4 +1,4 @@
-"""Between pictures as people have them and what the codec codes: upright 8-bit RGB and the chunks beside it."""
+"""Pictures as people have them, read as upright 8-bit RGB with what belongs beside it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from yoto.codec.container import LARGEST, LARGEST_CHUNK, Header
-from yoto.codec.errors import damaged
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Pixels = npt.NDArray[np.uint8]
+LARGEST = 16384
+"""Pixels along a side at most."""
+LARGEST_CHUNK = 16 * 2**20
+"""Bytes of a profile or of EXIF data at most."""
 ORIENTATION = 0x0112
 DIRECT = ("RGB", "RGBA", "L", "LA")
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture to code.
+    """A still picture, upright.
 
     Attributes:
         pixels: uint8 [H, W, 3]; of a greyscale picture three equal planes.
@@ -42,14 +44,6 @@ class Picture:
     alpha: Pixels | None = None
     icc: bytes = b""
     exif: bytes = b""
-
-    def header(self, level: int, fingerprint: bytes, tile: int) -> Header:
-        """The header of its file."""
-        height, width = self.pixels.shape[:2]
-        return Header(
-            width=width, height=height, level=level, fingerprint=fingerprint, tile=tile, grey=self.grey,
-            icc=self.icc, alpha=b"" if self.alpha is None else packed_alpha(self.alpha), exif=self.exif,
-        )  # fmt: skip
 
 
 class OwnLimit:
@@ -166,32 +160,3 @@ def exif_bytes(image: Image) -> bytes:
     copy.load(exif.tobytes())
     copy[ORIENTATION] = 1
     return bytes(copy.tobytes())
-
-
-def packed_alpha(alpha: Pixels) -> bytes:
-    """An alpha channel, losslessly, as a PNG file."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(alpha).save(buffer, "PNG", optimize=True)
-    return buffer.getvalue()
-
-
-def unpacked_alpha(data: bytes, size: tuple[int, int]) -> Image:
-    """Inverse of `packed_alpha`; `size` is (width, height).
-
-    Raises:
-        FileError: If it is no such channel.
-    """
-    from PIL import Image
-
-    try:
-        with own_limit(), Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-            if image.size != size or image.mode != "L":
-                raise damaged("its alpha channel has another size")
-            image.load()
-            return image.copy()
-    except (YotoError, MemoryError):
-        raise
-    except Exception:  # noqa: BLE001 - as above
-        raise damaged("its alpha channel cannot be read") from None
