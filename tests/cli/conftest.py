@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
+from stylize import toy
 from yoto import cli
 
 
@@ -54,6 +55,13 @@ def fixed_model(tmp_path_factory):
     path = tmp_path_factory.mktemp("models") / "digits-4.safetensors"
     bundle.save(build_model(recipe, load_task(recipe.task, recipe.options)), path, recipe=recipe)
     return path
+
+
+@pytest.fixture(scope="session")
+def style_model(tmp_path_factory):
+    """A small untrained style model as a bundle."""
+    folder = tmp_path_factory.mktemp("style")
+    return toy.save(folder / "paintings", folder / "toy.safetensors")
 
 
 @pytest.fixture

@@ -65,6 +65,8 @@ def quick(tmp_path):
                 "inspect",
                 "reconstruct",
                 "sample",
+                "stylize",
+                "styles",
             )
         ),
     ],
@@ -133,6 +135,28 @@ def test_answers(quick, arguments):
         ("reconstruct file file.png -o file.png --beta 1 --model {model}", "'file' twice"),
         ("reconstruct file - -o out --beta 1 --model {model}", "one picture"),
         ("reconstruct file -o - --json --beta 1 --model {model}", "standard output"),
+        ("stylize none.png -o a.png --style dots --model {style}", "does not exist"),
+        ("stylize file.png -o a.png --model {style}", "--style should be one of dots, stripes"),
+        ("stylize file.png -o a.png --style dotz --model {style}", "Did you mean 'dots'?"),
+        ("stylize file.png -o a.png --style dots:x --model {style}", "NAME:WEIGHT"),
+        ("stylize file.png -o a.png --style dots --style stripes --model {style}", "a blend is"),
+        ("stylize file.png -o a.png --style dots --strength 2 --model {style}", "0 to 1"),
+        ("stylize file.png -o a.png --style dots --layer corse=1 --model {style}", "Did you mean 'coarse'?"),
+        ("stylize file.png -o a.png --style dots --layer coarse=99 --model {style}", "`coarse` should lie in"),
+        ("stylize file.png -o a.png --style dots --layer coarse --model {style}", "NAME=VALUE"),
+        ("stylize file.png -o a.png --style dots --smoothness 7 --model {style}", "`smoothness` should lie in"),
+        ("stylize file.png -o a.png --style dots --model {model}", "style model"),
+        ("stylize file.png -o a.png --style dots --engine tensor --model {style}", "--engine should be one of"),
+        ("stylize file.png -o a.png --grid --animate --model {style}", "one of --grid"),
+        ("stylize file.png -o a.png --grid --over speed --model {style}", "--over should be one of"),
+        ("stylize file.png -o a.jpg --style dots --animate --model {style}", "should end in .webp"),
+        ("stylize file.png -o file.png --style dots --model {style}", "--force replaces it"),
+        ("stylize file.png -o out --style dots --frames --model {style}", "at least two pictures"),
+        ("stylize run -o out --style dots --model {style}", "should have pictures in it"),
+        ("stylize file.png -o - --style dots --json --model {style}", "cannot share standard output"),
+        ("styles --model {model}", "style model"),
+        ("styles --model {style} -o a.txt", "should end in .png"),
+        ("train style/bank styles=nowhere", "Found none in 'nowhere'"),
         ("sample -o a.png --beta 0.0001 --model {model}", "`kl` should lie in"),
         ("sample -o a.png --beta 1,nan --model {model}", "nan"),
         ("sample -o a.png --beta 1,2 --traverse --model {model}", "--traverse needs one β"),
@@ -140,12 +164,14 @@ def test_answers(quick, arguments):
         ("sample -o a.png --beta 1 -n 0 --model {model}", "'-n'"),
     ],
 )
-def test_bad_input_is_one_line_at_once(quick, model, fixed_model, tmp_path, arguments, expected):
+def test_bad_input_is_one_line_at_once(quick, model, fixed_model, style_model, tmp_path, arguments, expected):
     for name in ("file", "file.png", "file.onnx", "run/recipe.yaml", "full/file"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     before = sorted(tmp_path.rglob("*"))
-    code, lines = quick(*(part.format(model=model, fixed_model=fixed_model) for part in arguments.split()))
+    code, lines = quick(
+        *(part.format(model=model, fixed_model=fixed_model, style=style_model) for part in arguments.split())
+    )
     assert code == 2
     assert len(lines) == 1
     assert lines[0].startswith(f"yoto {arguments.split()[0]}: ")

@@ -50,8 +50,8 @@ def text(found: dict[str, Any]) -> str:
     lines = ["# Sliders of a style model", ""]
     lines.append(
         f"Means over {len(styles)} paintings ({', '.join(styles)}) and {len(photographs)} photographs that the model "
-        f"has not seen (the middle {found['side']}² pixels of each); other sliders in the middle. Style losses are 1 for "
-        "a photograph as it is, on average."
+        f"has not seen (the middle {found['side']}² pixels of each); other sliders in the middle. Style losses are 1 "
+        "for a photograph as it is, on average."
     )
     if found["left_out"]:
         lines.append(f"Left out, since their pictures are not here: {', '.join(found['left_out'])}.")

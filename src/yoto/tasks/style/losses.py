@@ -10,7 +10,8 @@ from torch import Tensor
 Statistics = Literal["gram", "moments"]
 
 VARIATION = 0.0125
-"""Total variation of an ordinary photograph, per pixel and colour, levels in [0, 1]: the unit of that term."""
+"""Mean absolute difference of neighbouring pixels, levels in [0, 1], in eight ordinary photographs of 768x512
+pixels: the unit of that term. Busy pictures have several times as much."""
 
 
 def spread(x: Tensor) -> Tensor:
