@@ -2,7 +2,8 @@
 
     python scripts/bundle.py results/vae/shapes/runs/conditional-2x-seed-0 vae/shapes [--scores]
 
-The curve is measured on the test split at the recipe's evaluation points. The run's folder is named in no file.
+The curve is measured on the test split at the recipe's evaluation points. The run's folder is named in no file. A style
+model gets its network as ONNX beside it.
 """
 
 from __future__ import annotations
@@ -61,6 +62,11 @@ def main() -> None:
         extras=extras,
         half=options.half,
     )
+    if recipe.task == "style":
+        from yoto.stylize.onnx import write
+
+        network = write(path)
+        print(f"{network}: {network.stat().st_size / 2**20:.2f} MiB")
     print(f"{path}: {path.stat().st_size / 2**20:.2f} MiB, mean loss {sum(curve.loss) / len(curve.loss):.2f}")
 
 

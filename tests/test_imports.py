@@ -28,7 +28,7 @@ LAYERS = [
     ["conditional"],
     ["film"],
     ["space"],
-    ["files", "schema"],
+    ["files", "schema", "cores"],
     ["errors"],
 ]
 # Modules that were split off another and share its place.

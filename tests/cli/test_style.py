@@ -65,6 +65,49 @@ def test_a_folder_keeps_its_stems(stylize, tmp_path):
     assert sorted(path.name for path in (tmp_path / "painted").iterdir()) == ["a.png", "b.png"]
 
 
+def test_a_folder_with_one_picture_makes_a_folder(stylize, tmp_path):
+    (tmp_path / "one").mkdir()
+    Image.fromarray(toy.photograph(30, 40)).save(tmp_path / "one/a.png")
+    assert stylize("one", "-o", "painted", "--style", "dots").code == 0
+    assert [path.name for path in (tmp_path / "painted").iterdir()] == ["a.png"]
+
+
+def test_frames_are_ordered_by_their_numbers(tmp_path):
+    from yoto.cli.style import expanded
+
+    for name in ("f10.png", "f2.png", "f1.png", "e3.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in expanded([tmp_path], frames=True)] == ["e3.png", "f1.png", "f2.png", "f10.png"]
+
+
+def test_alpha_needs_a_format_that_has_it(stylize, tmp_path):
+    image = Image.fromarray(toy.photograph(40, 60))
+    image.putalpha(100)
+    image.save(tmp_path / "in.png")
+    result = stylize("in.png", "-o", "out.jpg", "--style", "dots")
+    assert result.code == 2
+    assert "in.png: .jpg has no alpha" in result.err
+
+
+def test_cells_of_a_sheet_may_be_large(stylize, tmp_path):
+    Image.fromarray(toy.photograph(500, 900)).save(tmp_path / "large.png")
+    assert stylize("large.png", "-o", "s.png", "--grid", "--style", "dots", "--steps", "2", "--cell", "850").code == 0
+    assert opened(tmp_path / "s.png").width > 2 * 850
+
+
+def test_sheets_of_several_pictures_at_once(stylize, tmp_path):
+    Image.fromarray(toy.photograph(40, 60, 1)).save(tmp_path / "q.png")
+    assert stylize("photo.png", "q.png", "-o", "out", "--grid", "--steps", "2", "--cell", "32", "--jobs", "2").code == 0
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["photo.png", "q.png"]
+
+
+def test_a_sheet_too_large_for_its_format_is_one_line(stylize):
+    arguments = ["--grid", "--style", "dots", "--steps", "100", "--cell", "200"]
+    result = stylize("photo.png", "-o", "s.webp", *arguments)
+    assert result.code in (0, 2)
+    assert len(result.err.splitlines()) <= 3
+
+
 def test_one_bad_file_does_not_stop_the_others(stylize, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"nothing")
     result = stylize("photo.png", "bad.png", "-o", "painted", "--style", "dots")

@@ -77,6 +77,24 @@ def test_blending_is_compared_at_each_strength():
         assert slider / blend == pytest.approx(0.5)
 
 
+def test_the_blend_of_equal_content_is_measured_not_interpolated():
+    """A convex curve: a straight line between two of its points would lie above it."""
+    asked = []
+
+    def blend(alpha):
+        asked.append(alpha)
+        return 1.7 * alpha**1.5, np.exp(-5 * alpha)
+
+    coarse = {alpha: blend(alpha) for alpha in evaluation.ALPHAS}
+    for wanted in (0.05, 0.4, 0.9, 1.6):
+        content, style = evaluation.at_content(blend, coarse, wanted)
+        alpha = (wanted / 1.7) ** (1 / 1.5)
+        assert content == pytest.approx(wanted, rel=0.01)
+        assert style == pytest.approx(np.exp(-5 * alpha), rel=0.05)
+    assert evaluation.at_content(blend, coarse, 99.0) == coarse[1.0]
+    assert evaluation.at_content(blend, coarse, 0.0) == coarse[0.0]
+
+
 def test_each_slider_has_a_loss_of_its_own():
     assert [own_loss(name) for name in ("strength", "fine", "smoothness")] == ["style", "style_fine", "smoothness"]
 

@@ -45,7 +45,6 @@ def test_no_seam_shows_where_statistics_are_sampled(painter, values):
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (3, 70), (16, 16), (17, 33), (65, 40)])
 def test_any_size_is_painted(painter, values, height, width):
-    assert tiles.paint(painter.engine, toy.photograph(64, 80)[:height, :width], values).shape[:2] <= (height, width)
     pixels = toy.photograph(height, width)
     assert tiles.paint(painter.engine, pixels, values).shape == pixels.shape
     assert tiles.paint(painter.engine, pixels, values, whole=1, tile=16, halo=8).shape == pixels.shape
@@ -62,7 +61,7 @@ def test_tiles_cover_a_side_without_gap_or_sliver(length, tile):
     assert all(edge % 8 == 0 for edge in edges[:-1])
 
 
-@given(st.integers(16, 3000), st.integers(16, 3000))
+@given(st.integers(1, 3000), st.integers(1, 3000))
 def test_samples_lie_in_the_picture_and_stay_small(height, width):
     parts = tiles.samples([np.zeros((height, width, 3), np.uint8)])
     assert parts.shape[1] == 3

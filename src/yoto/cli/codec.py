@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from yoto import cores
 from yoto.cli import batch, checks, pictures
 from yoto.cli.options import Force, Json, Model, Output
 from yoto.cli.output import print_json
@@ -244,11 +244,11 @@ def check_model(model: str | None) -> None:
 @contextmanager
 def threads(jobs: int | None, count: int) -> Iterator[ThreadPoolExecutor]:
     """A pool for `count` files; torch's own threads share what is left of the cores."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    workers = max(1, min(jobs or cores, count))
+    there = cores.available()
+    workers = max(1, min(jobs or there, count))
     import torch
 
-    torch.set_num_threads(max(1, min(cores, torch.get_num_threads()) // workers))
+    torch.set_num_threads(max(1, min(there, torch.get_num_threads()) // workers))
     pool = ThreadPoolExecutor(workers)
     try:
         yield pool

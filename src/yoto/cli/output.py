@@ -39,8 +39,15 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+SHOWN: list[Any] = []
+"""Bars on the terminal."""
+
+
 def bar(label: str = "") -> Callable[[int, int], None]:
-    """A function of done and total that shows progress with the time left on a terminal, and nothing elsewhere."""
+    """A function of done and total that shows progress with the time left on a terminal, and nothing elsewhere.
+
+    The bar appears with the first call and goes at the end, or with `settle`.
+    """
     if not sys.stderr.isatty():
         return lambda *_: None
     from rich.console import Console
@@ -48,11 +55,20 @@ def bar(label: str = "") -> Callable[[int, int], None]:
 
     progress = Progress(console=Console(stderr=True), transient=True)
     task = progress.add_task(label)
-    progress.start()
 
     def move(done: int, total: int) -> None:
+        if progress not in SHOWN and done < total:
+            SHOWN.append(progress)
+            progress.start()
         progress.update(task, completed=done, total=total)
-        if done >= total:
+        if done >= total and progress in SHOWN:
+            SHOWN.remove(progress)
             progress.stop()
 
     return move
+
+
+def settle() -> None:
+    """Take bars off the terminal that an error left there, and give its cursor back."""
+    while SHOWN:
+        SHOWN.pop().stop()

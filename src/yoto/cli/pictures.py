@@ -16,22 +16,29 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tiff", ".bmp")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
 def outputs(
-    inputs: Sequence[Path], output: Path, *, force: bool, suffix: str = ".png", allowed: Sequence[str] = SUFFIXES
+    inputs: Sequence[Path],
+    output: Path,
+    *,
+    force: bool,
+    suffix: str = ".png",
+    allowed: Sequence[str] = SUFFIXES,
+    folder: bool = False,
 ) -> list[Path]:
     """Where each input's result goes: the file `output` for one input, one per stem in that folder for several.
 
     Args:
         suffix: Of the files in a folder.
         allowed: Suffixes that a single file may have.
+        folder: Whether the result goes into a folder even for one input.
 
     Raises:
         UsageError: If an output exists without `force`, cannot be written, or two inputs share a stem.
     """
-    if len(inputs) == 1 and not output.is_dir():
+    if len(inputs) == 1 and not folder and not output.is_dir():
         return [picture_file(output, force=force, allowed=allowed)]
     if checks.STANDARD in (output, *inputs):
         raise checks.UsageError("- is for one picture. Give a folder with several inputs")
@@ -78,14 +85,12 @@ def write(path: Path, picture: np.ndarray) -> None:
     """Write uint8 [H, W, 3] in the format of the suffix, whole or not at all."""
     from PIL import Image
 
-    buffer = io.BytesIO()
-    Image.init()
-    kind = "PNG" if path == checks.STANDARD else Image.EXTENSION[path.suffix.lower()]
-    Image.fromarray(picture).save(buffer, kind)
+    data = encoded(Image.fromarray(picture), path)
     if path == checks.STANDARD:
-        sys.stdout.buffer.write(buffer.getvalue())
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
     else:
-        write_atomic(path, buffer.getvalue())
+        write_atomic(path, data)
 
 
 def encoded(image: Image, to: Path) -> bytes:
@@ -109,6 +114,7 @@ def encoded(image: Image, to: Path) -> bytes:
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error) as error:
         reason = " ".join(str(error).split())
         raise YotoError(
-            f"{kind} cannot hold this picture with its profile and EXIF data: {reason}. Give -o a .png."
+            f"{kind} cannot hold this picture of {image.width}x{image.height} pixels with its profile and EXIF data: "
+            f"{reason}. Give -o a .png."
         ) from None
     return buffer.getvalue()

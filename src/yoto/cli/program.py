@@ -12,6 +12,7 @@ import typer
 from yoto import __version__
 from yoto.cli import codec, compare, models, style, sweep, training, vae
 from yoto.cli.checks import UsageError
+from yoto.cli.output import settle
 from yoto.errors import YotoError
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -67,7 +68,10 @@ def run(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin slow training five times on a busy machine
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        result = app(args=given, prog_name="yoto", standalone_mode=False)
+        try:
+            result = app(args=given, prog_name="yoto", standalone_mode=False)
+        finally:
+            settle()
         sys.stdout.flush()
     except (FrameworkError, YotoError) as error:
         trace()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +16,7 @@ import typer
 from yoto.cli import batch, checks, pictures
 from yoto.cli.options import Force, Json, Model, Output
 from yoto.cli.output import bar, note, print_json, table
-from yoto.data.formats import SUFFIXES
+from yoto.data.formats import OTHERS, SUFFIXES
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from yoto.stylize.frames import Consistency
 
 MOVING = (".webp", ".gif", ".png")
+OPAQUE = (".jpg", ".jpeg", ".bmp")
 ENGINES = ("onnxruntime", "torch")
 SLIDERS = ("strength", "fine", "mid", "coarse", "coarser", "smoothness")
 
@@ -76,20 +79,26 @@ def stylize(
         bool, typer.Option("--frames", help="Inputs are frames of one film: painted alike; steadiness is reported.")
     ] = False,
     over: Annotated[
-        str, typer.Option("--over", metavar="SLIDER", help=f"For --grid and --animate: {', '.join(SLIDERS)}.")
-    ] = "strength",
+        str | None,
+        typer.Option(
+            "--over", metavar="SLIDER", help=f"For --grid and --animate: {', '.join(SLIDERS)} [default: strength]."
+        ),
+    ] = None,
     steps: Annotated[
         int | None, typer.Option("--steps", metavar="N", min=2, max=100, help="Positions of it [default: 5, or 13].")
     ] = None,
     cell: Annotated[
-        int, typer.Option("--cell", metavar="PX", min=32, max=2048, help="Longest side of its pictures.")
-    ] = 320,
+        int | None,
+        typer.Option("--cell", metavar="PX", min=32, max=2048, help="Longest side of its pictures [default: 320]."),
+    ] = None,
     engine: Annotated[
         str | None, typer.Option("--engine", metavar="|".join(ENGINES), help="What computes [default: the fastest].")
     ] = None,
     threads: Annotated[int | None, typer.Option("--threads", metavar="N", min=1, help="Threads per picture.")] = None,
     model: Model = None,
-    jobs: Annotated[int, typer.Option("--jobs", metavar="N", min=1, help="Pictures at a time.")] = 1,
+    jobs: Annotated[
+        int, typer.Option("--jobs", metavar="N", min=1, help="Pictures at a time; each takes all cores and its memory.")
+    ] = 1,
     as_json: Json = False,
     force: Force = False,
 ) -> None:
@@ -106,32 +115,25 @@ def stylize(
     """
     from yoto.stylize import open_bank
 
-    modes = [name for name, on in (("--grid", grid), ("--animate", animate), ("--frames", frames)) if on]
-    if len(modes) > 1:
-        raise checks.UsageError(f"one of --grid, --animate and --frames should be given. Found {' and '.join(modes)}")
+    slider = the_mode(grid, animate, frames, {"--over": over, "--steps": steps, "--cell": cell})
+    if slider == "strength" and strength is not None:
+        raise checks.UsageError("--strength is what the pictures differ in. Leave it out, or give another --over")
     if engine is not None:
         checks.choice(engine, ENGINES, "--engine")
-    checks.choice(over, SLIDERS, "--over")
     files = expanded(inputs, frames=frames)
     bank = open_bank(model)
-    names = style or []
-    if not names and not grid:
-        raise checks.UsageError(f"--style should be one of {', '.join(bank.names)}. Found none")
-    if len(names) > 1 and not grid:
-        raise checks.UsageError(f"several --style are for --grid; a blend is --style A:1,B:1. Found {len(names)}")
-    blends = {name: blend(name) for name in names or bank.names}
+    blends = {name: blend(name) for name in the_styles(style or [], bank.names, grid)}
     settings = Settings(
         strength=0.7 if strength is None else strength, layers=offsets(layer or []), smoothness=smoothness
     )
     for weights in blends.values():
         bank.parameters(weights, **asdict(settings))
     folder = frames or (len(inputs) == 1 and inputs[0].is_dir())
-    if folder:
-        checks.output_folder(output, force=True)
     targets = pictures.outputs(
         files,
         output,
         force=force,
+        folder=folder,
         suffix=".webp" if animate else ".png",
         allowed=MOVING if animate else pictures.SUFFIXES,
     )
@@ -143,7 +145,7 @@ def stylize(
 
     warnings.filterwarnings("ignore", module="PIL")  # of odd metadata: what counts is whether the pixels can be read
     painter = package.load(model, engine=engine, threads=threads)  # type: ignore[arg-type]
-    work = Work(painter, keep_colours, settings)
+    work = Work(painter, keep_colours, settings, alone=len(files) == 1)
     if frames:
         (weights,) = blends.values()
         film(work, files, targets, weights, as_json)
@@ -151,17 +153,48 @@ def stylize(
     with ThreadPoolExecutor(min(jobs, len(files))) as pool:
         if grid:
             rows = batch.run(
-                pool, files, targets, lambda file, to: work.sheet(file, to, blends, over, steps or 5, cell)
-            )
-        elif animate:
-            (weights,) = blends.values()
-            rows = batch.run(
-                pool, files, targets, lambda file, to: work.animation(file, to, weights, over, steps or 13, cell)
+                pool, files, targets, lambda file, to: work.sheet(file, to, blends, slider, steps or 5, cell or 320)
             )
         else:
             (weights,) = blends.values()
-            rows = batch.run(pool, files, targets, lambda file, to: work.picture(file, to, weights, len(files) == 1))
+            one = partial(work.animation, over=slider, steps=steps or 13, cell=cell or 320) if animate else work.picture
+            rows = batch.run(pool, files, targets, lambda file, to: one(file, to, weights))
     batch.said(rows, as_json, ("input", "output", "width", "height", "seconds"))
+
+
+def the_mode(grid: bool, animate: bool, frames: bool, further: Mapping[str, Any]) -> str:
+    """The slider over which pictures are shown, or "" where each input gives one picture.
+
+    Args:
+        further: Options that are for --grid and --animate.
+
+    Raises:
+        UsageError: If two modes are given, or an option that is not for the given one.
+    """
+    modes = [name for name, on in (("--grid", grid), ("--animate", animate), ("--frames", frames)) if on]
+    if len(modes) > 1:
+        raise checks.UsageError(f"one of --grid, --animate and --frames should be given. Found {' and '.join(modes)}")
+    if grid or animate:
+        return checks.choice(further["--over"] or "strength", SLIDERS, "--over")
+    for option, value in further.items():
+        if value is not None:
+            raise checks.UsageError(f"{option} is for --grid and --animate. Found neither")
+    return ""
+
+
+def the_styles(given: Sequence[str], known: Sequence[str], grid: bool) -> Sequence[str]:
+    """The styles that are asked for; with --grid several, or by default the whole bank.
+
+    Raises:
+        UsageError: If there is none, or several without --grid.
+    """
+    if grid:
+        return given or known
+    if not given:
+        raise checks.UsageError(f"--style should be one of {', '.join(known)}. Found none")
+    if len(given) > 1:
+        raise checks.UsageError(f"several --style are for --grid; a blend is --style A:1,B:1. Found {len(given)}")
+    return given
 
 
 def expanded(inputs: Sequence[Path], *, frames: bool) -> list[Path]:
@@ -173,15 +206,21 @@ def expanded(inputs: Sequence[Path], *, frames: bool) -> list[Path]:
     result: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            found = sorted(file for file in path.iterdir() if file.is_file() and file.suffix.lower() in SUFFIXES)
+            found = [file for file in path.iterdir() if file.is_file() and file.suffix.lower() in SUFFIXES | OTHERS]
             if not found:
                 raise checks.UsageError(f"the folder {str(path)!r} should have pictures in it. Found none")
-            result += found
+            result += sorted(found, key=counted)
         else:
             result.append(path)
     if frames and len(result) < 2:
         raise checks.UsageError(f"--frames needs at least two pictures. Found {len(result)}")
     return checks.inputs(result)
+
+
+def counted(path: Path) -> list[tuple[int, str]]:
+    """A key that sorts names by the numbers in them: frame2 before frame10."""
+    parts = re.split(r"(\d+)", path.name)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
 
 
 def blend(text: str) -> dict[str, float]:
@@ -224,10 +263,11 @@ class Work:
         painter: Ready to paint.
         keep_colours: Whether colours stay.
         settings: The sliders.
+        alone: Whether there is one file only, whose progress is shown.
     """
 
-    def __init__(self, painter: Painter, keep_colours: bool, settings: Settings) -> None:
-        self.painter, self.keep_colours, self.settings = painter, keep_colours, settings
+    def __init__(self, painter: Painter, keep_colours: bool, settings: Settings, *, alone: bool) -> None:
+        self.painter, self.keep_colours, self.settings, self.alone = painter, keep_colours, settings, alone
 
     @staticmethod
     def read(file: Path) -> Picture:
@@ -244,19 +284,23 @@ class Work:
             "engine": self.painter.engine.name, **facts,
         }  # fmt: skip
 
-    def picture(self, file: Path, to: Path, weights: dict[str, float], alone: bool) -> dict[str, Any]:
+    def picture(self, file: Path, to: Path, weights: dict[str, float]) -> dict[str, Any]:
         """Paint one picture."""
         import time
 
         read = self.read(file)
+        if read.alpha is not None and to.suffix.lower() in OPAQUE:
+            raise YotoError(
+                f"{file}: {to.suffix} has no alpha channel, which this picture has. Give -o a .png or .webp."
+            )
         begin = time.perf_counter()
         with batch.named(file):
             values = self.painter.bank.parameters(weights, **asdict(self.settings))
             pixels = self.painter.paint(
-                read.pixels, values, keep_colours=self.keep_colours, progress=bar() if alone else None
+                read.pixels, values, keep_colours=self.keep_colours, progress=bar() if self.alone else None
             )
-        seconds = time.perf_counter() - begin
-        save(to, pixels, read)
+            seconds = time.perf_counter() - begin
+            save(to, pixels, read)
         return self.row(file, to, pixels, seconds, style=self.painter.bank.blend(weights), **asdict(self.settings))
 
     def sheet(
@@ -270,12 +314,13 @@ class Work:
         pixels, bank = self.read(file).pixels, self.painter.bank
         begin = time.perf_counter()
         places = sheets.positions(bank, over, steps)
-        move, total, done = bar(), len(blends) * steps, 0
+        move, total, done = bar() if self.alone else None, len(blends) * steps, 0
 
         def step() -> None:
             nonlocal done
             done += 1
-            move(done, total)
+            if move is not None:
+                move(done, total)
 
         rows = []
         for weights in blends.values():
@@ -328,19 +373,20 @@ def film(work: Work, files: Sequence[Path], targets: Sequence[Path], weights: di
 
     painter, settings = work.painter, work.settings
     values = painter.bank.parameters(weights, **asdict(settings))
+    sizes = {file: work.read(file).pixels.shape for file in files}
+    size = sizes[files[0]]
+    for file, other in sizes.items():
+        if other != size:
+            raise YotoError(
+                f"{file}: frames should all have one size, {size[1]}x{size[0]}. Found {other[1]}x{other[0]}."
+            )
     begin = time.perf_counter()
     shared = painter.statistics([work.read(files[i]).pixels for i in frames.chosen(len(files))], values)
-    size = work.read(files[0]).pixels.shape
     move = bar()
 
     def painted() -> Iterator[tuple[Pixels, Pixels]]:
         for number, (file, to) in enumerate(zip(files, targets, strict=True), start=1):
             read = work.read(file)
-            if read.pixels.shape != size:
-                raise YotoError(
-                    f"{file}: frames should all have one size, {size[1]}x{size[0]}. Found "
-                    f"{read.pixels.shape[1]}x{read.pixels.shape[0]}."
-                )
             made = painter.paint(read.pixels, values, keep_colours=work.keep_colours, statistics=shared)
             save(to, made, read)
             move(number, len(files))

@@ -71,6 +71,9 @@ def sweep(
         return
 
     if header.task == "style" and header.conditioning is not None:
+        for option, value in (("--grid", grid), ("--seed", seed), ("--scores", scores or None)):
+            if value is not None:
+                raise checks.UsageError(f"{option} does not apply to a style model, whose sliders are measured")
         sliders(header, recipe, folder, split=split, limit=limit, as_json=as_json)
         return
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from yoto import cores
 from yoto.cli import checks, pictures
 from yoto.cli.options import Beta, Force, Json, Model, Output
 from yoto.cli.output import print_json
@@ -64,7 +64,7 @@ def reconstruct(
     nets = {f"β = {b:g}": loaded.conditional.at(kl=b) for b in betas}
     side, channels = task.options.image
     report: list[dict[str, Any]] = []
-    with ThreadPoolExecutor(jobs or len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(jobs or cores.available()) as pool:
         for start in range(0, len(files), CHUNK):
             part = slice(start, start + CHUNK)
             arrays = pool.map(lambda file: pictures.read(file, side, channels), files[part])

@@ -126,7 +126,10 @@ class Bank:
         if PAINTING in self.space.parameters:
             assert isinstance(self.space.parameters[PAINTING], Choice)
             values[PAINTING] = weights
-        self.space.check(values)
+        try:
+            self.space.check(values)
+        except YotoError as error:
+            raise YotoError(str(error).partition(" Give a value inside")[0]) from None
         return values
 
     def network(self) -> Path | None:

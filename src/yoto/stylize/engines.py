@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from yoto import bundle
+from yoto import bundle, cores
 from yoto.errors import YotoError
 from yoto.space import Value
 from yoto.stylize.bank import Bank
@@ -59,17 +58,22 @@ class OnnxEngine:
         path = bank.network()
         assert path is not None
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or len(os.sched_getaffinity(0))
+        options.intra_op_num_threads = threads or cores.available()
         options.inter_op_num_threads = 1
         options.enable_cpu_mem_arena = False  # pictures differ in size: it would keep the largest of every shape
         options.log_severity_level = 3
         try:
             self.session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            raise YotoError(f"{str(path)!r} should be a network in ONNX. Found a damaged file; get it anew.") from error
+            raise YotoError(
+                f"{str(path)!r} should be a network in ONNX. Found a damaged file. {self.anew(bank)}"
+            ) from error
         of = self.session.get_modelmeta().custom_metadata_map.get("bundle")
         if of != bundle.sha256(bank.header.path):
-            raise YotoError(f"{str(path)!r} should be the network of {bank.header.path.name}. Found that of another.")
+            raise YotoError(
+                f"{str(path)!r} should be the network of {bank.header.path.name}. Found that of another. "
+                f"{self.anew(bank)}"
+            )
         self.space = bank.space
         self.channels = next(i for i in self.session.get_inputs() if i.name == "statistics").shape[1]
 
@@ -85,6 +89,12 @@ class OnnxEngine:
         }
         painted, used = self.session.run(None, feeds)
         return painted, used
+
+    @staticmethod
+    def anew(bank: Bank) -> str:
+        """How to write the network."""
+        path = bank.header.path
+        return f"Write it with yoto export {path} -o {path.with_suffix('.onnx')} --force."
 
 
 class TorchEngine:
@@ -112,10 +122,11 @@ class TorchEngine:
         import torch
 
         lam = tuple(self.space.check(values))
-        if self.baked is None or self.baked[0] != lam:
-            self.baked = (lam, self.model.bake(torch.tensor(lam)))
+        baked = self.baked  # another thread may put its own there meanwhile
+        if baked is None or baked[0] != lam:
+            baked = self.baked = (lam, self.model.bake(torch.tensor(lam)))
         with torch.inference_mode():
-            painted, used = self.baked[1].shared(
+            painted, used = baked[1].shared(
                 torch.from_numpy(images), None if statistics is None else torch.from_numpy(statistics)
             )
         return painted.numpy(), used.numpy()
@@ -138,8 +149,13 @@ def make_engine(bank: Bank, name: EngineName | None = None, threads: int | None 
         path = bank.header.path
         raise YotoError(
             f"engine onnxruntime needs the network {path.with_suffix('.onnx').name!r} beside the model. Found none. "
-            f"Write it with yoto export {path} -o {path.with_suffix('.onnx')}."
+            f"{OnnxEngine.anew(bank)}"
         )
     if name == "torch" or not installed or network is None:
         return TorchEngine(bank, threads)
-    return OnnxEngine(bank, threads)
+    try:
+        return OnnxEngine(bank, threads)
+    except YotoError:
+        if name is not None:
+            raise
+        return TorchEngine(bank, threads)  # the file is a helper: the model itself is whole

@@ -31,7 +31,9 @@ MIDDLE = 0.5
 STRENGTHS = (0.25, 0.5, 0.75)
 """Strengths at which the slider is compared with blending; they are among the five."""
 SIDE = 384
-ALPHAS = tuple(i / 10 for i in range(11))
+ALPHAS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""Shares of the full-strength picture from which the blend of equal content is looked for."""
+REFINEMENTS = 5
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,8 @@ class Meter:
         self.bank, self.model, self.task = bank, loaded.conditional, loaded.task
         options = self.task.options
         self.measure = self.task.measure(options.features)
-        self.judge = self.task.measure(options.judge) if options.judge is not None else None
+        judge = options.judged_by
+        self.judge = self.task.measure(judge) if judge is not None else None
 
     def known(self) -> list[str]:
         """The paintings whose pictures are here."""
@@ -166,7 +169,9 @@ def evaluate(
     meter = Meter(bank)
     styles = meter.known()
     if not styles:
-        raise YotoError("The pictures of the paintings should be here. Found none. Give styles=FOLDER or YOTO_DATA.")
+        raise YotoError(
+            "The pictures of the paintings should be here. Found none. Set YOTO_DATA to a folder with paintings/ in it."
+        )
     rows: list[Row] = []
     blends: list[Blend] = []
     total = len(files) * len(styles) * (len(SLIDERS) * VALUES + len(ALPHAS))
@@ -204,20 +209,48 @@ def blended(
 ) -> list[Blend]:
     """The slider's pictures beside blends of its strongest with the photograph that have the same content loss."""
     style = rows[0].style
-    curve = []
-    for alpha in ALPHAS:
+
+    def blend(alpha: float) -> tuple[float, float]:
         mixed = photograph + alpha * (strongest - photograph)
         losses = meter.losses(mixed, photograph, style, content, judged=False)
-        curve.append((losses["content"], losses["style"]))
-    contents, losses_of = (np.array(each) for each in zip(*curve, strict=True))
-    contents = np.maximum.accumulate(contents)
+        return losses["content"], losses["style"]
+
+    coarse = {alpha: blend(alpha) for alpha in ALPHAS}
     result = []
     for row in rows:
         if row.slider == "strength" and row.position in STRENGTHS:
-            same = float(np.interp(row.losses["content"], contents, losses_of))
-            blend = Blend(style, row.photograph, row.position, row.losses["content"], row.losses["style"], same)
-            result.append(blend)
+            wanted = row.losses["content"]
+            _, same = at_content(blend, coarse, wanted)
+            result.append(Blend(style, row.photograph, row.position, wanted, row.losses["style"], same))
     return result
+
+
+def at_content(
+    blend: Callable[[float], tuple[float, float]], coarse: Mapping[float, tuple[float, float]], wanted: float
+) -> tuple[float, float]:
+    """Content and style loss of the blend whose content loss is the wanted one, measured there, not interpolated.
+
+    Style falls along a convex curve, so that a straight line between two blends would flatter the slider.
+
+    Args:
+        blend: Content and style loss at a share of the full-strength picture.
+        coarse: The same at a few shares, 0 and 1 among them.
+        wanted: A content loss; beyond that of the strongest picture, the strongest is taken.
+    """
+    known = dict(coarse)
+    best = min(known, key=lambda alpha: abs(known[alpha][0] - wanted))
+    for _ in range(REFINEMENTS):
+        if abs(known[best][0] - wanted) <= 1e-3 * wanted:
+            break
+        below = max((alpha for alpha in known if known[alpha][0] <= wanted), default=0.0)
+        above = min((alpha for alpha in known if alpha > below), default=1.0)
+        if above <= below:
+            break
+        low, high = known[below][0], known[above][0]
+        share = (wanted - low) / (high - low) if high > low else 0.5
+        best = below + min(max(share, 0.05), 0.95) * (above - below)
+        known[best] = blend(best)
+    return known[best]
 
 
 # ---- summaries

@@ -76,7 +76,7 @@ def row(
     progress: Callable[[], None] | None = None,
 ) -> list[Pixels]:
     """One photograph at several settings, each picture at most `cell` pixels long."""
-    source = shrunk(pixels, WORKING)
+    source = shrunk(pixels, max(WORKING, cell))
     result = []
     for values in settings:
         result.append(shrunk(painter.paint(source, values, keep_colours=keep_colours), cell))

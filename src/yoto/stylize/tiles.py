@@ -28,8 +28,8 @@ SAMPLE = 256
 """Side of the parts on which statistics are measured, pixels; likewise."""
 SAMPLED = 2**20
 """Pixels of these parts in all, at most."""
-SMALLEST = 16
-"""Shortest side that the network takes."""
+SMALLEST = 32
+"""Shortest side that is painted, pixels: two samples at the innermost of four reductions."""
 
 
 def paint(
@@ -51,14 +51,12 @@ def paint(
         tile, halo: As the module's constants.
         progress: Called with the number of tiles done and their total.
     """
+    shape = pixels.shape
+    pixels = large_enough(pixels)
     height, width = pixels.shape[:2]
-    if min(height, width) < SMALLEST:
-        margins = ((0, max(0, SMALLEST - height)), (0, max(0, SMALLEST - width)), (0, 0))
-        padded = np.pad(pixels, margins, mode="edge")
-        return paint(engine, padded, values, statistics=statistics, whole=whole)[:height, :width]
     if height * width <= whole:
         painted, _ = engine(planes(pixels)[None], values, statistics)
-        return levels(painted[0])
+        return levels(painted[0])[: shape[0], : shape[1]]
     if statistics is None:
         statistics = measured(engine, samples([pixels]), values)
     rows, columns = edges(height, tile), edges(width, tile)
@@ -74,7 +72,13 @@ def paint(
             done += 1
             if progress is not None:
                 progress(done, total)
-    return result
+    return result[: shape[0], : shape[1]]
+
+
+def large_enough(pixels: Pixels) -> Pixels:
+    """A picture whose sides the network takes: its last rows and columns are repeated where it is too small."""
+    missing = [max(0, SMALLEST - length) for length in pixels.shape[:2]]
+    return np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge") if any(missing) else pixels
 
 
 def edges(length: int, tile: int) -> list[int]:
@@ -107,8 +111,8 @@ def measured(engine: Engine, parts: Floats, values: Mapping[str, Value]) -> Floa
 
 def samples(pictures: Sequence[Pixels]) -> Floats:
     """Square parts of pictures, evenly spread over each, float32 [N, 3, h, w]: `SAMPLED` pixels in all."""
+    pictures = [large_enough(pixels) for pixels in pictures]
     side = min(SAMPLE, *(min(pixels.shape[:2]) for pixels in pictures)) // 8 * 8
-    side = max(side, SMALLEST)
     each = max(1, SAMPLED // side**2 // len(pictures))
     parts = []
     for pixels in pictures:

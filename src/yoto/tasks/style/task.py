@@ -12,7 +12,7 @@ from yoto.errors import YotoError
 from yoto.tasks.style import data, losses
 from yoto.tasks.style.features import Features, make_features
 from yoto.tasks.style.network import TransformNetwork
-from yoto.tasks.style.options import LAYERS, PAINTING, PARAMETERS, StyleOptions
+from yoto.tasks.style.options import LAYERS, PAINTING, PARAMETERS, StyleOptions, painting_file
 
 if TYPE_CHECKING:
     import numpy as np
@@ -139,7 +139,8 @@ class StyleTask:
     def measure(self, name: str) -> Measure:
         """The measure by a feature network's name, made once."""
         if name not in self._measures:
-            self._measures[name] = Measure(make_features(name, self.options.weights), self.options)
+            weights = self.options.weights if name == self.options.features else None
+            self._measures[name] = Measure(make_features(name, weights), self.options)
         return self._measures[name]
 
     def network(self) -> nn.Module:
@@ -182,8 +183,9 @@ class StyleTask:
         found = self.measure(self.options.features)(image, batch, shares)
         result = {f"style_{group}": found[group] for group in LAYERS}
         result["change"] = (image - batch).abs().mean(dim=(1, 2, 3))
-        if self.options.judge is not None:
-            judged = self.measure(self.options.judge)(image, batch, shares)
+        judge = self.options.judged_by
+        if judge is not None:
+            judged = self.measure(judge)(image, batch, shares)
             result["judge_content"] = judged["content"]
             result["judge_style"] = torch.stack([judged[group] for group in LAYERS]).mean(dim=0)
         return result
@@ -204,6 +206,9 @@ class StyleTask:
 
     def data(self, split: Split) -> Data:
         """Random crops for training, whole photographs for validation and testing."""
+        if split == "train":  # a picture that is missing is better said now than at the step that draws it
+            for name in self.options.paintings:
+                painting_file(name, self.options.styles)
         return data.load(self.options, split)
 
     def picture(self, net: Any, at: Tensor, *, seed: int) -> np.ndarray:

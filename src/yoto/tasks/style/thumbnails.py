@@ -31,9 +31,11 @@ def thumbnails(options: StyleOptions) -> dict[str, Tensor]:
     result = {}
     for name in options.paintings:
         try:
-            file = painting_file(name, options.styles if options.styles is not None else str(BUNDLED))
+            file = painting_file(name, options.styles)
         except YotoError:
             continue
+        if options.styles is None and file.parent != BUNDLED:
+            continue  # others of YOTO_DATA may not be free to show
         picture = Image.fromarray(open_photograph(file))
         picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
