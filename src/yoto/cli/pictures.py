@@ -85,7 +85,7 @@ def write(path: Path, picture: np.ndarray) -> None:
     """Write uint8 [H, W, 3] in the format of the suffix, whole or not at all."""
     from PIL import Image
 
-    data = encoded(Image.fromarray(picture), path)
+    data = encoded(Image.fromarray(picture), path, quality=85)
     if path == checks.STANDARD:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
@@ -93,7 +93,7 @@ def write(path: Path, picture: np.ndarray) -> None:
         write_atomic(path, data)
 
 
-def encoded(image: Image, to: Path) -> bytes:
+def encoded(image: Image, to: Path, *, quality: int = 95) -> bytes:
     """A picture in the format of a file's suffix, with its profile and EXIF data."""
     from PIL import Image as Images
 
@@ -105,7 +105,7 @@ def encoded(image: Image, to: Path) -> bytes:
         raise YotoError(f"{kind} has no alpha channel, which this picture has. Give -o a .png or .webp file.")
     options: dict[str, Any] = {name: image.info[name] for name in ("icc_profile", "exif") if name in image.info}
     if kind == "JPEG":
-        options["quality"] = 95
+        options["quality"] = quality
     elif kind == "WEBP":
         options["lossless"] = True
     buffer = io.BytesIO()
