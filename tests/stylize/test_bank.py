@@ -70,3 +70,16 @@ def test_thumbnails_come_with_the_model(bank):
 def test_another_kind_of_model_is_refused():
     with pytest.raises(YotoError, match="style model"):
         open_bank("vae/fashion-mnist")
+
+
+def test_the_bundled_bank_has_thumbnails_but_of_the_picture_that_is_not_free(monkeypatch):
+    from yoto.stylize.thumbnails import thumbnail
+    from yoto.tasks.style.options import BANK, StyleOptions
+    from yoto.tasks.style.thumbnails import thumbnails
+
+    bank = open_bank()
+    assert set(bank.names) == set(BANK)
+    assert {name for name in bank.names if thumbnail(bank, name) is None} == {"starry-night"}
+    assert all(style.licence for style in bank.styles)
+    monkeypatch.setenv("YOTO_DATA", "/nowhere")
+    assert len(thumbnails(StyleOptions())) == len(BANK) - 1

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from yoto.errors import YotoError
-from yoto.tasks.style.options import BUNDLED, painting_file
+from yoto.tasks.style.options import BUNDLED, name_of, pictures
 
 if TYPE_CHECKING:
     from yoto.tasks.style.options import StyleOptions
@@ -30,12 +29,11 @@ def thumbnails(options: StyleOptions) -> dict[str, Tensor]:
 
     result = {}
     for name in options.paintings:
-        try:
-            file = painting_file(name, options.styles)
-        except YotoError:
+        # Without a folder of the user's, only what comes with the package may be shown to others.
+        free = pictures(options.styles) if options.styles is not None else BUNDLED.glob("*.jpg")
+        file = next((file for file in free if name_of(file) == name), None)
+        if file is None:
             continue
-        if options.styles is None and file.parent != BUNDLED:
-            continue  # others of YOTO_DATA may not be free to show
         picture = Image.fromarray(open_photograph(file))
         picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
