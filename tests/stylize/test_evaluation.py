@@ -26,7 +26,7 @@ def measured(painter, tmp_path_factory):
 
 def test_every_picture_is_measured(measured):
     assert len(measured.rows) == 2 * 2 * 6 * 5
-    assert len(measured.blends) == 2 * 2 * 3
+    assert len(measured.blends) == 2 * 2 * 3 * 2
     assert {row.style for row in measured.rows} == {"dots", "stripes"}
     assert all(("judge_style" in row.losses) == (row.slider == "strength") for row in measured.rows)
     assert all(np.isfinite(list(row.losses.values())).all() for row in measured.rows)
@@ -71,8 +71,9 @@ def test_rank_correlation_is_averaged_over_photographs():
 
 
 def test_blending_is_compared_at_each_strength():
-    blends = [Blend("a", "p", s, 0.5, 0.2 * s, 0.4 * s) for s in evaluation.STRENGTHS]
-    for strength, (slider, blend) in against_blending(made([[1, 2]], blends)).items():
+    blends = [Blend("a", "p", s, 0.01, 0.5, 0.2 * s, 0.4 * s) for s in evaluation.STRENGTHS]
+    for (smoothness, strength), (slider, blend) in against_blending(made([[1, 2]], blends)).items():
+        assert smoothness == 0.01
         assert slider == pytest.approx(0.2 * strength)
         assert slider / blend == pytest.approx(0.5)
 

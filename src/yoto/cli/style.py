@@ -212,9 +212,10 @@ def expanded(inputs: Sequence[Path], *, frames: bool) -> list[Path]:
             result += sorted(found, key=counted)
         else:
             result.append(path)
+    checks.inputs(result)
     if frames and len(result) < 2:
         raise checks.UsageError(f"--frames needs at least two pictures. Found {len(result)}")
-    return checks.inputs(result)
+    return result
 
 
 def counted(path: Path) -> list[tuple[int, str]]:

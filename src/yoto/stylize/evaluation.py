@@ -62,6 +62,7 @@ class Blend:
     """The slider against alpha-blending at one strength, of one painting and photograph.
 
     Attributes:
+        smoothness: Its weight. At its lowest hardly anything but content and style counts, of which the comparison is.
         content: Content loss of the slider's picture; that of the blend is the same.
         slider, blended: Style losses of both.
     """
@@ -69,6 +70,7 @@ class Blend:
     style: str
     photograph: str
     strength: float
+    smoothness: float
     content: float
     slider: float
     blended: float
@@ -180,6 +182,7 @@ def evaluate(
         content = meter.content(photograph)
         for place, style in enumerate(styles):
             found: list[Row] = []
+            smooth: list[Row] = []
             strongest = photograph
             for slider in SLIDERS:
                 first: Tensor | None = None
@@ -192,7 +195,14 @@ def evaluate(
                     found.append(Row(style, slider, position, file.stem, losses, change, moved))
                     strongest = image if slider == "strength" else strongest
             rows += found
-            blends += blended(meter, photograph, strongest, found, content)
+            middle_weight = float(bank.parameters(style)["smoothness"])  # type: ignore[arg-type]
+            blends += blended(meter, photograph, strongest, found, content, middle_weight)
+            lowest = bank.extent("smoothness")[0]
+            for position in (*STRENGTHS, 1.0):
+                image = meter.model.at(bank.parameters(style, strength=position, smoothness=lowest))(photograph)
+                losses = meter.losses(image, photograph, style, content, judged=False)
+                smooth.append(Row(style, "strength", position, file.stem, losses, 0.0, 0.0))
+            blends += blended(meter, photograph, image, smooth, content, lowest)
             if progress is not None:
                 progress((number * len(styles) + place + 1) * total // (len(files) * len(styles)), total)
     facts = {
@@ -205,7 +215,12 @@ def evaluate(
 
 
 def blended(
-    meter: Meter, photograph: Tensor, strongest: Tensor, rows: Sequence[Row], content: Mapping[str, Tensor]
+    meter: Meter,
+    photograph: Tensor,
+    strongest: Tensor,
+    rows: Sequence[Row],
+    content: Mapping[str, Tensor],
+    smoothness: float,
 ) -> list[Blend]:
     """The slider's pictures beside blends of its strongest with the photograph that have the same content loss."""
     style = rows[0].style
@@ -221,7 +236,8 @@ def blended(
         if row.slider == "strength" and row.position in STRENGTHS:
             wanted = row.losses["content"]
             _, same = at_content(blend, coarse, wanted)
-            result.append(Blend(style, row.photograph, row.position, wanted, row.losses["style"], same))
+            strength, own = row.position, row.losses["style"]
+            result.append(Blend(style, row.photograph, strength, smoothness, wanted, own, same))
     return result
 
 
@@ -285,11 +301,12 @@ def means(evaluation: Evaluation, slider: str, value: Callable[[Row], float]) ->
     return [float(each) for each in table.mean(axis=0)]
 
 
-def against_blending(evaluation: Evaluation) -> dict[float, tuple[float, float]]:
-    """By strength: mean style loss of the slider and of the blend with the same content loss."""
+def against_blending(evaluation: Evaluation) -> dict[tuple[float, float], tuple[float, float]]:
+    """By smoothness and strength: mean style loss of the slider and of the blend with the same content loss."""
     result = {}
-    for strength in STRENGTHS:
-        pairs = [(b.slider, b.blended) for b in evaluation.blends if b.strength == strength]
-        slider, blend = np.mean(pairs, axis=0)
-        result[strength] = (float(slider), float(blend))
+    for smoothness in sorted({b.smoothness for b in evaluation.blends}):
+        for strength in STRENGTHS:
+            chosen = [b for b in evaluation.blends if (b.smoothness, b.strength) == (smoothness, strength)]
+            slider, blend = np.mean([(b.slider, b.blended) for b in chosen], axis=0)
+            result[smoothness, strength] = (float(slider), float(blend))
     return result

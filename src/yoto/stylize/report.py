@@ -38,8 +38,8 @@ def summary(evaluation: Evaluation) -> dict[str, Any]:
             for name in ("judge_content", "judge_style")
         }
     result["blending"] = [
-        {"strength": strength, "slider": slider, "blend": blend, "ratio": slider / blend}
-        for strength, (slider, blend) in against_blending(evaluation).items()
+        {"smoothness": smoothness, "strength": strength, "slider": slider, "blend": blend, "ratio": slider / blend}
+        for (smoothness, strength), (slider, blend) in against_blending(evaluation).items()
     ]
     return result
 
@@ -84,10 +84,16 @@ def text(found: dict[str, Any]) -> str:
     lines += ["", markdown([*titles, "pixels changed"], rows)]
     lines += ["", "Style loss beside that of blending the full-strength picture with the photograph, at equal content:"]
     rows = [
-        [f"{each['strength']:.2f}", f"{each['slider']:.3f}", f"{each['blend']:.3f}", f"{each['ratio']:.3f}"]
+        [
+            f"{each['smoothness']:.3g}",
+            f"{each['strength']:.2f}",
+            f"{each['slider']:.3f}",
+            f"{each['blend']:.3f}",
+            f"{each['ratio']:.3f}",
+        ]
         for each in found["blending"]
     ]
-    lines += ["", markdown(["strength", "slider", "blend", "ratio"], rows)]
+    lines += ["", markdown(["smoothness", "strength", "slider", "blend", "ratio"], rows)]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -108,7 +114,10 @@ def slider_figure(found: dict[str, Any]) -> Figure:
     strength = found["sliders"]["strength"]
     colour, other = theme.series[0], theme.series[1]
     right.plot(strength["content"], strength["own_loss"], color=colour, marker="o", label="strength slider")
-    blends = [(s, each["blend"]) for each in found["blending"] for s in [at(strength, each["strength"])]]
+    middle = max(each["smoothness"] for each in found["blending"])
+    blends = [
+        (at(strength, each["strength"]), each["blend"]) for each in found["blending"] if each["smoothness"] == middle
+    ]
     right.plot(*zip(*blends, strict=True), color=other, marker="s", linestyle="none", label="blend, equal content")
     right.set(xlabel="content loss", ylabel="style loss", yscale="log")
     heading(right, theme, "Style over content")
