@@ -52,3 +52,18 @@ def test_the_bundled_codec_is_the_one_that_was_measured():
 
     info = json.loads((ROOT / "results/compression/points.json").read_text("utf-8"))["info"]
     assert bundle.read_header("compression/photo").info["fingerprint"] == info["fingerprint"]
+
+
+def test_the_readme_quotes_style_transfer():
+    readme = (ROOT / "README.md").read_text("utf-8")
+    found = json.loads((ROOT / "results/style/summary.json").read_text("utf-8"))
+    quoted = [each["ratio"] for each in found["blending"]]
+    correlations = [each["spearman"] for each in found["sliders"].values()]
+    for value in (*quoted, min(correlations), max(correlations)):
+        assert f"{value:.2f}" in readme
+    report = json.loads((ROOT / "results/style/parity/report.json").read_text("utf-8"))
+    for contender in report["contenders"]:
+        assert f"{contender['mean']['ratio']['mean']:.3f}" in readme, contender["label"]
+    rows = json.loads((ROOT / "results/style/speed.json").read_text("utf-8"))["rows"]
+    ours, other = (row["cpu_seconds"] for row in rows[:2])
+    assert f"{ours / other:.2f} times a peer" in readme.replace("\n", " ")
