@@ -10,7 +10,8 @@ import copy
 import logging
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -123,6 +124,20 @@ def traced(entry: Entry, examples: Mapping[str, Tensor], named: Mapping[str, Map
         raise YotoError(f"The network cannot be exported: {' '.join(str(error).split())[:300]}") from error
 
 
+@contextmanager
+def quiet_exporter() -> Iterator[None]:
+    """A block in which torch's ONNX exporter says only what the caller can act on."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)  # it reports every optional library that is not installed
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # deprecations inside the exporter
+            yield
+    finally:
+        logger.setLevel(level)
+
+
 def write_onnx(
     entry: Entry, examples: Mapping[str, Tensor], named: Mapping[str, Mapping[int, str]], path: Path
 ) -> None:
@@ -132,18 +147,9 @@ def write_onnx(
     except ImportError:
         raise YotoError("ONNX export needs onnx and onnxscript. Install them with pip install 'yoto[onnx]'.") from None
     program = traced(entry, examples, named)
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # it reports every optional library that is not installed
     shapes = {"inputs": tuple(dict(axes) for axes in named.values())}
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # deprecations inside the exporter, nothing that the caller can act on
-            onnx = torch.onnx.export(
-                program, input_names=list(examples), dynamic_shapes=shapes, dynamo=True, verbose=False
-            )
-    finally:
-        logger.setLevel(level)
+    with quiet_exporter():
+        onnx = torch.onnx.export(program, input_names=list(examples), dynamic_shapes=shapes, dynamo=True, verbose=False)
     assert onnx is not None
     onnx.save(path, include_initializers=True, external_data=False)
     try:

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yoto.cli import checks
-from yoto.files import write_atomic
+from yoto.cli import batch, checks
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,12 +84,7 @@ def write(path: Path, picture: np.ndarray) -> None:
     """Write uint8 [H, W, 3] in the format of the suffix, whole or not at all."""
     from PIL import Image
 
-    data = encoded(Image.fromarray(picture), path, quality=85)
-    if path == checks.STANDARD:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-    else:
-        write_atomic(path, data)
+    batch.write(path, encoded(Image.fromarray(picture), path, quality=85))
 
 
 def encoded(image: Image, to: Path, *, quality: int = 95) -> bytes:

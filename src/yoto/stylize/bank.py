@@ -80,6 +80,11 @@ class Bank:
         assert isinstance(distribution, LogUniform)
         return distribution.low, distribution.high
 
+    def value(self, name: str, share: float) -> float:
+        """The value at a share of a free parameter's range, 0 and 1 its ends, on a log scale."""
+        low, high = self.extent(name)
+        return float(min(max(low * (high / low) ** share, low), high))
+
     def weight(self, strength: float) -> float:
         """The total style weight at a strength: 0 and 1 are the ends of its range, on a log scale.
 
@@ -88,8 +93,7 @@ class Bank:
         """
         if not 0 <= strength <= 1:
             raise YotoError(f"`strength` should lie in 0 to 1. Found {strength:g}.")
-        low, high = self.extent("style")
-        return float(min(max(low * (high / low) ** strength, low), high))
+        return self.value("style", strength)
 
     def parameters(
         self,
@@ -120,8 +124,7 @@ class Bank:
             values[name] = offset
         for name in LAYERS:
             values.setdefault(name, 1.0)
-        low, high = self.extent("smoothness")
-        values["smoothness"] = (low * high) ** 0.5 if smoothness is None else smoothness
+        values["smoothness"] = self.value("smoothness", 0.5) if smoothness is None else smoothness
         weights = self.blend(style)
         if PAINTING in self.space.parameters:
             assert isinstance(self.space.parameters[PAINTING], Choice)

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from yoto import bundle
-from yoto.data.images import Pixels
 from yoto.data.photographs import open_photograph
 from yoto.errors import YotoError
 from yoto.stylize.bank import Bank
 from yoto.stylize.sheets import SLIDERS, positions, setting
+from yoto.tasks.style.data import middle
 from yoto.tasks.style.losses import total_variation
 from yoto.tasks.style.options import LAYERS, painting_file
 from yoto.tasks.style.task import Measure, StyleTask
@@ -140,13 +140,6 @@ class Meter:
         return {name: measure.content(photograph) for name, measure in measures.items() if measure is not None}
 
 
-def middle(pixels: Pixels, side: int) -> Pixels:
-    """The square in the middle of a picture uint8 [H, W, 3], or as much of it as there is; a copy."""
-    height, width = pixels.shape[:2]
-    top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
-    return pixels[top : top + side, left : left + side].copy()
-
-
 @torch.inference_mode()
 def evaluate(
     bank: Bank,
@@ -163,7 +156,7 @@ def evaluate(
         files: Photographs that it was not trained on.
         side: Pixels along a side of the part in the middle of each that is painted.
         info: Further facts to keep.
-        progress: Called with the number of pictures measured and their total.
+        progress: Called with the number of photographs times paintings measured and their total.
 
     Raises:
         YotoError: If the feature networks or all paintings are missing.
@@ -176,7 +169,6 @@ def evaluate(
         )
     rows: list[Row] = []
     blends: list[Blend] = []
-    total = len(files) * len(styles) * (len(SLIDERS) * VALUES + len(ALPHAS))
     for number, file in enumerate(files):
         photograph = torch.from_numpy(middle(open_photograph(file), side)).movedim(-1, 0)[None].float() / 255
         content = meter.content(photograph)
@@ -204,7 +196,7 @@ def evaluate(
                 smooth.append(Row(style, "strength", position, file.stem, losses, 0.0, 0.0))
             blends += blended(meter, photograph, image, smooth, content, lowest)
             if progress is not None:
-                progress((number * len(styles) + place + 1) * total // (len(files) * len(styles)), total)
+                progress(number * len(styles) + place + 1, len(files) * len(styles))
     facts = {
         "side": side,
         "photographs": [file.stem for file in files],

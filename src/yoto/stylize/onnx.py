@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from torch import Tensor, nn
 from yoto import bundle
 from yoto.conditional import Conditional
 from yoto.errors import YotoError
+from yoto.export import quiet_exporter
 from yoto.files import write_atomic
 from yoto.film import FiLMSite
 from yoto.stylize.bank import open_bank
@@ -81,23 +80,16 @@ def write(model: str | os.PathLike[str], path: str | os.PathLike[str] | None = N
         torch.zeros(()),
     )
     dims = {0: torch.export.Dim("batch"), 2: torch.export.Dim("height", min=16), 3: torch.export.Dim("width", min=16)}
-    logger = logging.getLogger("torch.onnx")
-    level = logger.level
-    logger.setLevel(logging.ERROR)  # it reports every optional library that is not installed
-    try:
-        with warnings.catch_warnings(), torch.no_grad():
-            warnings.simplefilter("ignore")  # deprecations inside the exporter
-            program = torch.onnx.export(
-                Network(loaded).eval(),
-                examples,
-                input_names=["image", "lambda", "statistics", "given"],
-                output_names=["painted", "used"],
-                dynamic_shapes=(dims, None, None, None),
-                dynamo=True,
-                verbose=False,
-            )
-    finally:
-        logger.setLevel(level)
+    with quiet_exporter(), torch.no_grad():
+        program = torch.onnx.export(
+            Network(loaded).eval(),
+            examples,
+            input_names=["image", "lambda", "statistics", "given"],
+            output_names=["painted", "used"],
+            dynamic_shapes=(dims, None, None, None),
+            dynamo=True,
+            verbose=False,
+        )
     assert program is not None
     graph = program.model_proto
     strip(graph)

@@ -71,7 +71,7 @@ class Painter:
 
     def statistics(self, frames: Sequence[Pixels], values: Mapping[str, Value]) -> Floats:
         """Statistics of several pictures taken together, with which each can then be painted alike."""
-        return tiles.statistics(self.engine, frames, values)
+        return tiles.measured(self.engine, frames, values)
 
 
 def pixels_of(picture: Picture | Image | Pixels) -> Pixels:

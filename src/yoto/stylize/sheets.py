@@ -32,8 +32,7 @@ def positions(bank: Bank, slider: str, count: int) -> list[float]:
     shares = [i / max(1, count - 1) for i in range(count)]
     if slider == "strength":
         return shares
-    low, high = bank.extent(slider)
-    return [float(min(max(low * (high / low) ** share, low), high)) for share in shares]
+    return [bank.value(slider, share) for share in shares]
 
 
 def setting(

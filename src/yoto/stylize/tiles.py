@@ -58,7 +58,7 @@ def paint(
         painted, _ = engine(planes(pixels)[None], values, statistics)
         return levels(painted[0])[: shape[0], : shape[1]]
     if statistics is None:
-        statistics = measured(engine, samples([pixels]), values)
+        statistics = measured(engine, [pixels], values)
     rows, columns = edges(height, tile), edges(width, tile)
     result = np.empty_like(pixels)
     total, done = (len(rows) - 1) * (len(columns) - 1), 0
@@ -98,14 +98,9 @@ def levels(image: Floats) -> Pixels:
     return np.ascontiguousarray(scaled.transpose(1, 2, 0))
 
 
-def statistics(engine: Engine, pictures: Sequence[Pixels], values: Mapping[str, Value]) -> Floats:
+def measured(engine: Engine, pictures: Sequence[Pixels], values: Mapping[str, Value]) -> Floats:
     """Mean and variance at every norm over several pictures taken together."""
-    return measured(engine, samples(pictures), values)
-
-
-def measured(engine: Engine, parts: Floats, values: Mapping[str, Value]) -> Floats:
-    """The statistics of parts of pictures [N, 3, h, w]."""
-    _, used = engine(parts, values)
+    _, used = engine(samples(pictures), values)
     return used
 
 

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from yoto.data import Data
+from yoto.data.images import Pixels
 from yoto.data.photographs import BUNDLED, open_photograph, photographs_of, pictures_in, read_crops_of, read_whole
 from yoto.tasks.style.options import painting_file
 
@@ -44,11 +45,14 @@ def painting(options: StyleOptions, name: str) -> Tensor:
     return torch.from_numpy(np.array(small)).movedim(-1, 0)[None].float() / 255
 
 
+def middle(pixels: Pixels, side: int) -> Pixels:
+    """The square in the middle of a picture uint8 [H, W, 3], or as much of it as there is; a copy."""
+    height, width = pixels.shape[:2]
+    top, left = max(0, (height - side) // 2), max(0, (width - side) // 2)
+    return pixels[top : top + side, left : left + side].copy()
+
+
 def references() -> Tensor:
     """Middles of the package's photographs, unstyled: [12, 3, 256, 256] in [0, 1]."""
-    parts = []
-    for file in pictures_in(BUNDLED):
-        array = open_photograph(file)
-        top, left = (array.shape[0] - REFERENCE) // 2, (array.shape[1] - REFERENCE) // 2
-        parts.append(array[top : top + REFERENCE, left : left + REFERENCE])
+    parts = [middle(open_photograph(file), REFERENCE) for file in pictures_in(BUNDLED)]
     return torch.from_numpy(np.stack(parts)).movedim(-1, 1).float() / 255
