@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "yoto"
 LAYERS = [
     ["__main__"],
     ["cli", "pillow"],
+    ["app"],
     ["codec", "stylize"],
     ["tasks.vae", "tasks.compression", "tasks.style", "comparison"],
     ["training"],
@@ -41,6 +42,7 @@ PARTS = {
 # Imported without any of HEAVY.
 LIGHT = ["yoto", "yoto.errors", "yoto.files", "yoto.space", "yoto.recipe", "yoto.task", "yoto.bundle", "yoto.cli"]
 LIGHT += ["yoto.tasks.vae.options", "yoto.tasks.compression.options", "yoto.evaluation.curve"]
+LIGHT += ["yoto.app", "yoto.app.describe"]
 LIGHT += ["yoto.codec", "yoto.codec.container", "yoto.tasks.style.options", "yoto.stylize", "yoto.stylize.bank"]
 TORCH_FAMILY = {"torch", "lightning_fabric", "pytorch_lightning", "torchmetrics"}
 OPTIONAL = {
@@ -55,6 +57,9 @@ OPTIONAL = {
     "onnxruntime",
     "onnxscript",
     "constriction",
+    "fastapi",
+    "starlette",
+    "uvicorn",
 }
 HEAVY = TORCH_FAMILY | OPTIONAL | {"numpy", "PIL", "rich"}
 

@@ -10,7 +10,7 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from yoto import __version__
-from yoto.cli import codec, compare, models, style, sweep, training, vae
+from yoto.cli import codec, compare, demo, models, style, sweep, training, vae
 from yoto.cli.checks import UsageError
 from yoto.cli.output import settle
 from yoto.errors import YotoError
@@ -28,7 +28,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for group in (training, sweep, compare, models, codec, style, vae):
+for group in (training, sweep, compare, models, codec, style, vae, demo):
     group.register(app)
 
 

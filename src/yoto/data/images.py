@@ -74,8 +74,18 @@ class OwnLimit:
 own_limit = OwnLimit()
 
 
-def read(file: str | os.PathLike[str] | bytes, *, keep_exif: bool = False) -> Picture:
+def read(
+    file: str | os.PathLike[str] | bytes,
+    *,
+    keep_exif: bool = False,
+    formats: tuple[str, ...] | None = None,
+    most: int | None = None,
+) -> Picture:
     """A picture from a file or its bytes.
+
+    Args:
+        formats: Pillow's names of the formats that are tried; all by default.
+        most: Pixels that it may have in all, known from its header before anything is decoded.
 
     Raises:
         YotoError: If it is missing, damaged, animated, or larger than 16384 pixels along a side.
@@ -84,12 +94,18 @@ def read(file: str | os.PathLike[str] | bytes, *, keep_exif: bool = False) -> Pi
 
     name = "The input" if isinstance(file, bytes) else repr(os.fspath(file))
     try:
-        with own_limit(), Image.open(io.BytesIO(file) if isinstance(file, bytes) else Path(file)) as image:
+        source = io.BytesIO(file) if isinstance(file, bytes) else Path(file)
+        with own_limit(), Image.open(source, formats=formats) as image:
+            if most is not None and image.width * image.height > most:
+                raise YotoError(
+                    f"{name} should have at most {most / 1e6:.0f} million pixels. Found {image.width}x{image.height}."
+                )
             return of_image(image, keep_exif=keep_exif, name=name)
     except (YotoError, MemoryError):
         raise
     except UnidentifiedImageError:
-        raise YotoError(f"{name} should be a picture. Found a format that Pillow does not know.") from None
+        known = "that Pillow does not know" if formats is None else f"other than {', '.join(formats)}"
+        raise YotoError(f"{name} should be a picture. Found a format {known}.") from None
     except FileNotFoundError:
         raise YotoError(f"{name} should be a picture. Found no such file.") from None
     except Image.DecompressionBombError:

@@ -1,0 +1,154 @@
+"""The page of the codec: one picture at any quality, beside JPEG and WebP files of the same size."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from yoto import bundle
+from yoto.app import describe, uploads
+from yoto.data.images import Picture, Pixels
+from yoto.errors import YotoError
+
+if TYPE_CHECKING:
+    from yoto.codec.model import CodecModel
+
+DEFAULT = "compression/photo"
+CLASSICS: dict[str, dict[str, Any]] = {"JPEG": {"optimize": True}, "WebP": {"method": 4}}
+"""Pillow's options of the formats that a file is set beside."""
+PREVIEW = 384
+"""Longest side in pixels of a picture while its slider is dragged."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: facts for the page, the picture as PNG, and a file to take home, or b""."""
+
+    facts: dict[str, Any]
+    picture: bytes
+    file: bytes = b""
+
+
+class Compression:
+    """The codec behind the page; its methods run in threads.
+
+    Args:
+        model: Name or file of a codec.
+    """
+
+    def __init__(self, model: str = DEFAULT) -> None:
+        self.name = model
+        self.header = bundle.read_header(model)
+        self.lock = threading.Lock()
+        self.codec: CodecModel | None = None
+
+    def info(self) -> dict[str, Any]:
+        """What the page is told."""
+        low, high = (describe.parameters(self.header.space)[0][key] for key in ("low", "high"))
+        return describe.model(self.header, self.name) | {
+            "replaces": 256,  # quality levels of the format
+            "range": {"low": low, "high": high},
+            "quality": 50,
+            "preview": PREVIEW,
+        }
+
+    def ready(self) -> CodecModel:
+        """The codec, loaded once."""
+        from yoto import codec
+
+        with self.lock:
+            if self.codec is None:
+                self.codec = codec.load(self.name)
+            return self.codec
+
+    def encode(self, picture: Picture, target: dict[str, float], *, preview: bool) -> Outcome:
+        """A picture through the codec and back.
+
+        Args:
+            target: One of "quality", "bpp", "psnr", "size".
+            preview: At reduced size, whose figures are those of the small picture.
+        """
+        from yoto import codec
+        from yoto.codec.api import psnr_of
+
+        if len(target) != 1:
+            raise YotoError("One of quality, bits per pixel, PSNR and size should be given.")
+        options: dict[str, Any] = dict(target)
+        if "size" in options:
+            options["size"] = int(options["size"])
+        if preview:
+            picture = replace(picture, pixels=uploads.shrunk(picture.pixels, PREVIEW), alpha=None, icc=b"", exif=b"")
+        coded = codec.encode(picture, model=self.ready(), **options)
+        pixels = np.asarray(codec.decompress(coded.data, model=self.ready()).convert("RGB"))
+        facts = {
+            "quality": coded.quality, "bytes": len(coded.data), "bpp": coded.bpp, "trials": coded.trials,
+            "psnr": psnr_of(pixels, picture.pixels), "width": pixels.shape[1], "height": pixels.shape[0],
+            "weight": self.ready().weights[coded.level], "preview": preview,
+        }  # fmt: skip
+        return Outcome(facts, uploads.png(pixels), b"" if preview else coded.data)
+
+    def decode(self, data: bytes) -> Outcome:
+        """The picture in a `.yoto` file.
+
+        Raises:
+            YotoError: If it is damaged, another model's, or too large.
+        """
+        from yoto import codec
+
+        header = codec.inspect(data)
+        if header.width * header.height > uploads.PIXELS:
+            raise YotoError(
+                f"The picture should have at most {uploads.PIXELS / 1e6:.0f} million pixels. "
+                f"Found {header.width}x{header.height}."
+            )
+        pixels = np.asarray(codec.decompress(data).convert("RGB"))
+        count = header.width * header.height
+        facts = {
+            "quality": header.level / 2.55, "bytes": len(data), "bpp": 8 * len(data) / count,
+            "width": header.width, "height": header.height,
+        }  # fmt: skip
+        return Outcome(facts, uploads.png(pixels), data)
+
+
+def classic(pixels: Pixels, kind: str, size: int) -> Outcome:
+    """The best file of a format of Pillow that has at most `size` bytes, or the smallest where none has.
+
+    Args:
+        kind: "JPEG" or "WebP".
+    """
+    from PIL import Image
+
+    from yoto.codec.api import psnr_of
+
+    image = Image.fromarray(pixels)
+    made: dict[int, bytes] = {}
+
+    def at(quality: int) -> bytes:
+        if quality not in made:
+            buffer = io.BytesIO()
+            image.save(buffer, kind, quality=quality, **CLASSICS[kind])
+            made[quality] = buffer.getvalue()
+        return made[quality]
+
+    quality = last_below(lambda q: len(at(q)), size, 1, 95)
+    data = at(quality)
+    with Image.open(io.BytesIO(data)) as opened:
+        decoded = np.asarray(opened.convert("RGB"))
+    facts = {
+        "kind": kind, "quality": quality, "bytes": len(data), "bpp": 8 * len(data) / (image.width * image.height),
+        "psnr": psnr_of(decoded, pixels), "fits": len(data) <= size,
+    }  # fmt: skip
+    return Outcome(facts, uploads.png(decoded), data)
+
+
+def last_below(value: Callable[[int], int], most: int, low: int, high: int) -> int:
+    """The highest number of a range at which a rising value is at most `most`; `low` where none is."""
+    while low < high:
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if value(middle) <= most else (low, middle - 1)
+    return low

@@ -1,0 +1,51 @@
+"""The models that the pages show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from yoto.app.compression import Compression
+from yoto.app.own import Own
+from yoto.app.style import Style
+from yoto.app.vae import Autoencoders
+
+if TYPE_CHECKING:
+    from yoto.task import Task
+
+TITLES = {"compression": "Compression", "style": "Style", "vae": "β-VAE", "model": "Your model"}
+"""The pages by name, in their order."""
+
+
+@dataclass(frozen=True)
+class Models:
+    """What is behind each page, or None where there is no such page."""
+
+    compression: Compression | None = None
+    style: Style | None = None
+    vae: Autoencoders | None = None
+    model: Own | None = None
+
+    @property
+    def pages(self) -> tuple[str, ...]:
+        """Names of the pages there are; that of a model of the user's comes first."""
+        present = [name for name in TITLES if getattr(self, name) is not None]
+        return tuple(sorted(present, key=lambda name: name != "model"))
+
+    def warm(self) -> None:
+        """Load everything that the first clicks need."""
+        for part in (self.model, self.compression, self.style):
+            if part is not None:
+                part.ready()
+        if self.vae is not None:
+            for name in self.vae.headers:
+                self.vae.ready(name)
+
+    def infos(self) -> dict[str, dict[str, Any]]:
+        """What each page is told, by page."""
+        return {name: getattr(self, name).info() for name in self.pages}
+
+
+def bundled(model: str | None = None, task: Task | None = None) -> Models:
+    """The models of the package, and one of the user's."""
+    return Models(Compression(), Style(), Autoencoders(), Own(model, task) if model is not None else None)

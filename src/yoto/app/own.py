@@ -1,0 +1,73 @@
+"""The page of any model: a slider per free loss parameter, its curve, and its task's picture of what it does."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from yoto import bundle
+from yoto.app import describe, uploads
+from yoto.app.compression import Outcome
+from yoto.errors import YotoError
+from yoto.space import Value
+
+if TYPE_CHECKING:
+    from yoto.bundle import Bundle
+    from yoto.task import Task
+
+
+class Own:
+    """A model behind its page; its methods run in threads.
+
+    Args:
+        model: Name, file or run folder.
+        task: The task's object, where the model's file names one that only its user can give.
+
+    Raises:
+        YotoError: If it was trained for one setting alone, or its task is not known.
+    """
+
+    def __init__(self, model: str, task: Task | None = None) -> None:
+        self.header = bundle.read_header(model)
+        self.name = describe.known_as(model, self.header.path)
+        if self.header.conditioning is None or not self.header.space.free:
+            raise YotoError(
+                f"A page of sliders needs a model trained for a range of losses. Found {str(self.header.path)!r}, "
+                "trained for one setting."
+            )
+        self.given = task
+        self.lock = threading.Lock()
+        self.loaded: Bundle | None = None
+
+    def info(self) -> dict[str, Any]:
+        """What the page is told."""
+        symbols = ((self.header.curve or {}).get("info") or {}).get("symbols") or {}
+        return describe.model(self.header, self.name) | {
+            "parameters": describe.parameters(self.header.space, symbols),
+            "drawn": bool(self.header.task or self.given),
+        }
+
+    def ready(self) -> Bundle:
+        """The model, loaded once."""
+        with self.lock:
+            if self.loaded is None:
+                self.loaded = bundle.load(self.header.path, task=self.given)
+            return self.loaded
+
+    def picture(self, values: Mapping[str, Value], seed: int = 0) -> Outcome:
+        """The task's picture of the network at a setting; empty where it draws none.
+
+        Raises:
+            YotoError: If a value leaves its range, or the task's data are missing.
+        """
+        loaded = self.ready()
+        model, at = loaded.conditional, loaded.space.point(dict(values))
+        facts: dict[str, Any] = {"weights": loaded.space.describe(at.tolist())}
+        if loaded.task is None:
+            return Outcome(facts, b"")
+        import torch
+
+        with torch.inference_mode():
+            pixels = loaded.task.picture(model.at(at), at, seed=seed)
+        return Outcome(facts, b"" if pixels is None else uploads.png(pixels))

@@ -1,0 +1,69 @@
+"""The pages as HTML, the sample pictures, and a copy of all that needs no server."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from yoto.app import uploads
+from yoto.app.errors import GoneError
+from yoto.app.models import TITLES
+
+STATIC = Path(__file__).parent / "static"
+THUMBNAIL = 160
+"""Longest side of a sample's thumbnail, pixels."""
+
+
+def page(name: str, pages: tuple[str, ...], *, mode: str = "server") -> str:
+    """A page as HTML.
+
+    Args:
+        name: Which.
+        pages: All there are, for the navigation.
+        mode: "server", or "static" where the page has none and runs its network itself.
+    """
+    frame = (STATIC / "frame.html").read_text(encoding="utf-8")
+    links = "".join(
+        f'<a href="{other}.html"{" aria-current=page" if other == name else ""}>{escape(TITLES[other])}</a>'
+        for other in pages
+    )
+    body = (STATIC / f"{name}.html").read_text(encoding="utf-8")
+    values = {"title": escape(TITLES[name]), "page": name, "mode": mode, "links": links, "main": body}
+    for key, value in values.items():
+        frame = frame.replace(f"<!--{key}-->", value).replace(f"{{{{{key}}}}}", value)
+    return frame
+
+
+def samples() -> list[dict[str, Any]]:
+    """The sample pictures: id, name, size, licence and source."""
+    with (uploads.PHOTOGRAPHS / "SOURCES.tsv").open(encoding="utf-8", newline="") as file:
+        sources = {row["name"]: row for row in csv.DictReader(file, delimiter="\t")}
+    return [
+        {
+            "id": uploads.SAMPLE + name,
+            "name": name.replace("-", " "),
+            "licence": sources[name]["licence"],
+            "source": sources[name]["source"],
+        }
+        for name in uploads.samples()
+    ]
+
+
+@cache
+def sample_thumbnail(name: str) -> bytes:
+    """The thumbnail of a sample picture as JPEG.
+
+    Raises:
+        GoneError: If there is none of this name.
+    """
+    if name not in uploads.samples():
+        raise GoneError("There is no such sample picture.")
+    return uploads.encoded(uploads.shrunk(uploads.sample(name).pixels, THUMBNAIL), "JPEG", quality=80)
+
+
+def write(folder: Path) -> list[str]:
+    """Placeholder"""
+    raise NotImplementedError

@@ -1,0 +1,93 @@
+"""`yoto demo`: the page with the sliders."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from yoto.cli import checks, tasks
+from yoto.cli.options import Force, TaskName, model_names
+from yoto.cli.output import note
+from yoto.errors import YotoError
+
+if TYPE_CHECKING:
+    from yoto.task import Task
+
+NEEDED = ("fastapi", "uvicorn")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("demo")(demo)
+
+
+def demo(
+    model: Annotated[
+        str | None,
+        typer.Argument(metavar="MODEL", help="A model of yours: it gets a page too.", autocompletion=model_names),
+    ] = None,
+    host: Annotated[
+        str, typer.Option("--host", metavar="ADDRESS", help="Address to listen on; 0.0.0.0 lets other machines in.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option("--port", metavar="N", min=0, max=65535, help="[default: the first free one from 8000 on]"),
+    ] = None,
+    no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Start, load every page once, stop.")] = False,
+    static: Annotated[
+        Path | None,
+        typer.Option("--static", metavar="DIR", help="Write a copy for any web host, which computes in the browser."),
+    ] = None,
+    task: TaskName = None,
+    force: Force = False,
+) -> None:
+    """Open the page with the sliders.
+
+    Compression, style transfer and the VAE with the bundled models, computed on this machine; with MODEL one more
+    page for a model of yours, with a slider for each of its loss parameters.
+
+    \b
+    yoto demo
+    yoto demo runs/mine
+    yoto demo --static site
+    """
+    if static is not None:
+        if check or model is not None:
+            raise checks.UsageError("--static writes the bundled models' pages: it takes neither MODEL nor --check")
+        checks.output_folder(static, force=force)
+
+        from yoto.app import site
+
+        for name in site.write(static):
+            note(name)
+        return
+    tasks.check(task)
+    if task is not None and model is None:
+        raise checks.UsageError("--task is for MODEL. Found none")
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise YotoError(f"The page needs {' and '.join(missing)}. Found none. Install it with pip install 'yoto[app]'.")
+
+    from yoto.app import models, serve
+
+    behind = models.bundled(model, own_task(task, model))
+    if check:
+        for url in serve.check(behind, host, port):
+            note(url)
+    else:
+        serve.run(
+            behind, host, port, browser=not no_browser, say=lambda url: note(f"yoto demo: {url} (Ctrl-C ends it)")
+        )
+
+
+def own_task(name: str | None, model: str | None) -> Task | None:
+    """The task that the user named for a model, with the options in the model's recipe."""
+    if name is None or model is None:
+        return None
+    from yoto import bundle
+
+    return tasks.make(name, (bundle.read_header(model).recipe or {}).get("options"))
