@@ -17,7 +17,7 @@ endif
 # Plugins of a Python whose packages the environment shares have no business in this suite.
 PYTEST := OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -p xdist -p hypothesispytest -n $(JOBS)
 
-.PHONY: help setup test test-slow lint format types demo bench clean
+.PHONY: help setup test test-slow lint format types demo tour web bench clean
 
 help:
 	@echo "make setup      environment in $(VENV) with $(BIN)/yoto (PYTHON=$(PYTHON))"
@@ -25,7 +25,9 @@ help:
 	@echo "make test-slow  the slow ones"
 	@echo "make lint       ruff: rules and formatting; make format applies what it can"
 	@echo "make types      mypy --strict"
-	@echo "make demo       train and compare on the embedded digits, then show the report"
+	@echo "make demo       the page with the sliders, with the bundled models"
+	@echo "make tour       train and compare on the embedded digits, then show the report"
+	@echo "make web        fetch with npm what yoto demo --static runs networks with in the browser"
 	@echo "make bench      the benchmarks"
 	@echo "make clean      remove caches and build/"
 
@@ -68,12 +70,28 @@ format: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
+# MODEL=runs/mine gives a model of yours a page too.
 demo: $(STAMP)
-	$(BIN)/yoto compare vae/digits -o build/demo --jobs $(JOBS)
-	@echo "Report: $(CURDIR)/build/demo/report.html"
+	@$(BIN)/yoto demo $(MODEL)
+
+tour: $(STAMP)
+	$(BIN)/yoto compare vae/digits -o build/tour --jobs $(JOBS)
+	@echo "Report: $(CURDIR)/build/tour/report.html"
 	@if [ -n "$$DISPLAY$$WAYLAND_DISPLAY" ] || [ "$$(uname)" = Darwin ]; then \
-	  $(BIN)/python -m webbrowser "file://$(CURDIR)/build/demo/report.html" >/dev/null; \
+	  $(BIN)/python -m webbrowser "file://$(CURDIR)/build/tour/report.html" >/dev/null; \
 	fi
+
+# An exact version; npm checks what it downloads against the digests of the registry.
+ONNXRUNTIME_WEB := 1.30.0
+VENDOR := src/yoto/app/static/vendor
+web:
+	@command -v npm >/dev/null || { echo "make web needs npm, which comes with Node.js. Found none."; exit 1; }
+	npm install --prefix build/web --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel error \
+	  --save-exact onnxruntime-web@$(ONNXRUNTIME_WEB)
+	@mkdir -p $(VENDOR)
+	cd build/web/node_modules/onnxruntime-web/dist && \
+	  cp ort.wasm.min.mjs ort-wasm-simd-threaded.mjs ort-wasm-simd-threaded.wasm $(CURDIR)/$(VENDOR)/
+	cp scripts/onnxruntime-web.LICENSE.txt $(VENDOR)/
 
 bench: $(STAMP)
 	@for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script" || exit 1; done

@@ -39,23 +39,30 @@ def parameters(space: LossSpace, symbols: dict[str, str] | None = None) -> list[
 
 
 def replaced(space: LossSpace) -> int:
-    """Separately trained networks for every position of the sliders: 101 each, and one per option of a choice."""
+    """Separately trained networks for every position of the sliders: 101 each, and one per option of a choice.
+
+    Of weights with the sum 1 the last one follows from the others.
+    """
     count = 1
     for name in space.free:
         distribution = space.parameters[name]
         if isinstance(distribution, Choice):
             count *= len(distribution.options)
+        elif isinstance(distribution, Simplex):
+            count *= POSITIONS ** (len(distribution.terms) - 1)
         else:
-            count *= POSITIONS ** max(1, distribution.uniforms)
+            count *= POSITIONS
     return count
 
 
 def curve(header: Header) -> dict[str, Any] | None:
-    """The trade-off curve of a model as the page draws it, or None where its file has none.
+    """The trade-off curve of a model as the page draws it, or None where there is none.
+
+    It is the one in the model's file, or the one that `yoto sweep` wrote to RUN/sweep.
 
     `series` holds terms and metrics by name, one number per point; `points` the free parameters there.
     """
-    found = header.curve
+    found = header.curve or swept(header.path.parent)
     if found is None:
         return None
     info = found.get("info") or {}
@@ -68,6 +75,19 @@ def curve(header: Header) -> dict[str, Any] | None:
         "images": info.get("n"),
         "split": info.get("split"),
     }
+
+
+def swept(run: Path) -> dict[str, Any] | None:
+    """The curve that a sweep left in a run's folder, as a mapping, or None."""
+    from yoto.evaluation.curve import TradeoffCurve
+
+    file = run / "sweep" / "curve.json"
+    if not file.is_file():
+        return None
+    try:
+        return TradeoffCurve.from_json(file).to_dict()
+    except (YotoError, OSError):
+        return None  # half written, or of another version: the page goes without
 
 
 def model(header: Header, name: str) -> dict[str, Any]:
@@ -84,6 +104,9 @@ def model(header: Header, name: str) -> dict[str, Any]:
     }
 
 
-def known_as(name_or_path: str, path: Path) -> str:
-    """The name by which a user would give the model on a command line; the file's own name for one given by path."""
-    return name_or_path if not Path(name_or_path).exists() else path.name
+def known_as(name_or_path: str) -> str:
+    """The name by which a page calls a model: as the user gave it, of an absolute path the last part that says it."""
+    path = Path(name_or_path)
+    if not path.is_absolute():
+        return path.as_posix()
+    return path.parent.name if path.name == "model.safetensors" else path.name

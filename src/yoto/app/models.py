@@ -34,7 +34,8 @@ class Models:
 
     def warm(self) -> None:
         """Load everything that the first clicks need."""
-        for part in (self.model, self.compression, self.style):
+        model = self.model if self.model is not None and self.model.drawn else None
+        for part in (model, self.compression, self.style):
             if part is not None:
                 part.ready()
         if self.vae is not None:

@@ -30,7 +30,7 @@ class Own:
 
     def __init__(self, model: str, task: Task | None = None) -> None:
         self.header = bundle.read_header(model)
-        self.name = describe.known_as(model, self.header.path)
+        self.name = describe.known_as(model)
         if self.header.conditioning is None or not self.header.space.free:
             raise YotoError(
                 f"A page of sliders needs a model trained for a range of losses. Found {str(self.header.path)!r}, "
@@ -40,12 +40,17 @@ class Own:
         self.lock = threading.Lock()
         self.loaded: Bundle | None = None
 
+    @property
+    def drawn(self) -> bool:
+        """Whether there is a task that could draw what the network does."""
+        return bool(self.header.task or self.given)
+
     def info(self) -> dict[str, Any]:
         """What the page is told."""
         symbols = ((self.header.curve or {}).get("info") or {}).get("symbols") or {}
         return describe.model(self.header, self.name) | {
             "parameters": describe.parameters(self.header.space, symbols),
-            "drawn": bool(self.header.task or self.given),
+            "drawn": self.drawn,
         }
 
     def ready(self) -> Bundle:
@@ -61,13 +66,15 @@ class Own:
         Raises:
             YotoError: If a value leaves its range, or the task's data are missing.
         """
-        loaded = self.ready()
-        model, at = loaded.conditional, loaded.space.point(dict(values))
-        facts: dict[str, Any] = {"weights": loaded.space.describe(at.tolist())}
-        if loaded.task is None:
+        space = self.header.space
+        at = space.point(dict(values))
+        facts: dict[str, Any] = {"weights": space.describe(at.tolist())}
+        if not self.drawn:
             return Outcome(facts, b"")
         import torch
 
+        loaded = self.ready()
+        assert loaded.task is not None
         with torch.inference_mode():
-            pixels = loaded.task.picture(model.at(at), at, seed=seed)
+            pixels = loaded.task.picture(loaded.conditional.at(at), at, seed=seed)
         return Outcome(facts, b"" if pixels is None else uploads.png(pixels))

@@ -58,9 +58,8 @@ def bound(host: str, port: int | None) -> socket.socket:
 def address(listening: socket.socket, host: str) -> str:
     """The address for a browser on this machine."""
     port = listening.getsockname()[1]
-    shown = (
-        "127.0.0.1" if host in ("0.0.0.0", "") else "[::1]" if host == "::" else f"[{host}]" if ":" in host else host
-    )
+    near = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - as the user gave it
+    shown = f"[{near}]" if ":" in near else near
     return f"http://{shown}:{port}/"
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request
+from fastapi import HTTPException as Refused
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -44,10 +45,7 @@ BODIES = {"/api/pictures": 2 * uploads.BYTES, "/api/compression/decode": 2 * FIL
 """Bytes of requests' bodies at most, where they are more than JSON_BYTES; the routes refuse earlier and say more."""
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob: data:; object-src 'none'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": f"{site.POLICY}; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
@@ -136,7 +134,7 @@ class Measured:
             message = await receive()
             found += len(message.get("body", b""))
             if found > most:
-                raise HTTPException(413, f"A request here should have at most {most // 1024} kB.")
+                raise Refused(413, f"A request here should have at most {most // 1024} kB.")
             return message
 
         await self.app(scope, measured, send)
@@ -207,9 +205,9 @@ def create(models: Models, *, hosts: Sequence[str] = LOCAL, desk: Desk | None = 
     if models.model is not None:
         add_model(app, server, models.model)
     add_static(app)
-    add_guards(app)
     app.add_middleware(Measured)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)
+    add_guards(app)  # outermost: its headers are on refusals too
     return app
 
 
@@ -283,7 +281,7 @@ def add_errors(app: FastAPI) -> None:
     async def failed(_: Request, error: Exception) -> Response:
         log.error("internal error", exc_info=error)
         response = said("Something went wrong here; the server's log says what.", 500)
-        response.headers.update(HEADERS)
+        response.headers.update({**HEADERS, "Cache-Control": "no-store"})
         return response
 
 

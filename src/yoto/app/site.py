@@ -1,4 +1,4 @@
-"""The pages as HTML, the sample pictures, and a copy of all that needs no server."""
+"""The pages as HTML, and the sample pictures."""
 
 from __future__ import annotations
 
@@ -13,8 +13,15 @@ from yoto.app.errors import GoneError
 from yoto.app.models import TITLES
 
 STATIC = Path(__file__).parent / "static"
+FIRST = "roman-colosseum"
+"""The sample that pages begin with."""
 THUMBNAIL = 160
 """Longest side of a sample's thumbnail, pixels."""
+POLICY = (
+    "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' blob: data:; object-src 'none'; "
+    "base-uri 'none'; form-action 'none'"
+)
+"""What a page may load. In a page without a server this stands in the page itself."""
 
 
 def page(name: str, pages: tuple[str, ...], *, mode: str = "server") -> str:
@@ -31,7 +38,10 @@ def page(name: str, pages: tuple[str, ...], *, mode: str = "server") -> str:
         for other in pages
     )
     body = (STATIC / f"{name}.html").read_text(encoding="utf-8")
-    values = {"title": escape(TITLES[name]), "page": name, "mode": mode, "links": links, "main": body}
+    policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n' if mode == "static" else ""
+    values = {
+        "title": escape(TITLES[name]), "page": name, "mode": mode, "links": links, "main": body, "policy": policy,
+    }  # fmt: skip
     for key, value in values.items():
         frame = frame.replace(f"<!--{key}-->", value).replace(f"{{{{{key}}}}}", value)
     return frame
@@ -48,7 +58,7 @@ def samples() -> list[dict[str, Any]]:
             "licence": sources[name]["licence"],
             "source": sources[name]["source"],
         }
-        for name in uploads.samples()
+        for name in sorted(uploads.samples(), key=lambda name: name != FIRST)
     ]
 
 
@@ -62,8 +72,3 @@ def sample_thumbnail(name: str) -> bytes:
     if name not in uploads.samples():
         raise GoneError("There is no such sample picture.")
     return uploads.encoded(uploads.shrunk(uploads.sample(name).pixels, THUMBNAIL), "JPEG", quality=80)
-
-
-def write(folder: Path) -> list[str]:
-    """Placeholder"""
-    raise NotImplementedError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shlex
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -60,10 +62,11 @@ def demo(
             raise checks.UsageError("--static writes the bundled models' pages: it takes neither MODEL nor --check")
         checks.output_folder(static, force=force)
 
-        from yoto.app import site
+        from yoto.app import static_copy
 
-        for name in site.write(static):
-            note(name)
+        copy = static_copy.write(static)
+        note(f"{static}: {len(copy.names)} files, {copy.size / 1e6:.1f} MB, for any web host. To try it here:")
+        note(f"{Path(sys.executable).name} -m http.server --bind 127.0.0.1 --directory {shlex.quote(str(static))}")
         return
     tasks.check(task)
     if task is not None and model is None:

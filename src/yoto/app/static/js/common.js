@@ -121,8 +121,10 @@ export class Visited {
     const all = this.all > 1e6
       ? new Intl.NumberFormat("en", { notation: "compact", compactDisplay: "long", maximumFractionDigits: 1 }).format(this.all)
       : whole(this.all);
-    this.box.textContent = `You have looked at ${n} setting${n === 1 ? "" : "s"}: without loss-conditional training, ` +
-      `${n} network${n === 1 ? "" : "s"}, each trained for one. The sliders' positions stand for ${all}.`;
+    this.box.textContent = (n === 1
+      ? "This setting alone would take a network trained for it. "
+      : `You have looked at ${whole(n)} settings: ${whole(n)} separately trained networks otherwise. `) +
+      `This one stands for ${all} of them, one per position of the sliders.`;
   }
 }
 

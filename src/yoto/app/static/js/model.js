@@ -76,6 +76,7 @@ if (curve) {
     pick: (i) => { for (const c of Object.values(controls)) c.set(curve.points[i]); release(); },
   });
 } else {
+  $("hint").hidden = true;
   $("plot").textContent = "This file has no trade-off curve; yoto sweep measures one.";
 }
 
