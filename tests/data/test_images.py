@@ -139,3 +139,28 @@ def test_sizes_are_those_that_a_coded_file_can_have():
 
     assert images.LARGEST == container.LARGEST
     assert images.LARGEST_CHUNK <= container.LARGEST_CHUNK
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_size_in_the_header_is_that_of_the_upright_picture(orientation, tmp_path):
+    exif = Image.Exif()
+    exif[images.ORIENTATION] = orientation
+    data = saved(picture("RGB"), "JPEG", exif=exif)
+    (tmp_path / "x.jpg").write_bytes(data)
+    assert images.size_of(data) == images.size_of(tmp_path / "x.jpg") == images.read(data).pixels.shape[:2]
+
+
+def test_the_size_of_what_is_no_picture_is_refused(tmp_path):
+    with pytest.raises(YotoError, match="should be a picture"):
+        images.size_of(b"nothing")
+    with pytest.raises(YotoError, match="no such file"):
+        images.size_of(tmp_path / "missing.png")
+
+
+def test_limits_on_pixels_and_formats():
+    data = saved(picture("RGB", (100, 60)), "PNG")
+    assert images.read(data, most=6000, formats=("PNG",)).pixels.shape == (60, 100, 3)
+    with pytest.raises(YotoError, match="at most 0 million pixels. Found 100x60"):
+        images.read(data, most=5999)
+    with pytest.raises(YotoError, match="Found a format other than JPEG, GIF"):
+        images.read(data, formats=("JPEG", "GIF"))

@@ -30,6 +30,7 @@ def parameters(space: LossSpace, symbols: dict[str, str] | None = None) -> list[
             entry |= {"scale": scale, "low": distribution.low, "high": distribution.high, "value": middle}
         elif isinstance(distribution, Simplex):
             entry |= {"scale": "simplex", "options": list(distribution.terms), "value": list(distribution.median())}
+            entry["low"] = distribution.minimum
         elif isinstance(distribution, Choice):
             entry |= {"scale": "choice", "options": list(distribution.options), "value": distribution.options[0]}
         else:

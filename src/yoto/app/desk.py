@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from yoto.app.errors import BusyError
+from yoto.errors import YotoError
 
 T = TypeVar("T")
 
@@ -24,6 +26,7 @@ class Desk:
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="yoto-job")
         self.places = places
         self.clients: set[str] = set()
+        self.uploads = 0
         self.turn = asyncio.Semaphore(workers)
 
     async def run(self, client: str, job: Callable[[], T], gone: Callable[[], Awaitable[bool]] | None = None) -> T:
@@ -49,6 +52,25 @@ class Desk:
                 return await asyncio.get_running_loop().run_in_executor(self.pool, job)
         finally:
             self.clients.discard(client)
+
+    @asynccontextmanager
+    async def receiving(self, places: int = 4, seconds: float = 60.0) -> AsyncIterator[None]:
+        """A block in which an upload is read into memory: few at a time, and none that trickles in for ever.
+
+        Raises:
+            BusyError: If too many are on their way.
+            YotoError: If this one took too long.
+        """
+        if self.uploads >= places:
+            raise BusyError("Too many files are being sent here at this moment.", seconds=2)
+        self.uploads += 1
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError:
+            raise YotoError(f"The file should arrive within {seconds:.0f} seconds.") from None
+        finally:
+            self.uploads -= 1
 
     def close(self) -> None:
         """Let the present job end and take no other."""

@@ -154,9 +154,9 @@ class Server:
         self.results: Store[Outcome] = Store("result", RESULTS, PER_CLIENT)
         self.infos = models.infos()
 
-    async def job(self, request: Request, work: Callable[[], Any]) -> Any:
-        """What a job returns, at the client's turn."""
-        return await self.desk.run(client_of(request), work, request.is_disconnected)
+    async def job(self, request: Request, work: Callable[[], Any], beside: str = "") -> Any:
+        """What a job returns, at the client's turn; one that has a name may wait beside the client's other one."""
+        return await self.desk.run(client_of(request) + beside, work, request.is_disconnected)
 
     def kept(self, request: Request, outcome: Outcome) -> dict[str, Any]:
         """Keep an outcome; what the page is told of it, its name as "id" among it."""
@@ -318,8 +318,9 @@ def add_pictures(app: FastAPI, server: Server) -> None:
     @app.post("/api/pictures")
     async def upload(request: Request) -> Any:
         refuse_length(request, uploads.BYTES)
-        data = await uploads.body(request.stream())
-        picture = await server.job(request, partial(uploads.decoded, data))
+        async with server.desk.receiving():
+            data = await uploads.body(request.stream())
+        picture = await server.job(request, partial(uploads.decoded, data), " upload")
         height, width = picture.pixels.shape[:2]
         return {"id": server.album.add(picture, client_of(request)), "width": width, "height": height}
 
@@ -372,7 +373,8 @@ def add_compression(app: FastAPI, server: Server, page: Compression) -> None:
     @app.post("/api/compression/decode")
     async def decode(request: Request) -> Any:
         refuse_length(request, FILE_BYTES)
-        data = await uploads.body(request.stream(), FILE_BYTES)
+        async with server.desk.receiving():
+            data = await uploads.body(request.stream(), FILE_BYTES)
         return server.kept(request, await server.job(request, partial(page.decode, data)))
 
 

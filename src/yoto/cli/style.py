@@ -370,11 +370,12 @@ def film(work: Work, files: Sequence[Path], targets: Sequence[Path], weights: di
     import time
     from collections.abc import Iterator
 
+    from yoto.data import images
     from yoto.stylize import frames
 
     painter, settings = work.painter, work.settings
     values = painter.bank.parameters(weights, **asdict(settings))
-    sizes = {file: work.read(file).pixels.shape for file in files}
+    sizes = {file: images.size_of(file) for file in files}
     size = sizes[files[0]]
     for file, other in sizes.items():
         if other != size:

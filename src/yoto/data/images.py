@@ -90,17 +90,31 @@ def read(
     Raises:
         YotoError: If it is missing, damaged, animated, or larger than 16384 pixels along a side.
     """
+    with opened(file, formats) as (image, name):
+        if most is not None and image.width * image.height > most:
+            raise YotoError(
+                f"{name} should have at most {most / 1e6:.0f} million pixels. Found {image.width}x{image.height}."
+            )
+        return of_image(image, keep_exif=keep_exif, name=name)
+
+
+def size_of(file: str | os.PathLike[str] | bytes) -> tuple[int, int]:
+    """Height and width in pixels of a picture as `read` gives it, from its header alone; errors as of `read`."""
+    with opened(file) as (image, _):
+        turned = image.getexif().get(ORIENTATION, 1) >= 5  # on its side
+        return (image.width, image.height) if turned else (image.height, image.width)
+
+
+@contextmanager
+def opened(file: str | os.PathLike[str] | bytes, formats: tuple[str, ...] | None = None) -> Iterator[tuple[Image, str]]:
+    """A block with a picture of Pillow, not yet decoded, and what messages call it; errors in it as of `read`."""
     from PIL import Image, UnidentifiedImageError
 
     name = "The input" if isinstance(file, bytes) else repr(os.fspath(file))
+    source = io.BytesIO(file) if isinstance(file, bytes) else Path(file)
     try:
-        source = io.BytesIO(file) if isinstance(file, bytes) else Path(file)
         with own_limit(), Image.open(source, formats=formats) as image:
-            if most is not None and image.width * image.height > most:
-                raise YotoError(
-                    f"{name} should have at most {most / 1e6:.0f} million pixels. Found {image.width}x{image.height}."
-                )
-            return of_image(image, keep_exif=keep_exif, name=name)
+            yield image, name
     except (YotoError, MemoryError):
         raise
     except UnidentifiedImageError:

@@ -48,7 +48,7 @@ async function code(target, preview, stale) {
   visited.add(Math.round(found.quality * 2.55));
   const q = number(found.quality, 4);
   copy({
-    python: `from PIL import Image\nfrom yoto import codec\n\ndata = codec.compress(Image.open("photo.jpg"), quality=${q})\nopen("photo.yoto", "wb").write(data)`,
+    python: `from pathlib import Path\n\nfrom PIL import Image\nfrom yoto import codec\n\ndata = codec.compress(Image.open("photo.jpg"), quality=${q})\nPath("photo.yoto").write_bytes(data)`,
     shell: `yoto compress photo.jpg -o photo.yoto --quality ${q}`,
   });
   table();

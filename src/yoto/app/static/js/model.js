@@ -40,22 +40,21 @@ function choice(p) {
 /** Weights with the sum 1: a slider per term, the others share the rest as before. */
 function simplex(p) {
   const values = [...p.value];
-  const lowest = 1e-3;
   const place = el("fieldset", {}, el("legend", {}, `${p.label}: weights with the sum 1`));
   $("sliders").append(place);
   const sliders = p.options.map((term, i) => slider(place, {
-    id: term, label: term, low: 0, high: 1, value: values[i], digits: 4, ends: ["0", "1"], moved: (v) => { balance(i, v); drag(); }, set: (v) => { balance(i, v); release(); },
+    id: term, label: term, low: 0, high: 1, value: values[i], digits: 4, ends: ["0", "1"], moved: (v) => { balance(i, v); drag(); }, set: (v) => { balance(i, v); sliders[i].value = values[i]; release(); },
   }));
   function balance(i, value) {
-    const others = values.reduce((sum, v, j) => (j === i ? sum : sum + v), 0);
-    const most = 1 - lowest * (values.length - 1);
-    const next = Math.min(most, Math.max(lowest, value));
-    values.forEach((v, j) => {
-      values[j] = j === i ? next : others > 0 ? (v / others) * (1 - next) : (1 - next) / (values.length - 1);
+    const others = values.length - 1;
+    const next = Math.min(1 - p.low * others, Math.max(p.low, value));
+    const spare = Math.max(0, 1 - next - p.low * others);
+    const above = values.map((v, j) => (j === i ? 0 : Math.max(0, v - p.low)));
+    const sum = above.reduce((a, b) => a + b, 0);
+    values.forEach((_, j) => {
+      values[j] = j === i ? next : p.low + spare * (sum > 1e-6 ? above[j] / sum : 1 / others);
+      if (j !== i) sliders[j].value = values[j];
     });
-    const small = values.map((v) => Math.max(lowest, v));
-    const sum = small.reduce((a, b) => a + b, 0);
-    values.forEach((_, j) => { values[j] = small[j] / sum; if (j !== i) sliders[j].value = values[j]; });
   }
   controls[p.name] = {
     get: () => Object.fromEntries(p.options.map((term, i) => [term, values[i]])),

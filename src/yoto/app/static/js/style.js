@@ -6,7 +6,8 @@ import { viewer } from "./viewer.js";
 
 const info = await (await fetch("api/style.json")).json();
 const view = viewer($("viewer"), ["photograph", "painted"]);
-const work = new Latest((busy) => view.state(busy ? "painting" : "", busy));
+let ready = !isStatic;
+const work = new Latest((busy) => view.state(busy ? (ready ? "painting" : "fetching the network, 16 MB, once") : "", busy));
 const visited = new Visited($("replaces"), info.replaces);
 const copy = copyBox($("copy"));
 const curve = info.curve;
@@ -64,6 +65,7 @@ async function paint(preview, stale) {
   let [url, facts] = ["", {}];
   if (engine) {
     ({ url, facts } = await engine({ picture: current, ...asked, preview }));
+    ready = true;
   } else {
     facts = await ask("api/style/paint", { picture: current.id, ...asked, preview }, (said) => view.state(said, true));
     url = `api/results/${facts.id}.png`;
