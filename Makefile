@@ -17,6 +17,9 @@ endif
 # Plugins of a Python whose packages the environment shares have no business in this suite.
 PYTEST := OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -p xdist -p hypothesispytest -n $(JOBS)
 
+# Any of these drives the tests of the pages.
+BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
+
 .PHONY: help setup test test-slow lint format types demo tour web bench clean
 
 help:
@@ -54,6 +57,8 @@ HAS_TORCH := from importlib.metadata import version; v = version("torch"); print
   raise SystemExit(tuple(map(int, v.split(".")[:2])) < (2, 11))
 
 test: $(STAMP)
+	@for name in "$$YOTO_CHROMIUM" $(BROWSERS); do command -v "$$name" >/dev/null && exit 0; done; \
+	echo "No Chromium found: the tests of the pages are skipped. Debian: apt install chromium; or YOTO_CHROMIUM=PATH."
 	$(PYTEST)
 
 test-slow: $(STAMP)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from yoto.app.compression import Compression
@@ -32,15 +34,18 @@ class Models:
         present = [name for name in TITLES if getattr(self, name) is not None]
         return tuple(sorted(present, key=lambda name: name != "model"))
 
-    def warm(self) -> None:
-        """Load everything that the first clicks need."""
-        model = self.model if self.model is not None and self.model.drawn else None
-        for part in (model, self.compression, self.style):
-            if part is not None:
-                part.ready()
+    def warm(self, ended: Callable[[], bool] = lambda: False) -> None:
+        """Load everything that the first clicks need, until it is all there or the server has ended."""
+        ready: list[Callable[[], object]] = []
+        if self.model is not None and self.model.drawn:
+            ready.append(self.model.ready)
+        ready += [part.ready for part in (self.compression, self.style) if part is not None]
         if self.vae is not None:
-            for name in self.vae.headers:
-                self.vae.ready(name)
+            ready += [partial(self.vae.ready, name) for name in self.vae.headers]
+        for load in ready:
+            if ended():
+                return
+            load()
 
     def infos(self) -> dict[str, dict[str, Any]]:
         """What each page is told, by page."""

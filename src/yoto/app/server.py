@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,7 +19,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yoto.app import site, uploads
@@ -34,6 +34,7 @@ from yoto.errors import YotoError
 
 log = logging.getLogger("yoto.app")
 STATIC = Path(str(files("yoto.app") / "static"))
+PORT = re.compile(r":\d*$")
 CLIENT = re.compile(r"[A-Za-z0-9_-]{8,64}")
 RESULTS = 256 * uploads.MEGABYTE
 """Bytes of results that are kept."""
@@ -185,10 +186,11 @@ def create(models: Models, *, hosts: Sequence[str] = LOCAL, desk: Desk | None = 
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        loading = server.desk.pool.submit(models.warm) if warm else None
+        ended = threading.Event()
+        if warm:
+            server.desk.pool.submit(models.warm, ended.is_set)
         yield
-        if loading is not None:
-            loading.cancel()
+        ended.set()
         server.desk.close()
 
     app = FastAPI(title="yoto", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -206,8 +208,7 @@ def create(models: Models, *, hosts: Sequence[str] = LOCAL, desk: Desk | None = 
         add_model(app, server, models.model)
     add_static(app)
     app.add_middleware(Measured)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[*hosts], www_redirect=False)
-    add_guards(app)  # outermost: its headers are on refusals too
+    add_guards(app, hosts)  # outermost: its headers are on refusals too
     return app
 
 
@@ -227,11 +228,14 @@ def add_static(app: FastAPI) -> None:
         return FileResponse(path, media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
 
 
-def add_guards(app: FastAPI) -> None:
-    """Headers on every answer; requests that change something come from our own pages only."""
+def add_guards(app: FastAPI, hosts: Sequence[str]) -> None:
+    """Headers on every answer; requests go to names of ours, and those that change something come from our pages."""
 
     @app.middleware("http")
     async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        host = PORT.sub("", request.headers.get("host", ""))
+        if "*" not in hosts and host not in hosts:
+            return secured(said(f"This server answers to {', '.join(hosts)} only.", 400))
         origin = request.headers.get("origin")
         if request.method == "POST" and origin is not None:
             own = f"{request.url.scheme}://{request.headers.get('host', '')}"

@@ -11,7 +11,7 @@ const visited = new Visited($("replaces"), info.replaces);
 const copy = copyBox($("copy"));
 const chart = plot($("plot"), {
   x: info.curve.series.rate, y: info.curve.series.psnr, xLabel: "bits per pixel", yLabel: "PSNR, dB",
-  title: `Rate and distortion of the one network: line, mean of ${info.curve.images} test photographs; dots, this picture`,
+  title: `The trade-off of this one network. Line: mean of ${info.curve.images} test photographs; dots: this picture.`,
 });
 let picture = null;
 let shown = "yoto";
@@ -36,7 +36,7 @@ async function code(target, preview, stale) {
   }
   problem("");
   if (!("quality" in target)) quality.value = Math.round(10 * found.quality) / 10;
-  rows = { yoto: { ...found, url } };
+  rows = { yoto: { ...found, url }, JPEG: null, WebP: null };
   shown = "yoto";
   view.show(url, "decoded");
   const link = $("download");
@@ -62,17 +62,19 @@ async function code(target, preview, stale) {
   }
 }
 
-/** The figures of the files side by side. */
-function table() {
+/** The figures of the files side by side; those still to come have their place already, so that nothing moves. */
+function table(focus = "") {
   const names = { yoto: "yoto", JPEG: "JPEG", WebP: "WebP" };
-  $("figures").replaceChildren(...Object.entries(rows).map(([kind, row]) =>
-    el("tr", { class: kind === "yoto" ? "own" : "", "data-kind": kind },
+  $("figures").replaceChildren(...Object.entries(rows).map(([kind, row]) => (!row
+    ? el("tr", { "data-kind": kind }, el("td", {}, names[kind]), el("td", { colspan: 4 }, "…"))
+    : el("tr", { class: kind === "yoto" ? "own" : "", "data-kind": kind },
       el("td", { title: row.fits === false ? "its smallest file" : "" }, names[kind] + (row.fits === false ? " (smallest)" : "")),
       el("td", {}, whole(row.bytes)), el("td", {}, row.bpp.toFixed(3)), el("td", {}, row.psnr.toFixed(2)),
       el("td", {}, el("button", {
         type: "button", "aria-pressed": String(shown === kind), "aria-label": `Show the ${names[kind]} picture`,
-        onclick: () => { shown = kind; view.show(row.url, kind === "yoto" ? "decoded" : `${names[kind]}, same size`); table(); },
-      }, "show")))));
+        onclick: () => { shown = kind; view.show(row.url, kind === "yoto" ? "decoded" : `${names[kind]}, same size`); table(kind); },
+      }, "show"))))));
+  if (focus) $("figures").querySelector(`[data-kind=${focus}] button`).focus();
 }
 
 $("target").addEventListener("submit", (event) => {

@@ -71,11 +71,10 @@ if (curve) {
   const line = curve.parameters.length === 1;
   chart = plot($("plot"), {
     x, y: curve.series[second], xLabel: first ? unit(first) : curve.parameters[0], yLabel: unit(second), line,
-    title: "The trade-off of this one network on held-out data",
+    title: "The trade-off of this one network on held-out data. Click a point to go there.",
     pick: (i) => { for (const c of Object.values(controls)) c.set(curve.points[i]); release(); },
   });
 } else {
-  $("hint").hidden = true;
   $("plot").textContent = "This file has no trade-off curve; yoto sweep measures one.";
 }
 

@@ -68,7 +68,7 @@ export function plot(place, options) {
     svg.replaceChildren(...parts);
   }
 
-  place.replaceChildren(svg);
+  place.replaceChildren(svg, el("p", { class: "caption" }, title));
   draw();
   return {
     /** Put the present setting at (a, b); with `keep`, earlier ones stay as dots. */

@@ -13,7 +13,7 @@ const copy = copyBox($("copy"));
 const curve = info.curve;
 const chart = curve && plot($("plot"), {
   x: curve.series.content, y: curve.series.style, xLabel: "content loss", yLabel: "style loss",
-  title: `Content and style loss over the strength, mean of ${curve.images} test photographs in ${curve.shown}`,
+  title: `The trade-off over the strength, mean of ${curve.images} test photographs in the manner of ${curve.shown}. Click a point to go there.`,
   pick: (i) => { strength.value = Math.log(curve.points[i].style / info.weight.low) / Math.log(info.weight.high / info.weight.low); release(); },
 });
 const engine = isStatic ? await (await import("./browser.js")).painter(info) : null;

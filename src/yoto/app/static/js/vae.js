@@ -1,4 +1,4 @@
-import { $, Latest, Visited, ask, between, copyBox, el, isStatic, loaded, number, problem } from "./common.js";
+import { $, Latest, Visited, ask, between, copyBox, el, isStatic, loaded, number, problem, whole } from "./common.js";
 import { plot } from "./plot.js";
 import { slider } from "./slider.js";
 
@@ -25,7 +25,7 @@ function choose(name) {
   const { series, points, images, units } = model.curve;
   chart = plot($("plot"), {
     x: series.kl, y: series.reconstruction, xLabel: `KL, ${units.kl ?? ""}`, yLabel: "reconstruction, nats",
-    title: `Reconstruction against KL of the one network over β, mean of ${images} test images`,
+    title: `The trade-off of this one network over β, mean of ${whole(images)} test images. Click a point to go there.`,
     pick: (i) => { beta.value = points[i].kl; run(true); },
   });
   visited = new Visited($("replaces"), model.replaces);
