@@ -21,6 +21,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import threading
 import time
 import zlib
 from collections import Counter
@@ -63,9 +64,10 @@ def served(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str], float]
     process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603 - ours
     assert process.stderr is not None
     line = process.stderr.readline()
+    threading.Thread(target=process.stderr.read, daemon=True).start()
     address = re.search(r"http://\S+/", line)
     if address is None:
-        sys.exit(f"The server did not start: {line}{process.stderr.read()}")
+        sys.exit(f"The server did not start: {line}")
     try:
         yield address.group(), process, begin
     finally:
@@ -208,7 +210,8 @@ async def one_client(
         waits.append(time.perf_counter() - begin)
         if "id" in answer.json():
             shown = await client.get(f"api/results/{answer.json()['id']}.png")
-            seen["shown" if shown.status_code in (200, 404) else f"failed: {shown.status_code}"] += 1
+            names = {200: "shown", 404: "evicted"}
+            seen[names.get(shown.status_code, f"failed: {shown.status_code}")] += 1
 
 
 def load(clients: int, seconds: float) -> dict[str, Any]:
@@ -235,13 +238,12 @@ def load(clients: int, seconds: float) -> dict[str, Any]:
         }  # fmt: skip
 
     with served() as (address, process, _):
-        httpx.post(f"{address}api/compression/encode", json=first("compression"), timeout=60)
+        httpx.post(f"{address}api/compression/encode", json=first(), timeout=60)
         return asyncio.run(everyone(address, process))
 
 
-def first(kind: str) -> dict[str, Any]:
-    """A request that loads a model."""
-    assert kind == "compression"
+def first() -> dict[str, Any]:
+    """A request that loads the codec."""
     return {"picture": "sample-casa-mila", "target": {"quality": 50}}
 
 
@@ -266,7 +268,7 @@ def bomb(width: int, height: int) -> bytes:
 
 
 def hostile(draw: random.Random, number: int, coded: bytes) -> tuple[str, str, bytes, dict[str, str]]:
-    """What it is, the path, the body and headers of a bad upload."""
+    """What it is, the path, the body and headers of a bad upload or request."""
     kind = draw.choice(("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"))
     good = picture_bytes(draw, kind)
     name = draw.choice(("../../etc/passwd", "..\\..\\x", "/tmp/x", "a" * 4000, "x\u202egnp.exe"))  # noqa: S108
@@ -326,7 +328,7 @@ def attack(uploads: int) -> dict[str, Any]:
     statuses: Counter[int] = Counter()
     wrong: list[str] = []
     with served() as (address, process, _), httpx.Client(base_url=address, timeout=60) as client:
-        made = client.post("api/compression/encode", json=first("compression")).json()
+        made = client.post("api/compression/encode", json=first()).json()
         coded = client.get(f"api/results/{made['id']}.yoto").content
         before, peak = resident(process), 0.0
         for number in range(uploads):
@@ -342,7 +344,7 @@ def attack(uploads: int) -> dict[str, Any]:
             peak = max(peak, resident(process))
             if not 400 <= status < 500 or "error" not in json.loads(text):
                 wrong.append(f"{kind}: {status} {text[:80]}")
-        alive = client.post("api/compression/encode", json=first("compression")).status_code == 200
+        alive = client.post("api/compression/encode", json=first()).status_code == 200
     return {
         "uploads": uploads, "kinds": dict(kinds), "statuses": {str(k): v for k, v in sorted(statuses.items())},
         "not_refused": wrong, "alive": alive, "memory_before": before, "memory_peak": peak,

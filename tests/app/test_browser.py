@@ -513,8 +513,8 @@ def test_other_pictures_samples_and_models(visit, small):
     latents = tab.page.evaluate(PIXELS, "traversals")
     third = tab.page.locator("#originals button").nth(2)
     tab.after(third.click)
-    assert third.get_attribute("aria-checked") == "true"
-    assert tab.page.locator("#originals [aria-checked=true]").count() == 1
+    assert third.get_attribute("aria-pressed") == "true"
+    assert tab.page.locator("#originals [aria-pressed=true]").count() == 1
     assert tab.page.evaluate(PIXELS, "traversals") != latents
     drawn, copies = (tab.page.evaluate(PIXELS, name) for name in ("samples", "reconstructions"))
     tab.after(tab.page.locator("#again").click)
@@ -523,7 +523,7 @@ def test_other_pictures_samples_and_models(visit, small):
     originals = tab.page.evaluate(PIXELS, "originals")
     tab.upload("#own", small)
     assert tab.page.evaluate(PIXELS, "originals") != originals
-    assert tab.attribute("#originals button", "aria-checked") == "true"
+    assert tab.attribute("#originals button", "aria-pressed") == "true"
     tab.after(lambda: tab.page.select_option("#model", "vae/shapes"))
     assert tab.page.locator("#originals canvas").first.get_attribute("width") == "64"
     assert tab.page.locator("#beta input[type=range]").count() == 1

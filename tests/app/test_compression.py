@@ -61,10 +61,9 @@ def test_facts_are_those_of_the_codec(compression, picture, target):
     decoded = np.asarray(codec.decompress(coded.data))
     np.testing.assert_array_equal(opened(made.picture), decoded)
     assert made.facts["quality"] == coded.quality
-    assert (made.facts["bytes"], made.facts["bpp"], made.facts["trials"]) == (len(coded.data), coded.bpp, coded.trials)
+    assert (made.facts["bytes"], made.facts["bpp"]) == (len(coded.data), coded.bpp)
     assert made.facts["psnr"] == pytest.approx(psnr_of(decoded, picture.pixels))
     assert (made.facts["width"], made.facts["height"]) == (64, 48)
-    assert 0.001 <= made.facts["weight"] <= 0.2
 
 
 def test_a_preview_is_small_and_no_file(compression):
@@ -102,7 +101,6 @@ def test_a_file_is_decoded(compression, picture):
     coded = codec.encode(picture, quality=60)
     made = compression.decode(coded.data)
     np.testing.assert_array_equal(opened(made.picture), np.asarray(codec.decompress(coded.data)))
-    assert made.file == coded.data
     assert made.facts["quality"] == pytest.approx(coded.quality, abs=0.2)
     assert (made.facts["bytes"], made.facts["width"], made.facts["height"]) == (len(coded.data), 64, 48)
 
@@ -131,3 +129,22 @@ def test_the_page_is_told_of_the_model(compression):
 def test_an_unknown_model_is_refused():
     with pytest.raises(YotoError, match="compression/nothing"):
         Compression("compression/nothing")
+
+
+def test_targets_are_searched_for_in_pictures_of_some_size(compression, monkeypatch):
+    monkeypatch.setattr("yoto.app.compression.SEARCHED", 48 * 64 - 1)
+    large = uploads.decoded(samples.png(48, 64))
+    with pytest.raises(YotoError, match="at most 0 million pixels. Found 64x48"):
+        compression.encode(large, {"psnr": 30.0}, preview=False)
+    assert compression.encode(large, {"quality": 30.0}, preview=False).file
+
+
+def test_files_with_large_tiles_are_refused(compression, picture):
+    data = codec.compress(picture, quality=50, tile=2048)
+    with pytest.raises(YotoError, match="tiles of at most 1024 pixels. Found 2048"):
+        compression.decode(data)
+
+
+def test_webp_files_have_a_widest_side():
+    with pytest.raises(YotoError, match="at most 16383 pixels along a side. Found 16384x1"):
+        classic(np.zeros((1, 16384, 3), np.uint8), "WebP", 1000)

@@ -89,8 +89,12 @@ def test_the_address_can_be_opened_on_this_machine(host, expected):
 
 
 def test_names_are_this_machines_own_unless_others_are_let_in():
-    assert serve.names_for("127.0.0.1") == serve.names_for("::1") == server.LOCAL
-    assert serve.names_for("0.0.0.0") == ("*",)
+    assert serve.allowed_on("127.0.0.1") is serve.allowed_on("::1") is server.local
+    assert not server.local("192.168.0.7")
+    allowed = serve.allowed_on("0.0.0.0")
+    assert all(map(allowed, ("localhost", "192.168.0.7", "[fe80::1]", socket.gethostname())))
+    assert not allowed("evil.example")
+    assert not allowed("")
 
 
 def test_a_check_loads_every_page(compression):

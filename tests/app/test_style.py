@@ -38,7 +38,6 @@ def test_a_painting_is_the_painters(style, picture, weights, changes):
     np.testing.assert_array_equal(opened(made), expected)
     facts = made.facts
     assert (facts["width"], facts["height"], facts["preview"]) == (64, 48, False)
-    assert facts["weight"] == pytest.approx(style.bank.weight(settings["strength"]))
 
 
 def test_every_slider_changes_the_picture(style, picture):

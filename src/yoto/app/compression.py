@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from yoto import bundle
 from yoto.app import describe, uploads
+from yoto.app.outcome import Outcome
 from yoto.data.images import Picture, Pixels
 from yoto.errors import YotoError
 
@@ -21,17 +22,14 @@ if TYPE_CHECKING:
 DEFAULT = "compression/photo"
 CLASSICS: dict[str, dict[str, Any]] = {"JPEG": {"optimize": True}, "WebP": {"method": 4}}
 """Pillow's options of the formats that a file is set beside."""
+SEARCHED = 4_000_000
+"""Pixels of a picture for which a target is searched, with eight encodings at most."""
+WIDEST = 16383
+"""Pixels along a side of a WebP file at most."""
+LARGEST_TILE = 1024
+"""Pixels along a side of the tiles of a file that is opened here; larger ones take memory that no encoder asks for."""
 PREVIEW = 384
 """Longest side in pixels of a picture while its slider is dragged."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What came of a job: facts for the page, the picture as PNG, and a file to take home, or b""."""
-
-    facts: dict[str, Any]
-    picture: bytes
-    file: bytes = b""
 
 
 class Compression:
@@ -78,6 +76,12 @@ class Compression:
 
         if len(target) != 1:
             raise YotoError("One of quality, bits per pixel, PSNR and size should be given.")
+        height, width = picture.pixels.shape[:2]
+        if "quality" not in target and height * width > SEARCHED:
+            raise YotoError(
+                f"A target is searched for here in pictures of at most {SEARCHED / 1e6:.0f} million pixels. Found "
+                f"{width}x{height}. yoto compress has no such limit."
+            )
         options: dict[str, Any] = dict(target)
         if "size" in options:
             options["size"] = int(options["size"])
@@ -86,11 +90,12 @@ class Compression:
         coded = codec.encode(picture, model=self.ready(), **options)
         pixels = np.asarray(codec.decompress(coded.data, model=self.ready()).convert("RGB"))
         facts = {
-            "quality": coded.quality, "bytes": len(coded.data), "bpp": coded.bpp, "trials": coded.trials,
+            "quality": coded.quality, "bytes": len(coded.data), "bpp": coded.bpp,
             "psnr": psnr_of(pixels, picture.pixels), "width": pixels.shape[1], "height": pixels.shape[0],
-            "weight": self.ready().weights[coded.level], "preview": preview,
+            "preview": preview,
         }  # fmt: skip
-        return Outcome(facts, uploads.png(pixels), b"" if preview else coded.data)
+        data = b"" if preview else coded.data
+        return Outcome(facts, uploads.png(pixels, icc_profile=uploads.profile(picture)), data)
 
     def decode(self, data: bytes) -> Outcome:
         """The picture in a `.yoto` file.
@@ -106,13 +111,15 @@ class Compression:
                 f"The picture should have at most {uploads.PIXELS / 1e6:.0f} million pixels. "
                 f"Found {header.width}x{header.height}."
             )
+        if header.tile > LARGEST_TILE:
+            raise YotoError(f"The file should have tiles of at most {LARGEST_TILE} pixels. Found {header.tile}.")
         pixels = np.asarray(codec.decompress(data).convert("RGB"))
         count = header.width * header.height
         facts = {
-            "quality": header.level / 2.55, "bytes": len(data), "bpp": 8 * len(data) / count,
+            "quality": header.quality, "bytes": len(data), "bpp": 8 * len(data) / count,
             "width": header.width, "height": header.height,
         }  # fmt: skip
-        return Outcome(facts, uploads.png(pixels), data)
+        return Outcome(facts, uploads.png(pixels))
 
 
 def classic(pixels: Pixels, kind: str, size: int) -> Outcome:
@@ -126,14 +133,13 @@ def classic(pixels: Pixels, kind: str, size: int) -> Outcome:
     from yoto.codec.api import psnr_of
 
     image = Image.fromarray(pixels)
-    made: dict[int, bytes] = {}
+    if kind == "WebP" and max(image.size) > WIDEST:
+        raise YotoError(f"A WebP file has at most {WIDEST} pixels along a side. Found {image.width}x{image.height}.")
 
     def at(quality: int) -> bytes:
-        if quality not in made:
-            buffer = io.BytesIO()
-            image.save(buffer, kind, quality=quality, **CLASSICS[kind])
-            made[quality] = buffer.getvalue()
-        return made[quality]
+        buffer = io.BytesIO()
+        image.save(buffer, kind, quality=quality, **CLASSICS[kind])
+        return buffer.getvalue()
 
     quality = last_below(lambda q: len(at(q)), size, 1, 95)
     data = at(quality)

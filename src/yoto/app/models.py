@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -11,10 +12,12 @@ from yoto.app.compression import Compression
 from yoto.app.own import Own
 from yoto.app.style import Style
 from yoto.app.vae import Autoencoders
+from yoto.errors import YotoError
 
 if TYPE_CHECKING:
     from yoto.task import Task
 
+log = logging.getLogger("yoto.app")
 TITLES = {"compression": "Compression", "style": "Style", "vae": "β-VAE", "model": "Your model"}
 """The pages by name, in their order."""
 
@@ -45,7 +48,10 @@ class Models:
         for load in ready:
             if ended():
                 return
-            load()
+            try:
+                load()
+            except YotoError as error:
+                log.warning("%s", error)  # its page will say so too
 
     def infos(self) -> dict[str, dict[str, Any]]:
         """What each page is told, by page."""

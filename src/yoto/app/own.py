@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from yoto import bundle
 from yoto.app import describe, uploads
-from yoto.app.compression import Outcome
+from yoto.app.outcome import Outcome
 from yoto.errors import YotoError
 from yoto.space import Value
 
@@ -25,12 +25,12 @@ class Own:
         task: The task's object, where the model's file names one that only its user can give.
 
     Raises:
-        YotoError: If it was trained for one setting alone, or its task is not known.
+        YotoError: If it was trained for one setting alone.
     """
 
     def __init__(self, model: str, task: Task | None = None) -> None:
         self.header = bundle.read_header(model)
-        self.name = describe.known_as(model)
+        self.path, self.name = model, describe.known_as(model)
         if self.header.conditioning is None or not self.header.space.free:
             raise YotoError(
                 f"A page of sliders needs a model trained for a range of losses. Found {str(self.header.path)!r}, "
@@ -51,6 +51,7 @@ class Own:
         return describe.model(self.header, self.name) | {
             "parameters": describe.parameters(self.header.space, symbols),
             "drawn": self.drawn,
+            "load": self.path,
         }
 
     def ready(self) -> Bundle:

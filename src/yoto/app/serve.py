@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 import sys
@@ -46,6 +47,7 @@ def bound(host: str, port: int | None) -> socket.socket:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(os.name != "nt"))
         try:
             found.bind((host, number))
+            found.listen()
         except (OSError, OverflowError) as error:
             found.close()
             reason = str(error)
@@ -63,9 +65,24 @@ def address(listening: socket.socket, host: str) -> str:
     return f"http://{shown}:{port}/"
 
 
-def names_for(host: str) -> tuple[str, ...]:
-    """Host names that requests may use: of this machine's own address, or any where the user opened it to others."""
-    return server.LOCAL if host in ("127.0.0.1", "localhost", "::1") else ("*",)
+def allowed_on(host: str) -> Callable[[str], bool]:
+    """Which host names requests may use, without their port, on the address that the server listens on.
+
+    On an address of the network these are addresses in numbers, this machine's own name and the given one: a web
+    site that would reach the server under a name of its own has another.
+    """
+    if host in ("127.0.0.1", "localhost", "::1"):
+        return server.local
+    names = {"localhost", host, socket.gethostname(), socket.getfqdn()}
+
+    def allowed(name: str) -> bool:
+        try:
+            ipaddress.ip_address(name.strip("[]"))
+        except ValueError:
+            return name in names
+        return True
+
+    return allowed
 
 
 class Announced(uvicorn.Server):
@@ -106,7 +123,7 @@ def run(models: Models, host: str, port: int | None, *, browser: bool, say: Call
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     with listening:
-        made(server.create(models, hosts=names_for(host)), ready).run([listening])
+        made(server.create(models, allowed=allowed_on(host)), ready).run([listening])
 
 
 def displayed() -> bool:
@@ -122,15 +139,18 @@ def check(models: Models, host: str, port: int | None) -> list[str]:
     """
     listening = bound(host, 0 if port is None else port)
     begun = threading.Event()
-    service = made(server.create(models, hosts=names_for(host), warm=False), begun.set)
+    service = made(server.create(models, allowed=allowed_on(host), warm=False), begun.set)
     thread = threading.Thread(target=service.run, args=([listening],), daemon=True)
     thread.start()
     try:
         if not begun.wait(PATIENCE):
             raise YotoError("The server did not start within a minute.")
         base = address(listening, host)
-        found = [f"{name}.html" for name in models.pages] + [f"api/{name}.json" for name in models.pages]
-        return [loaded(base + path) for path in ("", *found, "api/samples.json", "css/app.css", "icon.svg")]
+        kinds = ("{}.html", "api/{}.json", "js/{}.js")
+        found = [kind.format(name) for kind in kinds for name in models.pages]
+        return [
+            loaded(base + path) for path in ("", *found, "api/samples.json", "js/common.js", "css/app.css", "icon.svg")
+        ]
     finally:
         service.should_exit = True
         thread.join(PATIENCE)
@@ -143,10 +163,10 @@ def loaded(url: str) -> str:
     Raises:
         YotoError: If it does not.
     """
-    from urllib.request import urlopen
+    from urllib.request import ProxyHandler, build_opener
 
     try:
-        with urlopen(url, timeout=PATIENCE) as response:  # noqa: S310 - an address of our own server
+        with build_opener(ProxyHandler({})).open(url, timeout=PATIENCE) as response:
             if response.status != 200 or not response.read():
                 raise YotoError(f"{url} should answer with a page. Found status {response.status}.")
     except OSError as error:

@@ -6,26 +6,30 @@ import asyncio
 import logging
 import re
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request
-from fastapi import HTTPException as Refused
+from fastapi import HTTPException as HTTPError  # of these alone FastAPI keeps the status while it reads a body
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import FileResponse, JSONResponse, RedirectResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from yoto.app import site, uploads
-from yoto.app.compression import Compression, Outcome, classic
+from yoto.app.compression import Compression, classic
 from yoto.app.desk import Desk
 from yoto.app.errors import BusyError, GoneError, TooLargeError
 from yoto.app.models import Models
+from yoto.app.outcome import Outcome
 from yoto.app.own import Own
 from yoto.app.store import Store
 from yoto.app.style import Style
@@ -40,11 +44,12 @@ RESULTS = 256 * uploads.MEGABYTE
 """Bytes of results that are kept."""
 PER_CLIENT = 12
 """Results kept per client: the last few pictures with their files."""
+SILENCE = 30.0
+"""Seconds that a request's body may stop coming."""
 FILE_BYTES = 64 * uploads.MEGABYTE
 JSON_BYTES = 64 * 1024
 BODIES = {"/api/pictures": 2 * uploads.BYTES, "/api/compression/decode": 2 * FILE_BYTES}
 """Bytes of requests' bodies at most, where they are more than JSON_BYTES; the routes refuse earlier and say more."""
-LOCAL = ("127.0.0.1", "localhost", "[::1]")
 HEADERS = {
     "Content-Security-Policy": f"{site.POLICY}; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -115,11 +120,10 @@ class PointBody(Body):
     """A setting of the loss parameters of the user's model."""
 
     values: Annotated[dict[Name, Finite | Name | dict[Name, Finite]], Field(max_length=64)]
-    seed: Annotated[int, Field(ge=0, le=2**31)] = 0
 
 
 class Measured:
-    """Ends a request whose body grows beyond its limit, whatever length it stated. Middleware."""
+    """Ends a request whose body grows beyond its limit, whatever length it stated, or stops coming. Middleware."""
 
     def __init__(self, app: ASGIApp) -> None:
         self.app = app
@@ -128,14 +132,21 @@ class Measured:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        most, found = BODIES.get(scope["path"], JSON_BYTES), 0
+        most, found, whole = BODIES.get(scope["path"], JSON_BYTES), 0, False
 
         async def measured() -> Message:
-            nonlocal found
-            message = await receive()
+            nonlocal found, whole
+            if whole:
+                return await receive()  # waits for the end of the connection
+            try:
+                async with asyncio.timeout(SILENCE):
+                    message = await receive()
+            except TimeoutError:
+                raise HTTPError(408, f"The request should not stop for {SILENCE:.0f} seconds.") from None
+            whole = not message.get("more_body", False)
             found += len(message.get("body", b""))
             if found > most:
-                raise Refused(413, f"A request here should have at most {most // 1024} kB.")
+                raise HTTPError(413, f"A request here should have at most {most // 1024} kB.")
             return message
 
         await self.app(scope, measured, send)
@@ -159,6 +170,13 @@ class Server:
         """What a job returns, at the client's turn; one that has a name may wait beside the client's other one."""
         return await self.desk.run(client_of(request) + beside, work, request.is_disconnected)
 
+    async def tidy(self, seconds: float = 60.0) -> None:
+        """Drop what nobody has used for half an hour, also where nobody comes any more."""
+        while True:
+            await asyncio.sleep(seconds)
+            self.album.store.expire()
+            self.results.expire()
+
     def kept(self, request: Request, outcome: Outcome) -> dict[str, Any]:
         """Keep an outcome; what the page is told of it, its name as "id" among it."""
         size = len(outcome.picture) + len(outcome.file) + 1024
@@ -172,13 +190,20 @@ def client_of(request: Request) -> str:
     return f"{address}/{given}" if CLIENT.fullmatch(given) else address
 
 
-def create(models: Models, *, hosts: Sequence[str] = LOCAL, desk: Desk | None = None, warm: bool = True) -> FastAPI:
+def local(host: str) -> bool:
+    """Whether a host name is one of this machine for itself."""
+    return host in ("127.0.0.1", "localhost", "[::1]")
+
+
+def create(
+    models: Models, *, allowed: Callable[[str], bool] = local, desk: Desk | None = None, warm: bool = True
+) -> FastAPI:
     """The application.
 
     Args:
         models: Behind the pages.
-        hosts: Names by which browsers may address the server, ("*",) for all; requests to others are refused, so that
-            no web site can reach it under a name of its own.
+        allowed: Whether browsers may address the server by a host name; requests to others are refused, so that no
+            web site can reach it under a name of its own.
         desk: Who may compute when.
         warm: Whether the models are loaded in the background from the start.
     """
@@ -189,7 +214,9 @@ def create(models: Models, *, hosts: Sequence[str] = LOCAL, desk: Desk | None = 
         ended = threading.Event()
         if warm:
             server.desk.pool.submit(models.warm, ended.is_set)
+        tidying = asyncio.create_task(server.tidy())
         yield
+        tidying.cancel()
         ended.set()
         server.desk.close()
 
@@ -208,7 +235,7 @@ def create(models: Models, *, hosts: Sequence[str] = LOCAL, desk: Desk | None = 
         add_model(app, server, models.model)
     add_static(app)
     app.add_middleware(Measured)
-    add_guards(app, hosts)  # outermost: its headers are on refusals too
+    app.add_middleware(Guard, allowed=allowed)
     return app
 
 
@@ -228,26 +255,42 @@ def add_static(app: FastAPI) -> None:
         return FileResponse(path, media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
 
 
-def add_guards(app: FastAPI, hosts: Sequence[str]) -> None:
-    """Headers on every answer; requests go to names of ours, and those that change something come from our pages."""
+class Guard:
+    """Headers on every answer; requests go to names of ours, and come from our own pages. The outermost middleware.
 
-    @app.middleware("http")
-    async def guard(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        host = PORT.sub("", request.headers.get("host", ""))
-        if "*" not in hosts and host not in hosts:
-            return secured(said(f"This server answers to {', '.join(hosts)} only.", 400))
+    Args:
+        app: What it guards.
+        allowed: Whether browsers may address the server by a host name, given without its port.
+    """
+
+    def __init__(self, app: ASGIApp, allowed: Callable[[str], bool]) -> None:
+        self.app, self.allowed = app, allowed
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def secured(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await (self.refusal(Request(scope)) or self.app)(scope, receive, secured)
+
+    def refusal(self, request: Request) -> Response | None:
+        """The answer to a request that is not let in, or None."""
+        host = request.headers.get("host", "")
+        if not self.allowed(PORT.sub("", host)):
+            return said("This server does not answer to that name.", 400)
         origin = request.headers.get("origin")
-        if request.method == "POST" and origin is not None:
-            own = f"{request.url.scheme}://{request.headers.get('host', '')}"
-            if origin != own:
-                return secured(said("Requests are taken from this server's own pages only.", 403))
-        return secured(await go_on(request))
-
-    def secured(response: Response) -> Response:
-        for name, value in HEADERS.items():
-            response.headers[name] = value
-        response.headers.setdefault("Cache-Control", "no-store")
-        return response
+        elsewhere = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+        posted = request.method == "POST" and origin is not None and origin.partition("://")[2] != host
+        if posted or (elsewhere and request.url.path.startswith("/api/")):
+            return said("Requests are taken from this server's own pages only.", 403)
+        return None
 
 
 def said(message: str, status: int, **headers: str) -> JSONResponse:
@@ -276,6 +319,10 @@ def add_errors(app: FastAPI) -> None:
     async def other(_: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
         return said("There is nothing here." if error.status_code == 404 else str(error.detail), error.status_code)
+
+    @app.exception_handler(ClientDisconnect)
+    async def left(_: Request, __: Exception) -> Response:
+        return said("The request broke off.", 400)
 
     @app.exception_handler(MemoryError)
     async def full(_: Request, __: Exception) -> Response:
@@ -324,16 +371,14 @@ def add_pictures(app: FastAPI, server: Server) -> None:
         refuse_length(request, uploads.BYTES)
         async with server.desk.receiving():
             data = await uploads.body(request.stream())
-        picture = await server.job(request, partial(uploads.decoded, data), " upload")
-        height, width = picture.pixels.shape[:2]
-        return {"id": server.album.add(picture, client_of(request)), "width": width, "height": height}
+        added = await server.job(request, lambda: uploads.shown(uploads.decoded(data)), " upload")
+        height, width = added.picture.pixels.shape[:2]
+        return {"id": server.album.add(added, client_of(request)), "width": width, "height": height}
 
     @app.get("/api/pictures/{name}.png")
-    async def original(name: Name, side: int | None = None) -> Response:
-        picture = await asyncio.to_thread(server.album.get, name)
-        limit = side if side is None else min(max(side, 16), 4096)
-        data = await asyncio.to_thread(lambda: uploads.png(uploads.shrunk(picture.pixels, limit)))
-        return Response(data, media_type="image/png")
+    async def original(name: Name) -> Response:
+        found = await asyncio.to_thread(server.album.shown, name)
+        return Response(found.png, media_type="image/png")
 
     @app.get("/api/samples/{name}.jpg")
     async def thumbnail(name: Name) -> Response:
@@ -341,7 +386,7 @@ def add_pictures(app: FastAPI, server: Server) -> None:
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})
 
     @app.get("/api/results/{name}.{kind}")
-    async def result(name: Name, kind: Literal["png", "yoto", "jpg", "webp"]) -> Response:
+    async def result(name: Name, kind: Literal["png", "yoto"]) -> Response:
         outcome = server.results.get(name)
         if kind == "png":
             return Response(outcome.picture, media_type="image/png")
@@ -368,9 +413,10 @@ def add_compression(app: FastAPI, server: Server, page: Compression) -> None:
         return server.kept(request, await server.job(request, work))
 
     @app.post("/api/compression/classic")
-    async def beside(request: Request, body: ClassicBody) -> Any:
+    async def other_format(request: Request, body: ClassicBody) -> Any:
         def work() -> Outcome:
-            return classic(server.album.get(body.picture).pixels, body.kind, body.size)
+            made = classic(server.album.get(body.picture).pixels, body.kind, body.size)
+            return replace(made, file=b"")  # no page offers it
 
         return server.kept(request, await server.job(request, work))
 
@@ -379,7 +425,7 @@ def add_compression(app: FastAPI, server: Server, page: Compression) -> None:
         refuse_length(request, FILE_BYTES)
         async with server.desk.receiving():
             data = await uploads.body(request.stream(), FILE_BYTES)
-        return server.kept(request, await server.job(request, partial(page.decode, data)))
+        return server.kept(request, await server.job(request, partial(page.decode, data), " upload"))
 
 
 def add_style(app: FastAPI, server: Server, page: Style) -> None:
@@ -426,5 +472,5 @@ def add_model(app: FastAPI, server: Server, page: Own) -> None:
 
     @app.post("/api/model/picture")
     async def picture(request: Request, body: PointBody) -> Any:
-        outcome = await server.job(request, partial(page.picture, body.values, body.seed))
+        outcome = await server.job(request, partial(page.picture, body.values))
         return {**server.kept(request, outcome), "drawn": bool(outcome.picture)}

@@ -47,7 +47,7 @@ class Store(Generic[T]):
         """Keep a value; its name."""
         name = secrets.token_urlsafe(16)
         with self.lock:
-            self._expire()
+            self._drop_old()
             own = [key for key, entry in self.entries.items() if entry.owner == owner]
             for key in own[: max(0, len(own) + 1 - self.each)]:
                 self._drop(key)
@@ -64,7 +64,7 @@ class Store(Generic[T]):
             GoneError: If it is not there, or no longer.
         """
         with self.lock:
-            self._expire()
+            self._drop_old()
             entry = self.entries.get(name)
             if entry is None:
                 raise GoneError(f"This {self.what} is no longer kept here. Open it again.")
@@ -72,10 +72,15 @@ class Store(Generic[T]):
             self.entries.move_to_end(name)
             return entry.value
 
+    def expire(self) -> None:
+        """Drop what nobody has used for too long; to be called now and then, for a server that stands idle."""
+        with self.lock:
+            self._drop_old()
+
     def _drop(self, name: str) -> None:
         self.size -= self.entries.pop(name).size
 
-    def _expire(self) -> None:
+    def _drop_old(self) -> None:
         before = self.clock() - self.seconds
         while self.entries and next(iter(self.entries.values())).used < before:
             self._drop(next(iter(self.entries)))

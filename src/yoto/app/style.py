@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from yoto import bundle
 from yoto.app import describe, uploads
-from yoto.app.compression import Outcome
+from yoto.app.outcome import Outcome
 from yoto.data.images import Picture
 from yoto.stylize.bank import DEFAULT, DEFAULT_STRENGTH, Bank, open_bank
-from yoto.tasks.style.options import LAYERS, PAINTING
+from yoto.tasks.style.options import LAYERS, PAINTING, THUMBNAIL
 
 if TYPE_CHECKING:
     from yoto.stylize.painter import Painter
@@ -32,6 +33,10 @@ class Style:
         self.bank: Bank = open_bank(model)
         self.lock = threading.Lock()
         self.painter: Painter | None = None
+        found = {
+            name: bundle.blob(self.bank.header.path, f"{bundle.EXTRAS}{THUMBNAIL}{name}") for name in self.bank.names
+        }
+        self.thumbnails = {name: data for name, data in found.items() if data is not None}
 
     def info(self) -> dict[str, Any]:
         """What the page is told: styles, sliders with their ranges, and the curve over the strength."""
@@ -52,10 +57,7 @@ class Style:
 
     def thumbnail(self, name: str) -> bytes | None:
         """The thumbnail of a painting as JPEG, or None where the model shows none."""
-        from yoto import bundle
-        from yoto.tasks.style.thumbnails import PREFIX
-
-        return bundle.blob(self.bank.header.path, f"{bundle.EXTRAS}{PREFIX}{name}") if name in self.bank.names else None
+        return self.thumbnails.get(name)
 
     def ready(self) -> Painter:
         """The painter, loaded once."""
@@ -84,10 +86,9 @@ class Style:
             pixels, style, strength=strength, layers=layers, smoothness=smoothness, keep_colours=keep_colours
         )
         facts = {
-            "width": made.shape[1], "height": made.shape[0], "weight": self.bank.weight(strength),
-            "engine": painter.engine.name, "preview": preview,
+            "width": made.shape[1], "height": made.shape[0], "preview": preview,
         }  # fmt: skip
-        return Outcome(facts, uploads.png(made))
+        return Outcome(facts, uploads.png(made, icc_profile=uploads.profile(picture)))
 
 
 def strength_curves(curve: dict[str, Any] | None, bank: Bank) -> dict[str, Any] | None:

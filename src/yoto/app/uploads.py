@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ PIXELS = 24_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 """Pillow's names of what is read; formats that call other programs are not among them."""
 PHOTOGRAPHS = Path(__file__).parents[1] / "assets" / "photos"
+ENTRY = 2**16
+"""Bytes that an entry counts at least, so that small ones are bounded in number."""
 SAMPLE = "sample-"
 """Beginning of the names of the package's photographs."""
 
@@ -64,15 +67,42 @@ def sample(name: str) -> Picture:
     return images.read(samples()[name])
 
 
+@dataclass(frozen=True)
+class Shown:
+    """A picture and its pixels as PNG, for the page."""
+
+    picture: Picture
+    png: bytes
+
+
+def shown(picture: Picture) -> Shown:
+    """A picture packed for the page."""
+    return Shown(picture, png(picture.pixels, icc_profile=profile(picture)))
+
+
+@lru_cache(maxsize=16)
+def sample_shown(name: str) -> Shown:
+    """A photograph of the package, packed for the page."""
+    return shown(sample(name))
+
+
+def profile(picture: Picture) -> bytes | None:
+    """The colour profile that holds for a picture's pixels as RGB."""
+    return picture.icc if picture.icc and not picture.grey else None
+
+
 class Album:
     """The pictures that clients work on."""
 
     def __init__(self) -> None:
-        self.store: Store[Picture] = Store("picture", 768 * MEGABYTE, each=2)
+        self.store: Store[Shown] = Store("picture", 768 * MEGABYTE, each=2)
 
-    def add(self, picture: Picture, owner: str) -> str:
+    def add(self, added: Shown, owner: str) -> str:
         """Keep a picture; its name."""
-        return self.store.put(picture, picture.pixels.nbytes * (4 if picture.alpha is not None else 3) // 3, owner)
+        picture = added.picture
+        alpha = 0 if picture.alpha is None else picture.alpha.nbytes
+        size = picture.pixels.nbytes + alpha + len(picture.icc) + len(picture.exif) + len(added.png)
+        return self.store.put(added, size + ENTRY, owner)
 
     def get(self, name: str) -> Picture:
         """A picture by the name that `add` gave, or one of the package's by "sample-NAME".
@@ -80,11 +110,15 @@ class Album:
         Raises:
             GoneError: If there is none.
         """
+        return self.shown(name).picture
+
+    def shown(self, name: str) -> Shown:
+        """As `get`, with its PNG."""
         if name.startswith(SAMPLE):
             known = name.removeprefix(SAMPLE)
             if known not in samples():
                 raise GoneError("There is no such sample picture.")
-            return sample(known)
+            return sample_shown(known)
         return self.store.get(name)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from yoto import bundle
 from yoto.app import describe, uploads
-from yoto.app.compression import Outcome
+from yoto.app.outcome import Outcome
 from yoto.data.images import Picture, Pixels
 from yoto.errors import YotoError
 

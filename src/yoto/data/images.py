@@ -140,9 +140,8 @@ def of_image(image: Image, *, keep_exif: bool = False, name: str = "The image") 
     """
     from PIL import ImageOps
 
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and image.format != "MPO":
-        raise YotoError(f"{name} should be one still picture. Found {frames} frames or pages; extract one first.")
+    if getattr(image, "is_animated", False) and image.format != "MPO":  # not `n_frames`, which walks through them all
+        raise YotoError(f"{name} should be one still picture. Found several frames or pages; extract one first.")
     if min(image.size) < 1 or max(image.size) > LARGEST:
         raise YotoError(f"{name} should be 1 to {LARGEST} pixels wide and high. Found {image.width}x{image.height}.")
     if image.mode == "F":

@@ -9,7 +9,7 @@ import numpy as np
 from yoto import bundle
 from yoto.data.images import Pixels
 from yoto.stylize.bank import Bank
-from yoto.tasks.style.thumbnails import PREFIX
+from yoto.tasks.style.options import THUMBNAIL
 
 BLANK = (232, 236, 241)
 
@@ -18,7 +18,7 @@ def thumbnail(bank: Bank, name: str) -> Pixels | None:
     """The thumbnail of a painting, uint8 [H, W, 3], or None where the model has none (its file may not be shown)."""
     from PIL import Image
 
-    data = bundle.blob(bank.header.path, f"{bundle.EXTRAS}{PREFIX}{name}")
+    data = bundle.blob(bank.header.path, f"{bundle.EXTRAS}{THUMBNAIL}{name}")
     if data is None:
         return None
     with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:

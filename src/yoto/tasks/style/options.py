@@ -28,6 +28,8 @@ BANK = (
 """Paintings of the bank where no others are named."""
 LAYERS = ("fine", "mid", "coarse", "coarser")
 """Groups of layers by the size of what they see."""
+THUMBNAIL = "thumbnail."
+"""Prefix of the thumbnails in a bundle."""
 PARAMETERS = ("content", "style", "smoothness", *LAYERS)
 """Loss parameters of every recipe, in this order; "painting" follows where there are several."""
 PAINTING = "painting"

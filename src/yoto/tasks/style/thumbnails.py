@@ -11,12 +11,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from yoto.tasks.style.options import BUNDLED, name_of, pictures
+from yoto.tasks.style.options import BUNDLED, THUMBNAIL, name_of, pictures
 
 if TYPE_CHECKING:
     from yoto.tasks.style.options import StyleOptions
 
-PREFIX = "thumbnail."
 SIDE = 160
 FIELDS = ("title", "artist", "date", "source", "licence")
 
@@ -38,7 +37,7 @@ def thumbnails(options: StyleOptions) -> dict[str, Tensor]:
         picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=85)
-        result[f"{PREFIX}{name}"] = torch.from_numpy(np.frombuffer(buffer.getvalue(), np.uint8).copy())
+        result[f"{THUMBNAIL}{name}"] = torch.from_numpy(np.frombuffer(buffer.getvalue(), np.uint8).copy())
     return result
 
 

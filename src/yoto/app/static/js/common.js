@@ -1,6 +1,6 @@
 // What every page uses: elements, requests, the order of work, messages.
 
-export const root = document.documentElement;
+const root = document.documentElement;
 export const isStatic = root.dataset.mode === "static";
 export const $ = (id) => document.getElementById(id);
 
@@ -28,8 +28,8 @@ let fading;
 export function problem(message) {
   const box = $("problem");
   clearTimeout(fading);
-  box.textContent = message;
   box.hidden = !message;
+  box.textContent = message;
   if (message) fading = setTimeout(() => problem(""), 12000);
 }
 
@@ -95,13 +95,35 @@ export class Latest {
   }
 }
 
-/** Resolves when a picture can be painted. */
+/** A picture, once it can be painted. */
 export async function loaded(url) {
   const image = new Image();
   image.src = url;
-  await image.decode();
+  try {
+    await image.decode();
+  } catch {
+    throw new Error("This picture is no longer kept. Choose it again, or move a slider.");
+  }
   return image;
 }
+
+/** What a page is told of its model; where that fails, the page says so. */
+export async function facts(name) {
+  try {
+    return await ask(`api/${name}.json`);
+  } catch (error) {
+    problem(error.message);
+    throw error;
+  }
+}
+
+/** Count a result at full size; tests and benchmarks wait for the count. */
+export function done() {
+  root.dataset.done = String(Number(root.dataset.done ?? 0) + 1);
+}
+
+/** A text as one word of a shell command. */
+export const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'"'"'`)}'`);
 
 export const number = (value, digits = 3) =>
   Number(value).toLocaleString("en", { maximumSignificantDigits: digits, useGrouping: false });

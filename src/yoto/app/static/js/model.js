@@ -1,8 +1,8 @@
-import { $, Latest, Visited, ask, copyBox, el, loaded, number, problem, whole } from "./common.js";
+import { $, ask, copyBox, done, el, facts, Latest, loaded, number, problem, quoted, Visited, whole } from "./common.js";
 import { plot } from "./plot.js";
 import { slider } from "./slider.js";
 
-const info = await (await fetch("api/model.json")).json();
+const info = await facts("model");
 const work = new Latest((busy) => $("output").classList.toggle("busy", busy));
 const visited = new Visited($("replaces"), info.replaces);
 const copy = copyBox($("copy"));
@@ -121,10 +121,10 @@ async function show(final, stale) {
   const flat = Object.entries(values).flatMap(([n, v]) => (typeof v === "object" ? Object.entries(v) : [[n, v]]));
   const python = flat.map(([n, v]) => `${n}=${typeof v === "string" ? `"${v}"` : number(v, 6)}`).join(", ");
   copy({
-    python: `import yoto\n\nmodel = yoto.load("${info.model}").conditional\nplain = model.bake(${python})`,
-    shell: `yoto export ${info.model} -o plain.safetensors --format safetensors ${flat.map(([n, v]) => `--at ${n}=${typeof v === "string" ? v : number(v, 6)}`).join(" ")}`,
+    python: `import yoto\n\nmodel = yoto.load(${JSON.stringify(info.load)}).conditional\nplain = model.bake(${python})`,
+    shell: `yoto export ${quoted(info.load)} -o plain.safetensors --format safetensors ${flat.map(([n, v]) => `--at ${quoted(`${n}=${typeof v === "string" ? v : number(v, 6)}`)}`).join(" ")}`,
   });
-  document.documentElement.dataset.done = String(Number(document.documentElement.dataset.done ?? 0) + 1);
+  done();
 }
 const drag = () => { if (chart) chart.move(...position(setting())); work.run((stale) => show(false, stale)); };
 const release = () => work.run((stale) => show(true, stale));

@@ -28,7 +28,7 @@ export function plot(place, options) {
   let ys = extent(y);
   const traces = [];
   let present = null;
-  const svg = el("svg:svg", { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": title });
+  const svg = el("svg:svg", { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: options.pick ? "group" : "img", "aria-label": title });
   const px = (v) => LEFT + ((v - xs[0]) / (xs[1] - xs[0])) * (WIDTH - LEFT - RIGHT);
   const py = (v) => HEIGHT - BOTTOM - ((v - ys[0]) / (ys[1] - ys[0])) * (HEIGHT - BOTTOM - TOP);
   const text = (a, b, content, more = {}) => el("svg:text", { x: a, y: b, ...more }, content);
@@ -65,7 +65,9 @@ export function plot(place, options) {
       parts.push(el("svg:circle", { class: "now", cx: px(present[0]), cy: py(present[1]), r: 6.5 }));
       svg.setAttribute("aria-label", `${title}. Now at ${xLabel} ${number(present[0])}, ${yLabel} ${number(present[1])}.`);
     }
+    const focused = [...svg.querySelectorAll(".hit")].indexOf(document.activeElement);
     svg.replaceChildren(...parts);
+    if (focused >= 0) svg.querySelectorAll(".hit")[focused].focus();
   }
 
   place.replaceChildren(svg, el("p", { class: "caption" }, title));

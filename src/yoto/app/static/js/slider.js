@@ -19,20 +19,28 @@ export function slider(place, options) {
   let value = options.value;
   const range = el("input", { type: "range", id, min: 0, max: steps, step: 1 });
   const box = el("input", {
-    type: "number", min: 0, step: "any", inputmode: "decimal", "aria-label": `${label}, as a number`, id: `${id}-number`,
+    type: "number", step: "any", inputmode: "decimal", "aria-label": `${label}, as a number`, id: `${id}-number`,
   });
   const show = () => {
     range.value = toPosition(value);
     range.setAttribute("aria-valuetext", number(value, digits));
     if (document.activeElement !== box) box.value = number(value, digits);
   };
+  let open = false; // moved since it was last let go
+  const settle = () => {
+    open = false;
+    options.set?.(value);
+  };
   range.addEventListener("input", () => {
+    open = true;
     value = round(toValue(Number(range.value)));
     box.value = number(value, digits);
     range.setAttribute("aria-valuetext", number(value, digits));
     options.moved?.(value);
   });
-  range.addEventListener("change", () => options.set?.(value));
+  range.addEventListener("change", settle);
+  // there is no "change" where a drag ends at the position it began at
+  range.addEventListener("pointerup", () => setTimeout(() => { if (open) settle(); }));
   box.addEventListener("change", () => {
     const typed = Number(box.value);
     if (box.value.trim() !== "" && Number.isFinite(typed)) value = Math.min(high, Math.max(low, typed));

@@ -1,10 +1,10 @@
-import { $, Latest, Visited, ask, between, copyBox, el, isStatic, loaded, number, problem } from "./common.js";
-import { gallery } from "./gallery.js";
+import { $, ask, between, copyBox, done, el, facts, isStatic, Latest, loaded, number, problem, Visited } from "./common.js";
+import { gallery, LARGEST } from "./gallery.js";
 import { plot } from "./plot.js";
 import { slider } from "./slider.js";
 import { viewer } from "./viewer.js";
 
-const info = await (await fetch("api/style.json")).json();
+const info = await facts("style");
 const view = viewer($("viewer"), ["photograph", "painted"]);
 let ready = !isStatic;
 const work = new Latest((busy) => view.state(busy ? (ready ? "painting" : "fetching the network, 16 MB, once") : "", busy));
@@ -62,16 +62,17 @@ function setting() {
 
 async function paint(preview, stale) {
   const [current, asked] = [picture, setting()];
-  let [url, facts] = ["", {}];
+  let [url, made] = ["", {}];
   if (engine) {
-    ({ url, facts } = await engine({ picture: current, ...asked, preview }));
+    ({ url, facts: made } = await engine({ picture: current, ...asked, preview }));
     ready = true;
   } else {
-    facts = await ask("api/style/paint", { picture: current.id, ...asked, preview }, (said) => view.state(said, true));
-    url = `api/results/${facts.id}.png`;
+    made = await ask("api/style/paint", { picture: current.id, ...asked, preview }, (said) => view.state(said, true));
+    url = `api/results/${made.id}.png`;
   }
   if (current !== picture || (preview && stale())) return;
   await loaded(url);
+  if (current !== picture || (preview && stale())) return;
   view.show(url, preview ? "painted (preview)" : "painted");
   const weight = info.weight.low * (info.weight.high / info.weight.low) ** asked.strength;
   if (chart) {
@@ -84,29 +85,31 @@ async function paint(preview, stale) {
   link.href = url;
   link.download = `${Object.keys(asked.style).join("-")}.png`;
   link.hidden = false;
-  $("facts").textContent = `${facts.width}×${facts.height} pixels, total style weight ${number(weight)}.`;
+  $("facts").textContent = `${made.width}×${made.height} pixels, total style weight ${number(weight)}.`;
   visited.add(asked);
-  const layers = Object.entries(asked.layers).filter(([, value]) => Math.abs(value - 1) > 0.005);
-  const styles = Object.entries(asked.style).map(([name, value]) => [name, number(value)]);
+  const layers = Object.entries(asked.layers).filter(([, value]) => value !== 1);
+  const styles = Object.entries(asked.style).map(([name, value]) => [name, number(value, 6)]);
   const named = styles.length === 1 ? `"${styles[0][0]}"` : `{${styles.map(([n, v]) => `"${n}": ${v}`).join(", ")}}`;
   const more = [
-    ...(layers.length ? [`layers={${layers.map(([n, v]) => `"${n}": ${number(v)}`).join(", ")}}`] : []),
-    `smoothness=${number(asked.smoothness)}`,
+    ...(layers.length ? [`layers={${layers.map(([n, v]) => `"${n}": ${number(v, 6)}`).join(", ")}}`] : []),
+    `smoothness=${number(asked.smoothness, 6)}`,
     ...(asked.keep_colours ? ["keep_colours=True"] : []),
   ];
   copy({
-    python: `from PIL import Image\nfrom yoto import stylize\n\npainter = stylize.load("${info.model}")\npixels = painter(Image.open("photo.jpg"), ${named}, strength=${number(asked.strength)}, ${more.join(", ")})\nImage.fromarray(pixels).save("out.png")`,
+    python: `from PIL import Image\nfrom yoto import stylize\n\npainter = stylize.load("${info.model}")\npixels = painter(Image.open("photo.jpg"), ${named}, strength=${number(asked.strength, 6)}, ${more.join(", ")})\nImage.fromarray(pixels).save("out.png")`,
     shell: ["yoto stylize photo.jpg -o out.png", `--style ${styles.length === 1 ? styles[0][0] : styles.map((s) => s.join(":")).join(",")}`,
-      `--strength ${number(asked.strength)}`, ...layers.map(([n, v]) => `--layer ${n}=${number(v)}`),
-      `--smoothness ${number(asked.smoothness)}`, ...(asked.keep_colours ? ["--keep-colours"] : [])].join(" "),
+      `--strength ${number(asked.strength, 6)}`, ...layers.map(([n, v]) => `--layer ${n}=${number(v, 6)}`),
+      `--smoothness ${number(asked.smoothness, 6)}`, ...(asked.keep_colours ? ["--keep-colours"] : [])].join(" "),
   });
-  document.documentElement.dataset.done = String(Number(document.documentElement.dataset.done ?? 0) + 1);
+  done();
 }
 const drag = () => picture && work.run((stale) => paint(true, stale));
 const release = () => picture && work.run((stale) => paint(false, stale));
 
+if (isStatic) $("download").textContent = `Download (at most ${LARGEST} pixels wide and high)`;
 await gallery($("gallery"), $("viewer"), (chosen) => {
   picture = chosen;
+  $("download").hidden = true;
   view.original(chosen.url, chosen.width, chosen.height);
   release();
-});
+}, view.state);

@@ -1,8 +1,8 @@
-import { $, Latest, Visited, ask, between, copyBox, el, isStatic, loaded, number, problem, whole } from "./common.js";
+import { $, ask, between, copyBox, done, el, facts, isStatic, Latest, loaded, number, problem, Visited, whole } from "./common.js";
 import { plot } from "./plot.js";
 import { slider } from "./slider.js";
 
-const info = await (await fetch("api/vae.json")).json();
+const info = await facts("vae");
 const work = new Latest();
 const copy = copyBox($("copy"));
 const engine = isStatic ? await (await import("./browser.js")).autoencoder(info) : null;
@@ -15,7 +15,6 @@ $("model").addEventListener("change", () => choose($("model").value));
 /** Set the page to a model. */
 function choose(name) {
   model = info.models.find((m) => m.model === name);
-  own = null;
   traverse = 0;
   $("beta").replaceChildren();
   beta = slider($("beta"), {
@@ -38,7 +37,8 @@ function tiles(id, image, columns, each) {
   const count = (image.width / side) * (image.height / side);
   const place = $(id);
   place.style.setProperty("--columns", columns);
-  if (place.childElementCount !== count) {
+  if (place.childElementCount !== count || place.dataset.model !== model.model) {
+    place.dataset.model = model.model;
     place.replaceChildren(...Array.from({ length: count }, (_, i) => {
       const canvas = el("canvas", { width: side, height: side, class: side >= 64 ? "smooth" : "" });
       return each ? each(canvas, i) : canvas;
@@ -52,20 +52,20 @@ function tiles(id, image, columns, each) {
 }
 
 const choice = (canvas, i) => el("button", {
-  type: "button", role: "radio", "aria-checked": String(i === traverse), "aria-label": `Picture ${i + 1}`,
+  type: "button", "aria-pressed": String(i === traverse), "aria-label": `Picture ${i + 1}`,
   onclick: () => { traverse = i; run(true); },
 }, canvas);
 
 async function show(final, stale) {
   const current = model;
   const asked = { model: current.model, beta: beta.value, seed, picture: own, traverse };
-  let [facts, strips] = [null, {}];
+  let [shown, strips] = [null, {}];
   if (engine) {
-    ({ facts, strips } = await engine(asked));
+    ({ facts: shown, strips } = await engine(asked));
   } else {
-    facts = await ask("api/vae/show", asked);
+    shown = await ask("api/vae/show", asked);
     if (current !== model || (!final && stale())) return;
-    const names = Object.entries(facts.strips);
+    const names = Object.entries(shown.strips);
     const images = await Promise.all(names.map(([, id]) => loaded(`api/results/${id}.png`)));
     strips = Object.fromEntries(names.map(([name], i) => [name, images[i]]));
   }
@@ -74,12 +74,12 @@ async function show(final, stale) {
   for (const [name, image] of Object.entries(strips)) {
     tiles(name, image, name === "traversals" ? info.steps : info.count, name === "originals" ? choice : null);
   }
-  $("originals").querySelectorAll("button").forEach((b, i) => b.setAttribute("aria-checked", String(i === traverse)));
+  $("originals").querySelectorAll("button").forEach((b, i) => b.setAttribute("aria-pressed", String(i === traverse)));
   const { series, points } = model.curve;
   const betas = points.map((p) => p.kl);
   chart.move(between(betas, series.kl, asked.beta), between(betas, series.reconstruction, asked.beta));
-  $("facts").textContent = facts.psnr === undefined ? "" :
-    `These pictures: ${facts.psnr.toFixed(1)} dB PSNR, ${number(facts.kl)} nats of KL, ${facts.active} of ${model.latents} latents in use.`;
+  $("facts").textContent = shown.psnr === undefined ? "" :
+    `These pictures: ${shown.psnr.toFixed(1)} dB PSNR, ${number(shown.kl)} nats of KL, ${shown.active} of ${model.latents} latents in use.`;
   if (!final) return;
   visited.add([asked.model, asked.beta]);
   const b = number(asked.beta, 6);
@@ -87,19 +87,23 @@ async function show(final, stale) {
     python: `import torch\nimport yoto\n\nmodel = yoto.load("${current.model}").conditional\nplain = model.bake(kl=${b})\nlogits = plain.decode(torch.randn(12, ${current.latents}))`,
     shell: `yoto sample -o samples.png --model ${current.model} --beta ${b} -n ${info.count} --seed ${seed}`,
   });
-  document.documentElement.dataset.done = String(Number(document.documentElement.dataset.done ?? 0) + 1);
+  done();
 }
 const run = (final = false) => work.run((stale) => show(final, stale));
 
 $("again").addEventListener("click", () => { seed += 1; run(true); });
-$("own").addEventListener("change", (event) => {
+$("own").addEventListener("change", async (event) => {
   const file = event.target.files[0];
   event.target.value = "";
   if (!file) return;
-  work.run(async () => {
-    own = engine ? await createImageBitmap(file) : (await ask("api/pictures", file)).id;
+  try {
+    const taken = engine ? await createImageBitmap(file) : (await ask("api/pictures", file)).id;
+    own?.close?.();
+    own = taken;
     traverse = 0;
-    await show(true, () => false);
-  });
+    run(true);
+  } catch (error) {
+    problem(engine ? "This file should be a picture. The browser cannot read it." : error.message);
+  }
 });
 choose(info.models[0].model);

@@ -8,13 +8,13 @@ export function viewer(place, names) {
   const before = el("img", { alt: names[0], draggable: "false" });
   const after = el("img", { alt: names[1], draggable: "false" });
   const layer = el("div", { class: "layer" }, after);
-  const rightTag = el("span", { class: "tag right" }, names[1]);
+  const [leftTag, rightTag] = [el("span", { class: "tag left" }, names[0]), el("span", { class: "tag right" }, names[1])];
   const handle = el("div", {
     class: "divider", role: "slider", tabindex: 0, "aria-label": "Divider between the pictures",
     "aria-valuemin": 0, "aria-valuemax": 100, "aria-orientation": "horizontal",
   });
   const box = el("div", { class: "viewer" }, el("div", { class: "layer" }, before), layer,
-    el("span", { class: "tag left" }, names[0]), rightTag, handle);
+    leftTag, rightTag, handle);
   const percent = el("output", {}, "100 %");
   const state = el("span", { class: "state", role: "status" });
   const button = (text, label, act) => el("button", { type: "button", class: "quiet", "aria-label": label, onclick: act }, text);
@@ -75,8 +75,19 @@ export function viewer(place, names) {
     draw();
   });
   box.addEventListener("pointerup", () => (last = null));
+  box.tabIndex = 0;
+  box.setAttribute("role", "group");
+  box.setAttribute("aria-label", `${names[0]} and ${names[1]}; arrow keys move an enlarged picture`);
+  box.addEventListener("keydown", (event) => {
+    const step = { ArrowLeft: [60, 0], ArrowRight: [-60, 0], ArrowUp: [0, 60], ArrowDown: [0, -60] }[event.key];
+    if (!step || event.target !== box || zoom <= 1.01) return;
+    event.preventDefault();
+    dx += step[0];
+    dy += step[1];
+    draw();
+  });
   box.addEventListener("wheel", (event) => {
-    if (!event.ctrlKey && zoom <= 1.01 && event.deltaY > 0) return;
+    if (!event.ctrlKey && zoom <= 1.01) return; // the page scrolls
     event.preventDefault();
     const { left, top } = box.getBoundingClientRect();
     zoomTo(zoom * Math.exp(-event.deltaY / 400), event.clientX - left, event.clientY - top);
@@ -85,17 +96,17 @@ export function viewer(place, names) {
   draw();
 
   return {
-    box,
-    /** A new original, width x height pixels. */
-    original(url, width, height) {
+    /** A new picture, width x height pixels, on both sides until there is a result. */
+    original(url, width, height, name = names[0]) {
       before.src = url;
       after.src = url;
+      before.alt = after.alt = leftTag.textContent = rightTag.textContent = name;
       box.style.aspectRatio = `${width} / ${height}`;
       box.style.maxWidth = `calc(72vh * ${width / height})`;
       [zoom, dx, dy] = [1, 0, 0];
       requestAnimationFrame(draw);
     },
-    /** The right picture; a decoded Image, or a canvas. */
+    /** The address of the right picture. */
     show(source, name = names[1]) {
       after.src = source;
       after.alt = name;
@@ -106,6 +117,5 @@ export function viewer(place, names) {
       state.textContent = text;
       state.classList.toggle("busy", busy);
     },
-    get source() { return after.src; },
   };
 }
