@@ -210,8 +210,8 @@ async def one_client(
         waits.append(time.perf_counter() - begin)
         if "id" in answer.json():
             shown = await client.get(f"api/results/{answer.json()['id']}.png")
-            names = {200: "shown", 404: "evicted"}
-            seen[names.get(shown.status_code, f"failed: {shown.status_code}")] += 1
+            kinds = {200: "shown", 404: "evicted"}
+            seen[kinds.get(shown.status_code, f"failed: {shown.status_code}")] += 1
 
 
 def load(clients: int, seconds: float) -> dict[str, Any]:

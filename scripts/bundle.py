@@ -13,11 +13,11 @@ import json
 from pathlib import Path
 
 import torch
+import yaml
 
 from yoto import bundle
 from yoto.conditional import Conditional
 from yoto.evaluation import sweep
-from yoto.recipe import from_dict
 
 
 def main() -> None:
@@ -27,11 +27,13 @@ def main() -> None:
     parser.add_argument("name", help="such as vae/shapes")
     parser.add_argument("--scores", action="store_true", help="numbers of the whole network too (disentanglement)")
     parser.add_argument("--half", action="store_true", help="store weights as float16")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a change to the recipe")
     options = parser.parse_args()
     loaded = bundle.load(options.run)
     assert loaded.recipe is not None
     assert loaded.task is not None
-    recipe = from_dict({**loaded.recipe.to_dict(), "options": {**loaded.recipe.options, "data": None}})
+    changes = {key: yaml.safe_load(text) for key, _, text in (each.partition("=") for each in options.set)}
+    recipe = loaded.recipe.replace({"options.data": None, **changes})
     if options.half:
         bundle.halve(loaded.model)
     extras, facts = {}, {}

@@ -67,3 +67,12 @@ def test_the_readme_quotes_style_transfer():
     rows = json.loads((ROOT / "results/style/speed.json").read_text("utf-8"))["rows"]
     ours, other = (row["cpu_seconds"] for row in rows[:2])
     assert f"{ours / other:.2f} times a peer" in readme.replace("\n", " ")
+
+
+def test_the_readme_quotes_the_page():
+    readme = (ROOT / "README.md").read_text("utf-8").replace("\n", " ")
+    found = json.loads((ROOT / "results/app/measures.json").read_text("utf-8"))
+    for name, words in {"compression": "s for compression", "style": "s for style", "vae": "s for the VAE"}.items():
+        assert f"{found['times'][name]['median']:.2f} {words}" in readme
+    assert not found["load"]["failed"]
+    assert not found["hostile"]["not_refused"]

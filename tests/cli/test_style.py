@@ -177,7 +177,7 @@ def animated(path):
         ("bad.png", lambda path: path.write_bytes(b"PNG"), "should be a picture"),
         ("empty.png", lambda path: path.touch(), "should be a picture"),
         ("cut.png", lambda path: path.write_bytes((path.parent / "photo.png").read_bytes()[:200]), "damaged"),
-        ("moving.gif", animated, "2 frames"),
+        ("moving.gif", animated, "several frames"),
         ("float.tiff", lambda path: Image.new("F", (20, 20)).save(path), "floating point"),
         ("wide.png", lambda path: Image.new("L", (16385, 1)).save(path), "16384"),
     ],

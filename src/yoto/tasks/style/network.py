@@ -14,6 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+SHARPNESS = 4.0
+"""Factor on the logit of the photograph's share, which has to come near 0 and 1 within a few hundred steps."""
+
 Normaliser: TypeAlias = "Callable[[Tensor], tuple[Tensor, Tensor]] | None"
 """From the activations in front of a norm, [N, C, H, W], the mean and variance [C] that it is to use."""
 
@@ -148,7 +151,7 @@ class TransformNetwork(nn.Module):
         y = self.inner(self.enter(self.shrink(x - 0.5), normaliser), normaliser)
         y = functional.relu(self.detail(reflected(enlarged(y), 1)))
         painted = torch.sigmoid(self.out(reflected(y, 1)).float())
-        share = torch.sigmoid(self.share(image.new_ones(image.shape[0], 1)).float())[:, :, None, None]
+        share = torch.sigmoid(SHARPNESS * self.share(image.new_ones(image.shape[0], 1)).float())[:, :, None, None]
         return (painted + share * (x - painted))[:, :, :height, :width]
 
     def shared(
