@@ -14,7 +14,6 @@ import http.client
 import io
 import json
 import os
-import platform
 import random
 import re
 import shutil
@@ -36,6 +35,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from yoto import cores
 from yoto.files import write_atomic
+from yoto.training.machine import processor
 
 ROOT = Path(__file__).parents[1]
 PAGES = ("compression", "style", "vae", "model")
@@ -408,13 +408,6 @@ def table_of(titles: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     """A Markdown table."""
     lines = [titles, ("---",) * len(titles), *rows]
     return "\n".join(f"| {' | '.join(str(cell) for cell in line)} |" for line in lines)
-
-
-def processor() -> str:
-    """The kind of machine."""
-    file = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*:\s*(.+)", file.read_text()) if file.exists() else None
-    return found.group(1) if found else platform.machine()
 
 
 def main() -> None:

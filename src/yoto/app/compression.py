@@ -13,6 +13,7 @@ import numpy as np
 from yoto import bundle
 from yoto.app import describe, uploads
 from yoto.app.outcome import Outcome
+from yoto.app.uploads import PREVIEW
 from yoto.data.images import Picture, Pixels
 from yoto.errors import YotoError
 
@@ -28,8 +29,6 @@ WIDEST = 16383
 """Pixels along a side of a WebP file at most."""
 LARGEST_TILE = 1024
 """Pixels along a side of the tiles of a file that is opened here; larger ones take memory that no encoder asks for."""
-PREVIEW = 384
-"""Longest side in pixels of a picture while its slider is dragged."""
 
 
 class Compression:
@@ -52,7 +51,6 @@ class Compression:
             "replaces": 256,  # quality levels of the format
             "range": {"low": low, "high": high},
             "quality": 50,
-            "preview": PREVIEW,
         }
 
     def ready(self) -> CodecModel:
@@ -132,21 +130,19 @@ def classic(pixels: Pixels, kind: str, size: int) -> Outcome:
 
     from yoto.codec.api import psnr_of
 
-    image = Image.fromarray(pixels)
-    if kind == "WebP" and max(image.size) > WIDEST:
-        raise YotoError(f"A WebP file has at most {WIDEST} pixels along a side. Found {image.width}x{image.height}.")
+    height, width = pixels.shape[:2]
+    if kind == "WebP" and max(height, width) > WIDEST:
+        raise YotoError(f"A WebP file has at most {WIDEST} pixels along a side. Found {width}x{height}.")
 
     def at(quality: int) -> bytes:
-        buffer = io.BytesIO()
-        image.save(buffer, kind, quality=quality, **CLASSICS[kind])
-        return buffer.getvalue()
+        return uploads.encoded(pixels, kind, quality=quality, **CLASSICS[kind])
 
     quality = last_below(lambda q: len(at(q)), size, 1, 95)
     data = at(quality)
     with Image.open(io.BytesIO(data)) as opened:
         decoded = np.asarray(opened.convert("RGB"))
     facts = {
-        "kind": kind, "quality": quality, "bytes": len(data), "bpp": 8 * len(data) / (image.width * image.height),
+        "kind": kind, "quality": quality, "bytes": len(data), "bpp": 8 * len(data) / (width * height),
         "psnr": psnr_of(decoded, pixels), "fits": len(data) <= size,
     }  # fmt: skip
     return Outcome(facts, uploads.png(decoded), data)

@@ -10,8 +10,6 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
-from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request
@@ -31,13 +29,13 @@ from yoto.app.errors import BusyError, GoneError, TooLargeError
 from yoto.app.models import Models
 from yoto.app.outcome import Outcome
 from yoto.app.own import Own
+from yoto.app.site import STATIC
 from yoto.app.store import Store
 from yoto.app.style import Style
 from yoto.app.vae import Autoencoders
 from yoto.errors import YotoError
 
 log = logging.getLogger("yoto.app")
-STATIC = Path(str(files("yoto.app") / "static"))
 PORT = re.compile(r":\d*$")
 CLIENT = re.compile(r"[A-Za-z0-9_-]{8,64}")
 RESULTS = 256 * uploads.MEGABYTE

@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING, Any
 from yoto import bundle
 from yoto.app import describe, uploads
 from yoto.app.outcome import Outcome
+from yoto.app.uploads import PREVIEW
 from yoto.data.images import Picture
 from yoto.stylize.bank import DEFAULT, DEFAULT_STRENGTH, Bank, open_bank
 from yoto.tasks.style.options import LAYERS, PAINTING, THUMBNAIL
 
 if TYPE_CHECKING:
     from yoto.stylize.painter import Painter
-
-PREVIEW = 384
-"""Longest side in pixels of a picture while a slider is dragged."""
 
 
 class Style:
@@ -44,7 +42,7 @@ class Style:
         facts = describe.model(bank.header, self.name)
         styles = [asdict(style) | {"thumbnail": self.thumbnail(style.name) is not None} for style in bank.styles]
         sliders = [
-            {"name": name, "low": low, "high": high, "value": (low * high) ** 0.5}
+            {"name": name, "low": low, "high": high, "value": bank.value(name, 0.5)}
             for name in (*LAYERS, "smoothness")
             for low, high in [bank.extent(name)]
         ]

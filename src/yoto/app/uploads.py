@@ -22,6 +22,8 @@ BYTES = 32 * MEGABYTE
 """Of an upload, at most."""
 PIXELS = 24_000_000
 """Of a picture, at most."""
+PREVIEW = 384
+"""Longest side in pixels of a picture while a slider is dragged."""
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "GIF", "BMP", "TIFF")
 """Pillow's names of what is read; formats that call other programs are not among them."""
 PHOTOGRAPHS = Path(__file__).parents[1] / "assets" / "photos"
