@@ -15,6 +15,9 @@ from yoto.training.checkpoint import load_checkpoint
 EVERYTHING = {"ema": 0.9, "tilt": [4.0, -1.0], "weight_decay": 0.01, "validate_every": 10}
 
 
+NARROW = {"distribution": "log-uniform", "low": 0.9999, "high": 1.0001}
+
+
 def rows(out):
     with (out / "log.csv").open(newline="") as file:
         return list(csv.DictReader(file))
@@ -96,6 +99,31 @@ def test_the_bundle_has_the_averaged_weights(tmp_path):
                                        {"precision": "bf16-mixed"}], ids="-".join)  # fmt: skip
 def test_variants_run(tmp_path, overrides):
     assert run(tmp_path, overrides=overrides).finished
+
+
+def test_mixed_precision_rounds_neither_weights_nor_examples(tmp_path):
+    """λ of the loss and λ that the network is told must be the same number."""
+    seen = []
+
+    class Looking(ToyTask):
+        def terms(self, net, batch, at):
+            seen.append((batch.dtype, at.clone(), torch.is_autocast_enabled("cpu")))
+            return super().terms(net, batch, at)
+
+    run(
+        tmp_path,
+        Looking(),
+        overrides={
+            "precision": "bf16-mixed",
+            "space": {"reconstruction": 1.0, "kl": NARROW},
+            "evaluation": {"grid": 2},
+        },
+    )
+    assert {dtype for dtype, _, _ in seen} == {torch.float32}
+    assert all(autocast for _, _, autocast in seen)
+    drawn = torch.cat([at for _, at, _ in seen])
+    assert len(drawn[:, 1].unique()) > 10
+    assert ((drawn[:, 1] >= 0.9999) & (drawn[:, 1] <= 1.0001)).all()
 
 
 def test_accumulated_parts_give_the_same_step(tmp_path):

@@ -70,7 +70,6 @@ def train(
         devices=devices,
         num_nodes=nodes,
         strategy=strategy,
-        precision=recipe.training.precision,
     )
     fabric.launch()
     refusal: str | None = None

@@ -61,16 +61,22 @@ class Result:
 
 
 class Step(nn.Module):
-    """One forward pass from batch and λ to the loss terms, as one module for wrappers such as DDP."""
+    """One forward pass from batch and λ to the loss terms, as one module for wrappers such as DDP.
 
-    def __init__(self, model: nn.Module, task: Task) -> None:
+    Mixed precision is entered here: a wrapper that did it would round λ and the examples too.
+    """
+
+    def __init__(self, model: nn.Module, task: Task, precision: str = "32-true") -> None:
         super().__init__()
         self.model = model
         self.task = task
+        self.mixed = precision == "bf16-mixed"
 
     def forward(self, batch: Any, at: Tensor) -> dict[str, Tensor]:
-        """The task's terms, each [B], of the model bound at `at`."""
-        return self.task.terms(bind(self.model, at), batch, at)
+        """The task's terms, each [B] and float32, of the model bound at `at`."""
+        with torch.autocast(at.device.type, torch.bfloat16, enabled=self.mixed):
+            terms = self.task.terms(bind(self.model, at), batch, at)
+        return {name: term.float() if self.mixed else term for name, term in terms.items()}
 
 
 def build_model(recipe: Recipe, task: Task, data: Data | None = None) -> nn.Module:
@@ -102,7 +108,7 @@ class Run:
         model = build_model(recipe, task, examples)
         if training.channels_last:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.step_module = fabric.setup_module(Step(model.train(), task))
+        self.step_module = fabric.setup_module(Step(model.train(), task, training.precision))
         validates = training.validate_every and fabric.is_global_zero
         self.validation = task.data("validation").to(fabric.device) if validates else None
         self.batches = Batches(
