@@ -105,6 +105,16 @@ def test_jitter_and_grain_are_for_training_only(task, net, recipe):
     assert torch.equal(first, task.terms(training, batch, at)["content"])
 
 
+def test_the_photograph_that_is_mixed_in_has_no_grain(task):
+    """Else the loss would tell the network to keep less of the photograph than is best without the grain."""
+    batch = torch.rand(2, 3, 64, 64)
+    net = task.network().train()
+    assert not torch.equal(net(batch), net(batch))
+    with torch.no_grad():
+        net.share.bias.fill_(30.0)
+    torch.testing.assert_close(net(batch), batch)
+
+
 def test_flat_pictures_give_finite_gradients(task, recipe):
     torch.manual_seed(0)
     net = task.network().train()

@@ -16,6 +16,9 @@ from torch.nn import functional
 
 SHARPNESS = 4.0
 """Factor on the logit of the photograph's share, which has to come near 0 and 1 within a few hundred steps."""
+GRAIN = 0.01
+"""Deviation of the noise on what is painted from, in training: a painting should not hang on the camera's grain, nor
+flicker. The photograph that is mixed in stays as it is, or the loss would tell the network not to mix it in."""
 
 Normaliser: TypeAlias = "Callable[[Tensor], tuple[Tensor, Tensor]] | None"
 """From the activations in front of a norm, [N, C, H, W], the mean and variance [C] that it is to use."""
@@ -91,24 +94,22 @@ class Residual(nn.Module):
 
 @final
 class Stage(nn.Module):
-    """What happens at half of the resolution around it: reduce, inner stages, residual blocks, enlarge.
+    """What happens at half of the resolution around it: reduce, inner stages, residual blocks, enlarge, a sum around all.
 
     Args:
         outer: Channels of the stage around it.
         channels: Channels here and, in order, further inside.
         blocks: Residual blocks here and further inside.
-        skip: Whether the input is added to the output.
     """
 
-    def __init__(self, outer: int, channels: Sequence[int], blocks: Sequence[int], skip: bool) -> None:
+    def __init__(self, outer: int, channels: Sequence[int], blocks: Sequence[int]) -> None:
         super().__init__()
         width = channels[0]
         self.shrink = Shrink(outer)
         self.enter = Unit(outer, width)
-        self.inner = Stage(width, channels[1:], blocks[1:], True) if len(channels) > 1 else None
+        self.inner = Stage(width, channels[1:], blocks[1:]) if len(channels) > 1 else None
         self.body = nn.ModuleList(Residual(width) for _ in range(blocks[0]))
-        self.leave = Unit(width, outer, relu=not skip)
-        self.skip = skip
+        self.leave = Unit(width, outer, relu=False)
 
     def forward(self, x: Tensor, normaliser: Normaliser = None) -> Tensor:
         """[B, outer, H, W], H and W even; the same shape."""
@@ -117,8 +118,7 @@ class Stage(nn.Module):
             y = self.inner(y, normaliser)
         for block in self.body:
             y = block(y, normaliser)
-        y = self.leave(enlarged(y), normaliser)
-        return x + y if self.skip else cast(Tensor, y)
+        return x + cast(Tensor, self.leave(enlarged(y), normaliser))
 
 
 @final
@@ -137,7 +137,7 @@ class TransformNetwork(nn.Module):
         self.stride = 2 ** len(channels)
         self.shrink = Shrink(3)
         self.enter = Unit(3, half, 5)
-        self.inner = Stage(half, channels[1:], blocks, False)
+        self.inner = Stage(half, channels[1:], blocks)
         self.detail = nn.Conv2d(half, last, 3)
         self.out = nn.Conv2d(last, 3, 3)
         self.share = nn.Linear(1, 1)
@@ -148,7 +148,8 @@ class TransformNetwork(nn.Module):
         """The stylised image: a mix of what the network paints with the photograph, whose share is one number."""
         height, width = image.shape[-2:]
         x = functional.pad(image, (0, -width % self.stride, 0, -height % self.stride), mode="replicate")
-        y = self.inner(self.enter(self.shrink(x - 0.5), normaliser), normaliser)
+        seen = x + GRAIN * torch.randn_like(x) if self.training else x
+        y = self.inner(self.enter(self.shrink(seen - 0.5), normaliser), normaliser)
         y = functional.relu(self.detail(reflected(enlarged(y), 1)))
         painted = torch.sigmoid(self.out(reflected(y, 1)).float())
         share = torch.sigmoid(SHARPNESS * self.share(image.new_ones(image.shape[0], 1)).float())[:, :, None, None]

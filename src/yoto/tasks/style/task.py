@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 OFFSETS = slice(PARAMETERS.index(LAYERS[0]), PARAMETERS.index(LAYERS[0]) + len(LAYERS))
 FIRST_PAINTING = len(PARAMETERS)
-NOISE = 0.01
-"""Deviation of the noise on training photographs: a painting should not hang on the camera's grain, nor flicker."""
 
 
 @dataclass(frozen=True)
@@ -164,8 +162,7 @@ class StyleTask:
 
     def terms(self, net: Any, batch: Tensor, at: Tensor) -> dict[str, Tensor]:
         """The three terms [B] of photographs [B, 3, H, W] in [0, 1] at λ [B, D] or [D]."""
-        grain = NOISE * torch.randn_like(batch) if net.training else 0.0
-        image = net(batch + grain)
+        image = net(batch)
         smoothness = losses.total_variation(image)
         if net.training and self.options.jitter:
             top, left = torch.randint(self.options.jitter, (2,)).tolist()
