@@ -48,6 +48,15 @@ def test_a_term_and_a_parameter_of_one_name_are_told_apart():
     assert curve().values("kl") == BETAS
 
 
+def test_points_are_named_by_what_tells_them_apart():
+    points = ({"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 3.0}, {"a": 1.0, "b": 4.0})
+    made = curve(parameters=("a", "b"), points=points)
+    assert made.varying == ("b",)
+    assert made.label(2) == "b = 4"
+    assert made.take([1]).varying == ("a", "b")
+    assert made.take([1]).label(0) == "a = 1, b = 3"
+
+
 @pytest.mark.parametrize("method", ["series", "values"])
 def test_unknown_names_get_a_hint(method):
     with pytest.raises(YotoError, match="Did you mean 'kl'"):

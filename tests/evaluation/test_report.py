@@ -115,6 +115,25 @@ def test_markdown_and_terminal_show_the_same_figures(folder):
     assert max(map(len, table.splitlines())) < 160
 
 
+def test_parameters_that_are_the_same_everywhere_are_named_once(tmp_path):
+    points = tuple({"kl": beta, "offset": 0.25} for beta in (0.5, 8.0, 128.0))
+    wide = {"parameters": ("kl", "offset"), "points": points}
+    losses = ((234.0, 292.0, 386.0), (236.0, 294.0, 386.0))
+    made = comparison(
+        points=points,
+        fixed=(curve(**wide), curve(**wide)),
+        contenders=(contender(curves=tuple(curve(loss, **wide) for loss in losses)),),
+    )
+    report_comparison(made, tmp_path)
+    text = (tmp_path / "report.md").read_text("utf-8")
+    assert "| model | β = 0.5 | β = 8 | β = 128 |" in text
+    assert text.count("offset") == 1
+    assert "Everywhere offset = 0.25." in text
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert page.count("offset") == 1
+    assert "trained for one β alone" in page
+
+
 def test_a_loss_that_crosses_zero_is_reported_as_a_difference(tmp_path):
     made = comparison(
         fixed=(curve((-10.0, 20.0, 30.0)),),

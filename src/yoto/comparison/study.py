@@ -10,8 +10,7 @@ from yoto.comparison.runs import record, train_all
 from yoto.evaluation.curve import TradeoffCurve
 from yoto.evaluation.parity import Comparison, Contender
 from yoto.evaluation.report import report_comparison
-from yoto.evaluation.sweep import free_columns
-from yoto.evaluation.tables import point_label
+from yoto.evaluation.summary import labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -79,7 +78,7 @@ def compare(
     say(f"measuring {len(plan.runs())} models on the {split} split")
     bench = Bench(recipe, split, task)
     result = measured(plan, folder, bench, reference_point)
-    report_comparison(result, out, pictures(plan, folder, bench))
+    report_comparison(result, out, pictures(plan, folder, bench, labels(result)))
     return result
 
 
@@ -151,15 +150,15 @@ def beyond(curves: Sequence[TradeoffCurve]) -> dict[str, float]:
     return result
 
 
-def pictures(plan: Plan, folder: Path, bench: Bench) -> dict[str, dict[str, np.ndarray]]:
-    """What the first conditional model and the fixed ones do, at the lowest, the middle and the highest point."""
+def pictures(plan: Plan, folder: Path, bench: Bench, names: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
+    """What the first conditional model and the fixed ones do, at the lowest, the middle and the highest point.
+
+    By model, by the name of the point; `names` are those of all points.
+    """
     count, seed, arm = len(plan.points), plan.seeds[0], plan.arms[0]
-    space = bench.recipe.loss_space()
-    symbols = getattr(bench.task, "symbols", {})
     rows: dict[str, dict[str, np.ndarray]] = {}
     for index in sorted({0, count // 2, count - 1}):
         point = plan.points[index]
-        title = point_label(free_columns(space, space.point(point)), symbols)
         models = {
             arm.label: (f"{arm.name}-seed-{seed}", arm.recipes[0]),
             "trained for it alone": (f"{plan.fixed_names[index]}-seed-{seed}", plan.fixed[0][index]),
@@ -168,5 +167,5 @@ def pictures(plan: Plan, folder: Path, bench: Bench) -> dict[str, dict[str, np.n
             picture = bench.picture(folder / name, own, point)
             if picture is None:
                 return {}
-            rows.setdefault(label, {})[title] = picture
+            rows.setdefault(label, {})[names[index]] = picture
     return rows

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from yoto.errors import YotoError, near_misses
 from yoto.evaluation.indicators import Hypervolume, hypervolume
 from yoto.evaluation.regret import Regret
+from yoto.evaluation.tables import point_label
 from yoto.files import write_atomic
 
 if TYPE_CHECKING:
@@ -74,6 +75,17 @@ class TradeoffCurve:
 
     def __len__(self) -> int:
         return len(self.points)
+
+    @property
+    def varying(self) -> tuple[str, ...]:
+        """The free parameters that tell the points apart; all of them where nothing does."""
+        found = tuple(name for name in self.parameters if len({point[name] for point in self.points}) > 1)
+        return found or self.parameters
+
+    def label(self, index: int) -> str:
+        """A point for people, by what tells it from the others."""
+        point = {name: self.points[index][name] for name in self.varying}
+        return point_label(point, self.info.get("symbols"))
 
     def series(self, name: str) -> tuple[float, ...]:
         """The values of a term, a metric or "loss" along the curve.

@@ -10,7 +10,6 @@ from importlib.resources import files
 from typing import TYPE_CHECKING
 
 from yoto.evaluation import summary
-from yoto.evaluation.tables import point_label
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -87,7 +86,7 @@ def cards(comparison: Comparison) -> str:
     for contender, figures in zip(comparison.contenders, comparison.summaries, strict=True):
         value = figures.mean[measure].mean
         shown = f"{100 * (value - 1):+.1f} %" if measure != "difference" else f"{value:+.3g} {comparison.unit}"
-        worst = point_label(comparison.points[figures.worst], comparison.symbols)
+        worst = summary.labels(comparison)[figures.worst]
         there = summary.number(measure, figures.points[measure][figures.worst].mean)
         note = f"at worst {there} at {worst}"
         if len(comparison.seeds) > 1:
@@ -163,8 +162,8 @@ def glossary(comparison: Comparison) -> str:
     one = summary.one_name(comparison)
     words = {
         one: "The setting that chooses a trade-off between the parts of the loss."
-        if len(comparison.fixed[0].parameters) > 1
-        else f"The parameter of the loss that chooses the trade-off ({comparison.fixed[0].parameters[0]}).",
+        if len(comparison.fixed[0].varying) > 1
+        else f"The parameter of the loss that chooses the trade-off ({comparison.fixed[0].varying[0]}).",
         "conditional model": "One network that is told the setting and was trained on all of them at once.",
         "trained for one alone": "An ordinary network, trained the usual way for one setting. It is the yardstick: "
         "the same network and optimiser, and the steps given in the cost table.",

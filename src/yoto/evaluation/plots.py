@@ -20,8 +20,7 @@ from yoto.evaluation.style import (
     logarithmic,
     ticks_at,
 )
-from yoto.evaluation.summary import one_name
-from yoto.evaluation.tables import point_label
+from yoto.evaluation.summary import labels, one_name
 from yoto.files import atomic
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ def sweep_figure(curve: TradeoffCurve, *, x: str | None = None, y: str | None = 
     parts = drawn.add_gridspec(len(curve.terms), 2, width_ratios=(1.15, 1))
     main = drawn.add_subplot(parts[:, 0])
     dress(main, theme)
-    if len(curve.parameters) == 1:
+    if len(curve.varying) == 1:
         main.plot(across, upwards, color=theme.series[0], linewidth=1.6, zorder=2)
     main.scatter(across, upwards, s=28, color=theme.series[0], zorder=3)
     label_points(main, theme, x, y, curve, sorted({0, len(curve) // 2, len(curve) - 1}))
@@ -101,8 +100,8 @@ def sweep_figure(curve: TradeoffCurve, *, x: str | None = None, y: str | None = 
 
 def along(axes: Axes, curve: TradeoffCurve, name: str, colour: str, marker: str, *, last: bool) -> None:
     """One term along the parameter, or point by point, with two standard errors where known."""
-    one = len(curve.parameters) == 1
-    values = curve.values(curve.parameters[0]) if one else tuple(map(float, range(len(curve))))
+    one = len(curve.varying) == 1
+    values = curve.values(curve.varying[0]) if one else tuple(map(float, range(len(curve))))
     column = np.array(curve.series(name))
     errors = 2 * np.array(curve.errors.get(name, [0.0] * len(curve)))
     axes.fill_between(values, column - errors, column + errors, color=colour, alpha=0.25, linewidth=0)
@@ -111,7 +110,7 @@ def along(axes: Axes, curve: TradeoffCurve, name: str, colour: str, marker: str,
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
     if last:
-        axes.set_xlabel(parameter_label(curve, curve.parameters[0]) if one else "point")
+        axes.set_xlabel(parameter_label(curve, curve.varying[0]) if one else "point")
     else:
         axes.tick_params(labelbottom=False)
 
@@ -123,7 +122,7 @@ def label_points(axes: Axes, theme: Theme, x: str, y: str, curve: TradeoffCurve,
     for index in indices:
         room = (across[index] - start) / width > 0.08
         axes.annotate(
-            point_label(curve.points[index], curve.info.get("symbols")),
+            curve.label(index),
             (across[index], upwards[index]),
             xytext=(-7, -7) if room else (10, 3),
             textcoords="offset points",
@@ -150,8 +149,8 @@ def tradeoff_figure(
                 ordered.series(x),
                 ordered.series(y),
                 color=colour,
-                linestyle="-" if len(ordered.parameters) == 1 else "",
-                marker="." if len(ordered.parameters) == 1 else "o",
+                linestyle="-" if len(ordered.varying) == 1 else "",
+                marker="." if len(ordered.varying) == 1 else "o",
                 markersize=5,
                 linewidth=1.7,
                 alpha=0.9,
@@ -221,10 +220,10 @@ def regret_figure(comparison: Comparison, *, dark: bool = False) -> Figure:
 
 def horizontal(comparison: Comparison) -> tuple[list[float], bool]:
     """Where the points stand: at their value with one parameter, else at their number; and if that is in logs."""
-    parameters = comparison.fixed[0].parameters
-    if len(parameters) != 1:
-        return [float(index) for index in range(len(comparison.points))], False
-    values = [point[parameters[0]] for point in comparison.points]
+    curve = comparison.fixed[0]
+    if len(curve.varying) != 1:
+        return [float(index) for index in range(len(curve))], False
+    values = list(curve.values(curve.varying[0]))
     return values, logarithmic(values)
 
 
@@ -241,12 +240,11 @@ def place_ticks(axes: Axes, comparison: Comparison, values: Sequence[float], *, 
     curve = comparison.fixed[0]
     if log:
         axes.set_xscale("log")
-    if len(curve.parameters) == 1:
+    if len(curve.varying) == 1:
         ticks_at(axes, values)
-        axes.set_xlabel(parameter_label(curve, curve.parameters[0]))
+        axes.set_xlabel(parameter_label(curve, curve.varying[0]))
     else:
-        labels = [point_label(point, comparison.symbols).replace(", ", "\n") for point in comparison.points]
-        axes.set_xticks(values, labels)
+        axes.set_xticks(values, [label.replace(", ", "\n") for label in labels(comparison)])
 
 
 def samples_figure(rows: Mapping[str, Mapping[str, np.ndarray]], *, dark: bool = False) -> Figure:

@@ -17,9 +17,15 @@ Rows = tuple[list[str], list[list[str]]]
 
 
 def one_name(comparison: Comparison) -> str:
-    """What one point is called: the parameter's symbol if there is just one, else "point"."""
-    parameters = comparison.fixed[0].parameters
+    """What one point is called: the symbol of the parameter that varies if there is just one, else "point"."""
+    parameters = comparison.fixed[0].varying
     return comparison.symbols.get(parameters[0], parameters[0]) if len(parameters) == 1 else "point"
+
+
+def labels(comparison: Comparison) -> list[str]:
+    """The compared points for people, by what tells them apart."""
+    curve = comparison.fixed[0]
+    return [curve.label(index) for index in range(len(curve))]
 
 
 def number(measure: str, value: float) -> str:
@@ -51,20 +57,22 @@ def mean_name(measure: str) -> str:
 
 
 def purpose(comparison: Comparison) -> str:
-    """Two sentences: what was compared with what, and on which data."""
-    parameters = comparison.fixed[0].parameters
-    symbols = comparison.symbols
+    """What was compared with what, and on which data."""
+    curve, symbols = comparison.fixed[0], comparison.symbols
     ranges = []
-    for name in parameters:
-        values = [point[name] for point in comparison.points]
+    for name in curve.varying:
+        values = curve.values(name)
         ranges.append(f"{symbols.get(name, name)} from {min(values):.4g} to {max(values):.4g}")
     count = len(comparison.points)
     where = " and ".join(ranges)
+    held = {name: value for name, value in comparison.points[0].items() if name not in curve.varying}
+    same = f" Everywhere {point_label(held, symbols)}." if held else ""
+    seeds = len(comparison.seeds)
     return (
         f"One conditional network was trained to serve every trade-off with {where}; "
         f"against it stand {count} ordinary networks, each trained for one {one_name(comparison)} alone. "
         f"All were measured on {data_text(comparison)} that none of them was trained on"
-        f"{'' if len(comparison.seeds) == 1 else f', and everything was repeated with {len(comparison.seeds)} seeds'}."
+        f"{'' if seeds == 1 else f', and everything was repeated with {seeds} seeds'}.{same}"
     )
 
 
@@ -93,7 +101,7 @@ def regret_rows(comparison: Comparison) -> Rows:
         if name != measure and all(name in summary.mean for summary in comparison.summaries)
     ]
     names = {"ratio": "full-loss ratio", "difference": comparison.unit or "loss difference"}
-    titles = ["model", *[point_label(point, comparison.symbols) for point in comparison.points]]
+    titles = ["model", *labels(comparison)]
     titles.append(mean_name(measure))
     several = len(comparison.seeds) > 1
     titles += ["over the seeds"] if several else []
@@ -110,7 +118,7 @@ def regret_rows(comparison: Comparison) -> Rows:
 
 def loss_rows(comparison: Comparison) -> Rows:
     """Mean loss over the seeds at each point, the fixed models first, and the hypervolume."""
-    titles = ["model", *[point_label(point, comparison.symbols) for point in comparison.points], "hypervolume"]
+    titles = ["model", *labels(comparison), "hypervolume"]
     named = [(f"trained for one {one_name(comparison)} alone", comparison.fixed)]
     named += [(contender.label, contender.curves) for contender in comparison.contenders]
     rows = []
@@ -195,7 +203,7 @@ def headline(comparison: Comparison) -> str:
     sentences = []
     for contender, summary in zip(comparison.contenders, comparison.summaries, strict=True):
         value = summary.mean[measure].mean
-        worst = point_label(comparison.points[summary.worst], comparison.symbols)
+        worst = labels(comparison)[summary.worst]
         there = number(measure, summary.points[measure][summary.worst].mean)
         sentences.append(
             f"{contender.label}: {number(measure, value)} ({mean_name(measure)}), at worst {there} at {worst}."
