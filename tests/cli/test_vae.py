@@ -55,6 +55,16 @@ def test_reconstruct_takes_pipes(yoto, model, picture, monkeypatch):
     assert out.buffer.getvalue().startswith(b"\x89PNG")
 
 
+def test_reconstruct_takes_sixteen_bits_for_what_they_are(yoto, model, tmp_path):
+    grey = np.tile(np.linspace(0, 255, 28).astype(np.uint8), (28, 1))
+    Image.fromarray(grey).save(tmp_path / "eight.png")
+    Image.fromarray(grey.astype(np.uint16) * 257).save(tmp_path / "sixteen.png")
+    for name in ("eight", "sixteen"):
+        assert yoto("reconstruct", f"{name}.png", "-o", f"{name}-out.png", "--beta", 4, "--model", model).code == 0
+    found = [pixels(tmp_path / f"{name}-out.png").astype(int) for name in ("eight", "sixteen")]
+    assert np.abs(found[0] - found[1]).max() <= 1
+
+
 @pytest.mark.parametrize("content", [b"", b"no picture", b"\x89PNG\r\n\x1a\n broken"])
 def test_reconstruct_refuses_what_is_no_picture(yoto, model, tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)

@@ -172,15 +172,10 @@ def with_own(task: VAETask, picture: Picture | None, others: Tensor | None) -> T
     if picture is None:
         return others
     import torch
-    from PIL import Image
 
-    side, channels = task.options.image
-    height, width = picture.pixels.shape[:2]
-    edge = min(height, width)
-    box = ((width - edge) // 2, (height - edge) // 2, (width + edge) // 2, (height + edge) // 2)
-    small = Image.fromarray(picture.pixels).resize((side, side), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
-    pixels = np.asarray(small.convert("L" if channels == 1 else "RGB"))
-    own = torch.from_numpy(pixels.copy()).reshape(side, side, channels).permute(2, 0, 1)[None].float() / 255
+    from yoto.tasks.vae.pictures import square
+
+    own = square(picture.pixels, *task.options.image)
     return own if others is None else torch.cat([own, others[: COUNT - 1]])
 
 

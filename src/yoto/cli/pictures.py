@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
+    from yoto.data.images import Picture
+
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
@@ -56,28 +58,11 @@ def picture_file(path: Path, *, force: bool, allowed: Sequence[str] = SUFFIXES) 
     return checks.output_file(path, force=force)
 
 
-def read(path: Path, side: int, channels: int) -> np.ndarray:
-    """A picture's central square at `side` pixels, uint8 [C, H, W], C 1 (grey) or 3.
+def read(path: Path) -> Picture:
+    """A picture from a file or, for "-", standard input; errors as of `yoto.data.images.read`."""
+    from yoto.data import images
 
-    Raises:
-        YotoError: If the file is no picture, or is damaged.
-    """
-    import numpy as np
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    from yoto.errors import YotoError
-
-    name = "standard input" if path == checks.STANDARD else repr(str(path))
-    source = io.BytesIO(sys.stdin.buffer.read()) if path == checks.STANDARD else path
-    try:
-        with Image.open(source) as opened:
-            upright = ImageOps.exif_transpose(opened).convert("L" if channels == 1 else "RGB")
-    except UnidentifiedImageError:
-        raise YotoError(f"{name} should be a picture. Found another kind of file.") from None
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise YotoError(f"{name} should be a picture that can be read. Found: {error}.") from None
-    square = ImageOps.fit(upright, (side, side), Image.Resampling.LANCZOS)
-    return np.atleast_3d(np.asarray(square)).transpose(2, 0, 1).copy()
+    return images.read(sys.stdin.buffer.read() if path == checks.STANDARD else path)
 
 
 def write(path: Path, picture: np.ndarray) -> None:

@@ -56,9 +56,7 @@ def reconstruct(
     if as_json and checks.STANDARD in targets:
         raise checks.UsageError("--json and a picture cannot share standard output")
 
-    import torch
-
-    from yoto.tasks.vae.pictures import reconstructions
+    from yoto.tasks.vae.pictures import reconstructions, square
 
     loaded, task = load(header)
     nets = {f"β = {b:g}": loaded.conditional.at(kl=b) for b in betas}
@@ -67,9 +65,8 @@ def reconstruct(
     with ThreadPoolExecutor(jobs or cores.available()) as pool:
         for start in range(0, len(files), CHUNK):
             part = slice(start, start + CHUNK)
-            arrays = pool.map(lambda file: pictures.read(file, side, channels), files[part])
-            for file, target, array in zip(files[part], targets[part], arrays, strict=True):
-                image = torch.from_numpy(array)[None] / 255
+            squares = pool.map(lambda file: square(pictures.read(file).pixels, side, channels), files[part])
+            for file, target, image in zip(files[part], targets[part], squares, strict=True):
                 pictures.write(target, reconstructions(task, nets, image))
                 if as_json:
                     values = [terms(task, net, image, seed) for net in nets.values()]

@@ -12,6 +12,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from yoto.data.images import Pixels
     from yoto.tasks.vae.task import VAETask
 
 #: Images smaller than this many pixels a side are enlarged by a whole factor.
@@ -29,6 +30,18 @@ def reconstructions(task: VAETask, nets: Mapping[str, Any], images: Tensor) -> n
     rows = {"original": images}
     rows.update({label: task.reconstruct(net, images.to(device_of(net))) for label, net in nets.items()})
     return grid(rows)
+
+
+def square(pixels: Pixels, side: int, channels: int) -> Tensor:
+    """The middle of a picture uint8 [H, W, 3] as the network takes it: [1, channels, side, side] in [0, 1].
+
+    `channels`: 1 (grey) or 3.
+    """
+    from PIL import Image, ImageOps
+
+    small = ImageOps.fit(Image.fromarray(pixels), (side, side), Image.Resampling.LANCZOS)
+    planes = np.asarray(small.convert("L" if channels == 1 else "RGB"))
+    return torch.from_numpy(planes.copy()).reshape(side, side, channels).permute(2, 0, 1)[None].float() / 255
 
 
 def samples(task: VAETask, nets: Mapping[str, Any], count: int = 10, seed: int = 0) -> np.ndarray:
