@@ -31,6 +31,8 @@ LAMBDA = "lambda"
 """Name of the input that holds λ."""
 TOLERANCE = 1e-4
 """Largest deviation of an exported model from eager, relative to the largest output."""
+SMALLEST_HALVED = 256
+"""Tensors of at least so many numbers are stored in half precision by `halve`, as bundles store them."""
 
 
 class Entry(nn.Module):
@@ -178,3 +180,34 @@ def check(entry: Entry, examples: Mapping[str, Tensor], exported: Any) -> None:
                     f"The exported model should agree with eager. Found a relative deviation of {relative:.1e}. "
                     "Usually the method draws random numbers: export one that does not, or pass the noise as an input."
                 )
+
+
+def strip(graph: Any) -> None:
+    """Leave out of an ONNX model where each node came from and the shapes in between: half of a small file."""
+    for part in (*graph.graph.node, *graph.graph.input, *graph.graph.output, *graph.graph.initializer):
+        part.ClearField("doc_string")
+        part.ClearField("metadata_props")
+    for field in ("value_info", "metadata_props", "doc_string"):
+        graph.graph.ClearField(field)
+    graph.ClearField("metadata_props")
+
+
+def halve(graph: Any) -> None:
+    """Store an ONNX model's large float32 tensors in half precision; the run time casts each of them back, once."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts, kept = [], []
+    for tensor in graph.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if tensor.data_type != TensorProto.FLOAT or array.size < SMALLEST_HALVED:
+            kept.append(tensor)
+            continue
+        half = numpy_helper.from_array(array.astype(np.float16), f"{tensor.name}.half")
+        kept.append(half)
+        casts.append(helper.make_node("Cast", [half.name], [tensor.name], to=TensorProto.FLOAT))
+    del graph.graph.initializer[:]
+    graph.graph.initializer.extend(kept)
+    nodes = [*casts, *graph.graph.node]
+    del graph.graph.node[:]
+    graph.graph.node.extend(nodes)

@@ -168,8 +168,7 @@ def vae_networks(model: Any, task: Any) -> dict[str, bytes]:
 
     Weights are stored in half precision where they are many, as the bundle stores them.
     """
-    from yoto.export import export
-    from yoto.stylize import onnx
+    from yoto.export import export, halve, strip
 
     result = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -177,8 +176,8 @@ def vae_networks(model: Any, task: Any) -> dict[str, bytes]:
             path = Path(folder) / f"{method}.onnx"
             export(model, path, task.examples(method), method=method)
             graph = parsed(path.read_bytes())
-            onnx.strip(graph)
-            onnx.halve(graph)
+            strip(graph)
+            halve(graph)
             result[method] = graph.SerializeToString()
     return result
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from yoto import bundle
 from yoto.conditional import Conditional
 from yoto.errors import YotoError
-from yoto.export import quiet_exporter
+from yoto.export import halve, quiet_exporter, strip
 from yoto.files import write_atomic
 from yoto.film import FiLMSite
 from yoto.stylize.bank import open_bank
@@ -21,8 +21,6 @@ from yoto.tasks.style.network import Norm
 
 TOLERANCE = 2e-3
 """Largest deviation of a pixel, in [0, 1], from the network in torch: half a level of 255."""
-SMALLEST_HALVED = 256
-"""Tensors of at least so many numbers are stored in half precision, as the bundle stores them."""
 
 
 class Network(nn.Module):
@@ -101,37 +99,6 @@ def write(model: str | os.PathLike[str], path: str | os.PathLike[str] | None = N
     check(loaded, examples, data)
     write_atomic(target, data)
     return target
-
-
-def strip(graph: Any) -> None:
-    """Leave out where in the source each node came from, and the shapes in between: half of a small file."""
-    for part in (*graph.graph.node, *graph.graph.input, *graph.graph.output, *graph.graph.initializer):
-        part.ClearField("doc_string")
-        part.ClearField("metadata_props")
-    for field in ("value_info", "metadata_props", "doc_string"):
-        graph.graph.ClearField(field)
-    graph.ClearField("metadata_props")
-
-
-def halve(graph: Any) -> None:
-    """Store large float32 tensors in half precision, with a cast behind each, which the run time does once."""
-    import onnx
-    from onnx import TensorProto, helper, numpy_helper
-
-    casts, kept = [], []
-    for tensor in graph.graph.initializer:
-        array = numpy_helper.to_array(tensor)
-        if tensor.data_type != TensorProto.FLOAT or array.size < SMALLEST_HALVED:
-            kept.append(tensor)
-            continue
-        half = numpy_helper.from_array(array.astype(np.float16), f"{tensor.name}.half")
-        kept.append(half)
-        casts.append(helper.make_node("Cast", [half.name], [tensor.name], to=onnx.TensorProto.FLOAT))
-    del graph.graph.initializer[:]
-    graph.graph.initializer.extend(kept)
-    nodes = [*casts, *graph.graph.node]
-    del graph.graph.node[:]
-    graph.graph.node.extend(nodes)
 
 
 def check(model: Conditional[Any], examples: tuple[Tensor, ...], data: bytes) -> None:
