@@ -31,7 +31,7 @@ from yoto.training.machine import describe_machine
 
 SIZES = ((512, 512), (1080, 1920))
 STYLE = "great-wave"
-REPEATS = 5
+REPEATS = 12
 LARGE = (3000, 4000)
 
 
