@@ -94,7 +94,7 @@ class Residual(nn.Module):
 
 @final
 class Stage(nn.Module):
-    """What happens at half of the resolution around it: reduce, inner stages, residual blocks, enlarge, a sum around all.
+    """Half of the resolution around it: reduce, inner stages, residual blocks, enlarge; added to the input.
 
     Args:
         outer: Channels of the stage around it.
