@@ -15,32 +15,33 @@ import torch
 
 from yoto import bundle
 from yoto.evaluation import sweep
+from yoto.evaluation.tables import markdown
 
 PHOTOGRAPHS = 12
 
 
 def main() -> None:
-    """Print a line per model and painting."""
+    """Print a row per model and painting."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", metavar="MODEL")
     parser.add_argument("--styles", default="great-wave", help="paintings, by commas; those of the model's bank")
     parser.add_argument("--at", default="0.3,1.5,7", help="style weights, by commas")
     options = parser.parse_args()
     weights = [float(text) for text in options.at.split(",")]
-    print("| model | painting | " + " | ".join(f"{weight:g}" for weight in weights) + " |")
-    print("| --- | --- |" + " --- |" * len(weights))
+    rows = []
     for name in options.models:
         loaded = bundle.load(name)
         assert loaded.task is not None
         assert loaded.recipe is not None
-        space = loaded.recipe.loss_space()
+        space, data = loaded.recipe.loss_space(), loaded.task.data("validation")
         for painting in options.styles.split(","):
             chosen = {"painting": painting} if "painting" in space.parameters else {}
             points = torch.stack([space.median(style=weight, **chosen) for weight in weights])
-            data = loaded.task.data("validation")
-            model = loaded.model.eval()
-            curve = sweep(model, loaded.task, data, points, space=space, batch=1, limit=PHOTOGRAPHS, metrics=False)
-            print(f"| {name} | {painting} | " + " | ".join(f"{value:.3f}" for value in curve.loss) + " |")
+            curve = sweep(
+                loaded.model, loaded.task, data, points, space=space, batch=1, limit=PHOTOGRAPHS, metrics=False
+            )
+            rows.append([name, painting, *(f"{value:.3f}" for value in curve.loss)])
+    print(markdown(["model", "painting", *(f"{weight:g}" for weight in weights)], rows))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ LAYERS = [
     ["conditional"],
     ["film"],
     ["space"],
-    ["files", "schema", "cores"],
+    ["files", "schema", "cores", "precision"],
     ["errors"],
 ]
 # Modules that were split off another and share its place.

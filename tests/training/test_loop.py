@@ -13,8 +13,6 @@ from yoto.training import build_model, train
 from yoto.training.checkpoint import load_checkpoint
 
 EVERYTHING = {"ema": 0.9, "tilt": [4.0, -1.0], "weight_decay": 0.01, "validate_every": 10}
-
-
 NARROW = {"distribution": "log-uniform", "low": 0.9999, "high": 1.0001}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -79,9 +78,8 @@ def compressed(
     import time
 
     from yoto import codec
-    from yoto.data import images
 
-    picture = images.read(sys.stdin.buffer.read() if file == checks.STANDARD else file, keep_exif=keep_exif)
+    picture = pictures.read(file, keep_exif=keep_exif)
     begin = time.perf_counter()
     with batch.named(file):
         coded = codec.encode(picture, model=model, **target)  # type: ignore[arg-type]

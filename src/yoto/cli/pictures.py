@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,11 +57,11 @@ def picture_file(path: Path, *, force: bool, allowed: Sequence[str] = SUFFIXES) 
     return checks.output_file(path, force=force)
 
 
-def read(path: Path) -> Picture:
+def read(path: Path, *, keep_exif: bool = False) -> Picture:
     """A picture from a file or, for "-", standard input; errors as of `yoto.data.images.read`."""
     from yoto.data import images
 
-    return images.read(sys.stdin.buffer.read() if path == checks.STANDARD else path)
+    return images.read(batch.contents_of(path) if path == checks.STANDARD else path, keep_exif=keep_exif)
 
 
 def write(path: Path, picture: np.ndarray) -> None:

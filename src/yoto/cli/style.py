@@ -270,13 +270,6 @@ class Work:
     def __init__(self, painter: Painter, keep_colours: bool, settings: Settings, *, alone: bool) -> None:
         self.painter, self.keep_colours, self.settings, self.alone = painter, keep_colours, settings, alone
 
-    @staticmethod
-    def read(file: Path) -> Picture:
-        """A picture from a file or standard input."""
-        from yoto.data import images
-
-        return images.read(batch.contents_of(file) if file == checks.STANDARD else file)
-
     def row(self, file: Path, to: Path, pixels: Pixels, seconds: float, **facts: Any) -> dict[str, Any]:
         """What is said of a file."""
         height, width = pixels.shape[:2]
@@ -289,7 +282,7 @@ class Work:
         """Paint one picture."""
         import time
 
-        read = self.read(file)
+        read = pictures.read(file)
         if read.alpha is not None and to.suffix.lower() in OPAQUE:
             raise YotoError(
                 f"{file}: {to.suffix} has no alpha channel, which this picture has. Give -o a .png or .webp."
@@ -312,7 +305,7 @@ class Work:
 
         from yoto.stylize import sheets
 
-        pixels, bank = self.read(file).pixels, self.painter.bank
+        pixels, bank = pictures.read(file).pixels, self.painter.bank
         begin = time.perf_counter()
         places = sheets.positions(bank, over, steps)
         move, total, done = bar() if self.alone else None, len(blends) * steps, 0
@@ -342,7 +335,7 @@ class Work:
 
         from yoto.stylize import sheets
 
-        pixels, bank = self.read(file).pixels, self.painter.bank
+        pixels, bank = pictures.read(file).pixels, self.painter.bank
         begin = time.perf_counter()
         places = sheets.positions(bank, over, steps)
         values = [sheets.setting(bank, weights, over, place, **asdict(self.settings)) for place in places]
@@ -383,12 +376,12 @@ def film(work: Work, files: Sequence[Path], targets: Sequence[Path], weights: di
                 f"{file}: frames should all have one size, {size[1]}x{size[0]}. Found {other[1]}x{other[0]}."
             )
     begin = time.perf_counter()
-    shared = painter.statistics([work.read(files[i]).pixels for i in frames.chosen(len(files))], values)
+    shared = painter.statistics([pictures.read(files[i]).pixels for i in frames.chosen(len(files))], values)
     move = bar()
 
     def painted() -> Iterator[tuple[Pixels, Pixels]]:
         for number, (file, to) in enumerate(zip(files, targets, strict=True), start=1):
-            read = work.read(file)
+            read = pictures.read(file)
             made = painter.paint(read.pixels, values, keep_colours=work.keep_colours, statistics=shared)
             save(to, made, read)
             move(number, len(files))

@@ -86,7 +86,7 @@ def cards(comparison: Comparison) -> str:
     for contender, figures in zip(comparison.contenders, comparison.summaries, strict=True):
         value = figures.mean[measure].mean
         shown = f"{100 * (value - 1):+.1f} %" if measure != "difference" else f"{value:+.3g} {comparison.unit}"
-        worst = summary.labels(comparison)[figures.worst]
+        worst = comparison.fixed[0].label(figures.worst)
         there = summary.number(measure, figures.points[measure][figures.worst].mean)
         note = f"at worst {there} at {worst}"
         if len(comparison.seeds) > 1:

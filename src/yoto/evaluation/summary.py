@@ -203,7 +203,7 @@ def headline(comparison: Comparison) -> str:
     sentences = []
     for contender, summary in zip(comparison.contenders, comparison.summaries, strict=True):
         value = summary.mean[measure].mean
-        worst = labels(comparison)[summary.worst]
+        worst = comparison.fixed[0].label(summary.worst)
         there = number(measure, summary.points[measure][summary.worst].mean)
         sentences.append(
             f"{contender.label}: {number(measure, value)} ({mean_name(measure)}), at worst {there} at {worst}."

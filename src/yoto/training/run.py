@@ -19,6 +19,7 @@ from yoto.conditional import Conditional, bind, condition
 from yoto.data import Data
 from yoto.files import write_atomic
 from yoto.objective import Objective
+from yoto.precision import wide
 from yoto.recipe import Recipe
 from yoto.task import Task
 from yoto.training.batches import Batches
@@ -66,17 +67,17 @@ class Step(nn.Module):
     Mixed precision is entered here: a wrapper that did it would round λ and the examples too.
     """
 
-    def __init__(self, model: nn.Module, task: Task, precision: str = "32-true") -> None:
+    def __init__(self, model: nn.Module, task: Task, precision: str) -> None:
         super().__init__()
         self.model = model
         self.task = task
         self.mixed = precision == "bf16-mixed"
 
     def forward(self, batch: Any, at: Tensor) -> dict[str, Tensor]:
-        """The task's terms, each [B] and float32, of the model bound at `at`."""
+        """The task's terms, each [B], of the model bound at `at`; float32 where autocast halved them."""
         with torch.autocast(at.device.type, torch.bfloat16, enabled=self.mixed):
             terms = self.task.terms(bind(self.model, at), batch, at)
-        return {name: term.float() if self.mixed else term for name, term in terms.items()}
+        return {name: wide(term) for name, term in terms.items()}
 
 
 def build_model(recipe: Recipe, task: Task, data: Data | None = None) -> nn.Module:

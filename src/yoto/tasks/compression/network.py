@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pixel_shuffle, pixel_unshuffle, relu
 
+from yoto.precision import wide
 from yoto.tasks.compression.layers import GDN, round_through
 from yoto.tasks.compression.likelihoods import FactorisedPrior, gaussian_bits
 
@@ -65,11 +66,6 @@ def initialise(root: nn.Module) -> None:
             nn.init.normal_(module.weight, std=fan**-0.5)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-
-
-def wide(x: Tensor) -> Tensor:
-    """float32 of what autocast computed in half the width; others as they are."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 
 def pad_to(images: Tensor, multiple: int = STRIDE) -> Tensor:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
+from yoto.precision import wide
+
 #: Lower bound of every standard deviation: sigma = SIGMA_FLOOR + softplus(raw), as in the paper's code.
 SIGMA_FLOOR = 1e-6
 
@@ -47,8 +49,3 @@ def kl_to_standard_normal(mean: Tensor, sigma: Tensor) -> Tensor:
     """KL(N(mean, diag(sigma²)) || N(0, I)) in nats [B], in closed form; `mean` and `sigma` > 0 are [B, Z]."""
     mean, sigma = wide(mean), wide(sigma)
     return (0.5 * (mean.square() + sigma.square() - 1) - sigma.log()).sum(1)
-
-
-def wide(x: Tensor) -> Tensor:
-    """`x` in float32 if it is half-precision, since sums of thousands of terms lose digits there."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from yoto.data import to_unit
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -40,8 +42,8 @@ def square(pixels: Pixels, side: int, channels: int) -> Tensor:
     from PIL import Image, ImageOps
 
     small = ImageOps.fit(Image.fromarray(pixels), (side, side), Image.Resampling.LANCZOS)
-    planes = np.asarray(small.convert("L" if channels == 1 else "RGB"))
-    return torch.from_numpy(planes.copy()).reshape(side, side, channels).permute(2, 0, 1)[None].float() / 255
+    planes = torch.from_numpy(np.array(small.convert("L" if channels == 1 else "RGB")))
+    return to_unit(planes.reshape(side, side, channels).permute(2, 0, 1)[None])
 
 
 def samples(task: VAETask, nets: Mapping[str, Any], count: int = 10, seed: int = 0) -> np.ndarray:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto.errors import YotoError
+from yoto.precision import wide
 from yoto.tasks.vae import losses, metrics
 from yoto.tasks.vae.network import VAE, VAEOutput, architecture
 from yoto.tasks.vae.options import VAEOptions
@@ -121,7 +122,7 @@ class VAETask:
 
     def expected(self, parameters: Tensor) -> Tensor:
         """The likelihood's mean as an image in [0, 1], float32."""
-        parameters = losses.wide(parameters)
+        parameters = wide(parameters)
         if self.options.likelihood == "gaussian":
             return ((parameters.chunk(2, dim=1)[0] + 1) / 2).clamp(0, 1)
         return parameters.sigmoid()
