@@ -45,6 +45,10 @@ class Distribution(ABC):
     def draw(self, uniform: Tensor, tilt: float) -> Tensor:
         """Map uniform numbers [n, uniforms] in [0, 1) (float64) to values [n, width] (float64)."""
 
+    def narrowed(self, uniform: Tensor, spread: float) -> Tensor:
+        """Uniform numbers brought to the middle `spread` of [0, 1], so that `draw` stays near the median."""
+        return 0.5 + spread * (uniform - 0.5)
+
     @abstractmethod
     def median(self) -> tuple[float, ...]:
         """The middle of the distribution, one number per column."""
@@ -313,6 +317,9 @@ class Choice(Distribution):
 
         index = (uniform[:, 0] * len(self.options)).long().clamp_(max=len(self.options) - 1)
         return torch.nn.functional.one_hot(index, len(self.options)).to(uniform.dtype)
+
+    def narrowed(self, uniform: Tensor, spread: float) -> Tensor:
+        return uniform  # names have no middle
 
     def one_hot(self, option: str) -> tuple[float, ...]:
         return tuple(float(o == option) for o in self.options)

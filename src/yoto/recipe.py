@@ -55,8 +55,9 @@ class Training(Section):
     `lr` is the learning rate of weight matrices and kernels; `adam_lr` that of everything else under Muon (default:
     `lr`), `conditioning_lr` that of the conditioning network (default: `adam_lr`, `lr`); `momentum` is Muon's,
     `betas` and `eps` are Adam's; `lr_factors` multiply the learning rates of the parameters whose whole names match a
-    regular expression (the first that does). `tilt` moves P_λ: its values are spread evenly over the run, with
-    straight lines between (density ∝ exp(−tilt·u), u the position in the range).
+    regular expression (the first that does). `tilt` moves P_λ (density ∝ exp(−tilt·u), u the position in the range)
+    and `spread` narrows it to that share of its probability about the median; the values of either lie evenly over
+    the run, with straight lines between.
     """
 
     steps: Count
@@ -82,6 +83,7 @@ class Training(Section):
     sampling: Sampling = "stratified"
     per_batch: bool = False
     tilt: Annotated[list[float], Field(min_length=2)] | None = None
+    spread: Annotated[list[Annotated[float, Field(ge=0, le=1)]], Field(min_length=2)] | None = None
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     channels_last: bool = False
     accumulate: Count = 1

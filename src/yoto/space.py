@@ -248,6 +248,7 @@ class LossSpace:
         generator: torch.Generator | None = None,
         method: Sampling = "stratified",
         tilt: float | Mapping[str, float] = 0.0,
+        spread: float = 1.0,
         device: torch.device | str | None = None,
     ) -> Tensor:
         """Draw λ [n, D] from P_λ.
@@ -259,12 +260,19 @@ class LossSpace:
                 orders); "sobol" (a scrambled Sobol set over all columns).
             tilt: Moves P_λ: an interval's density becomes ∝ exp(−tilt·u) over its position u in [0, 1], so above 0
                 the low end is drawn more often. By parameter name, or one number for all.
+            spread: In [0, 1], narrows P_λ: that share of each parameter's probability, about its median (for a
+                `Simplex`: near equal weights; a `Choice` keeps all its names).
             device: Where the result goes.
+
+        Raises:
+            YotoError: If `n`, `method` or `spread` is none of these, or `tilt` names no free parameter.
         """
         import torch
 
         if n < 1:
             raise YotoError(f"`n` should be at least 1. Found {n}.")
+        if not 0 <= spread <= 1:
+            raise YotoError(f"`spread` should lie in [0, 1]. Found {spread:g}.")
         for name in tilt if isinstance(tilt, Mapping) else ():
             if name not in self.free:
                 raise YotoError(f"`tilt` should name free parameters. Found {name!r}.{near_misses(name, self.free)}")
@@ -283,7 +291,10 @@ class LossSpace:
         parts, start = [], 0
         for name, distribution in self.parameters.items():
             own = tilt.get(name, 0.0) if isinstance(tilt, Mapping) else tilt
-            parts.append(distribution.draw(uniform[:, start : start + distribution.uniforms], own))
+            drivers = uniform[:, start : start + distribution.uniforms]
+            if spread != 1:
+                drivers = distribution.narrowed(drivers, spread)
+            parts.append(distribution.draw(drivers, own))
             start += distribution.uniforms
         return torch.cat(parts, dim=1).to(device=device, dtype=torch.float32)
 

@@ -74,6 +74,21 @@ def test_tilt_changes_the_density_as_documented(tilt):
     assert stats.kstest(expected.numpy(), "uniform").pvalue > 1e-3
 
 
+@pytest.mark.parametrize("tilt", [0.0, 2.0])
+def test_spread_narrows_to_the_middle_of_the_probability(tilt):
+    space = LossSpace(a=LogUniform(1, math.e), mix=Simplex("b", "c"), kind=Choice("d", "e"))
+    whole, part, none = (
+        space.sample(4096, torch.Generator().manual_seed(0), tilt=tilt, spread=s).double() for s in (1.0, 0.5, 0.0)
+    )
+    low, median, high = whole[:, 0].quantile(torch.tensor([0.25, 0.5, 0.75], dtype=torch.float64))
+    assert part[:, 0].min() == pytest.approx(float(low), rel=1e-3)
+    assert part[:, 0].max() == pytest.approx(float(high), rel=1e-3)
+    assert none[:, 0].numpy() == pytest.approx(float(median), rel=1e-3)
+    assert none[:, 1:3].numpy() == pytest.approx(0.5)
+    assert part[:, 1:3].sum(dim=1).numpy() == pytest.approx(1)
+    assert torch.equal(none[:, 3:], whole[:, 3:])  # a choice has no middle
+
+
 def test_the_stream_is_the_generators_own():
     first = SPACE.sample(16, torch.Generator().manual_seed(5))
     torch.rand(7)
@@ -176,6 +191,7 @@ def test_extrapolation_and_blends_on_request():
         lambda: LossSpace(a=Uniform(0, 1)).sample(3, method="grid"),
         lambda: LossSpace(a=Uniform(0, 1)).sample(0),
         lambda: LossSpace(a=Uniform(0, 1)).sample(3, tilt={"b": 1.0}),
+        lambda: LossSpace(a=Uniform(0, 1)).sample(3, spread=1.5),
         lambda: LossSpace(at=1.0),
         lambda: LossSpace(a=[0.1, 10]),
         lambda: LossSpace(a=None),

@@ -42,12 +42,14 @@ def test_noise_differs_between_processes_and_parts():
     assert len(drawn) == 4
 
 
-def test_lambda_is_stratified_tilted_or_one_per_batch():
+def test_lambda_is_stratified_tilted_narrowed_or_one_per_batch():
     lam = batches().draw(0)[1]
     positions = (lam[:, 1].log10() + 1) / 2
     assert sorted((positions * 12).floor().int().tolist()) == list(range(12))
     tilted = torch.stack([batches(tilt=[8.0, -8.0]).draw(step)[1][:, 1].log10().mean() for step in (0, 9)])
     assert tilted[0] < -0.3 < 0.3 < tilted[1]
+    ranges = [batches(spread=[0.0, 0.25, 1.0]).draw(step)[1][:, 1].log10().abs().max() for step in (0, 4, 9)]
+    assert ranges[0] == 0 < ranges[1] <= 0.25 < 0.8 < ranges[2]
     assert batches(per_batch=True).draw(0)[1].shape == (2,)
     fixed = SPACE.point(kl=2.0)
     assert torch.equal(batches(fixed=fixed).draw(0)[1], fixed)

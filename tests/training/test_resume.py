@@ -14,7 +14,8 @@ from yoto.training.checkpoint import load_checkpoint
 
 OVERRIDES = {
     "muon, everything": {
-        "ema": 0.9, "tilt": [4.0, -1.0], "weight_decay": 0.01, "validate_every": 10, "clip_factor": 1.01
+        "ema": 0.9, "tilt": [4.0, -1.0], "spread": [0.8, 1.0], "weight_decay": 0.01, "validate_every": 10,
+        "clip_factor": 1.01,
     },
     "adam": {"optimiser": "adam", "schedule": "steps", "milestones": [5, 12]},
     "channels last, parts": {"channels_last": True, "accumulate": 2, "sampling": "sobol"},

@@ -24,6 +24,7 @@ CONDITIONAL_ONLY: dict[str, Any] = {
     "conditioning": {},
     "comparison.points": None,
     "training.tilt": None,
+    "training.spread": None,
     "training.conditioning_lr": None,
     "training.balance": None,
     "training.sampling": "iid",

@@ -11,7 +11,7 @@ from torch import Tensor
 from yoto.data import Data
 from yoto.errors import YotoError
 from yoto.space import LossSpace, Sampling
-from yoto.training.schedules import tilt_at
+from yoto.training.schedules import knots_at
 from yoto.training.streams import Order, derive, generator
 
 
@@ -33,6 +33,7 @@ class Batches:
         sampling: Sampling = "stratified",
         per_batch: bool = False,
         tilt: Sequence[float] | None = None,
+        spread: Sequence[float] | None = None,
         device: torch.device | None = None,
         channels_last: bool = False,
         rank: int = 0,
@@ -45,11 +46,12 @@ class Batches:
             space: Where λ is drawn from.
             seed: The run's seed.
             batch: Samples per step over all processes and accumulated parts.
-            steps: Length of the run, over which `tilt` moves.
+            steps: Length of the run, over which `tilt` and `spread` move.
             fixed: λ [D] of a fixed-weight model; nothing is drawn then.
             sampling: How λ is drawn, see `LossSpace.sample`.
             per_batch: One λ [D] for the whole batch in place of one per sample [B, D].
-            tilt: Tilts of P_λ, spread evenly over the run (see `schedules.tilt_at`).
+            tilt, spread: Knots (see `schedules.knots_at`) of how P_λ is moved and narrowed (see
+                `LossSpace.sample`); None: not at all.
             device: Where λ goes; `data` should give batches there.
             channels_last: Whether image batches get that memory layout.
             rank, shares: This process and the number of processes.
@@ -66,7 +68,7 @@ class Batches:
         self.data, self.space, self.seed, self.steps = data, space, seed, steps
         self.batch = batch
         self.fixed = None if fixed is None else fixed.to(device)
-        self.sampling, self.per_batch, self.tilt = sampling, per_batch, tilt
+        self.sampling, self.per_batch, self.tilt, self.spread = sampling, per_batch, tilt, spread
         self.device, self.channels_last = device, channels_last
         self.rank, self.accumulate = rank, accumulate
         self.share = batch // (shares * accumulate)
@@ -94,7 +96,8 @@ class Batches:
             1 if self.per_batch else self.batch,
             generator=generator(self.seed, "lambda", step),
             method=self.sampling,
-            tilt=tilt_at(step, self.steps, self.tilt),
+            tilt=0.0 if self.tilt is None else knots_at(step, self.steps, self.tilt),
+            spread=1.0 if self.spread is None else knots_at(step, self.steps, self.spread),
         )
         lam = lam[0] if self.per_batch else lam[start : start + self.share]
         return lam if self.device is None else lam.to(self.device, non_blocking=True)

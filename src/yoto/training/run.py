@@ -122,6 +122,7 @@ class Run:
             sampling=training.sampling,
             per_batch=training.per_batch,
             tilt=training.tilt,
+            spread=training.spread,
             device=fabric.device,
             channels_last=training.channels_last,
             rank=fabric.global_rank,

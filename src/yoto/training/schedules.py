@@ -39,17 +39,14 @@ def learning_rate_factor(
     return 1.0
 
 
-def tilt_at(step: int, steps: int, knots: Sequence[float] | None) -> float:
-    """The tilt t of P_λ at step `step`: its density is multiplied by exp(-t·u), u in [0, 1] the position of λ.
+def knots_at(step: int, steps: int, knots: Sequence[float]) -> float:
+    """The value at step `step` of a schedule through knots, spread evenly over the run, with straight lines between.
 
     Args:
         step: From 0 to `steps` - 1.
         steps: Length of the run.
-        knots: At least two tilts, spread evenly over the run, with straight lines between; None for 0 throughout.
-            A positive start favours small λ, which are usually slow to learn.
+        knots: At least two values.
     """
-    if knots is None:
-        return 0.0
     position = step / max(1, steps - 1) * (len(knots) - 1)
     left = min(int(position), len(knots) - 2)
     return knots[left] + (knots[left + 1] - knots[left]) * (position - left)
