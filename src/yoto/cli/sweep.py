@@ -133,8 +133,8 @@ def sliders(header: Header, recipe: Recipe, folder: Path, *, split: str, limit: 
 
     facts = {"model": recipe.name, "split": split, "machine": describe_machine(torch.device("cpu"))}
     result = evaluate(Bank(header), chosen, info=facts, progress=bar())
-    written = report.write(result, folder)
     found = report.summary(result)
+    written = report.write(result, found, folder)
     if as_json:
         print_json(found)
         return

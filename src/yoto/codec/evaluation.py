@@ -87,9 +87,10 @@ def ms_ssim_of(one: Pixels, other: Pixels) -> float:
     """MS-SSIM of 8-bit pixels [H, W, 3]."""
     import torch
 
+    from yoto.data import to_unit
     from yoto.tasks.compression.metrics import ms_ssim
 
-    a, b = (torch.from_numpy(np.array(x)).movedim(-1, 0)[None].float() / 255 for x in (one, other))
+    a, b = (to_unit(torch.from_numpy(np.array(x)).movedim(-1, 0)[None]) for x in (one, other))
     return float(ms_ssim(a, b))
 
 

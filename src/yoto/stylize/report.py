@@ -131,10 +131,15 @@ def at(strength: dict[str, Any], position: float) -> float:
     return float(strength["content"][index])
 
 
-def write(evaluation: Evaluation, out: str | Path) -> list[Path]:
-    """Write sliders.csv, summary.json, report.md and sliders.png to the folder `out` and return their paths."""
+def write(evaluation: Evaluation, found: dict[str, Any], out: str | Path) -> list[Path]:
+    """Write sliders.csv, summary.json, report.md and sliders.png to the folder `out` and return their paths.
+
+    Args:
+        evaluation: Every picture's losses.
+        found: Their `summary`.
+        out: The folder.
+    """
     folder = Path(out)
-    found = summary(evaluation)
     paths = [folder / name for name in ("sliders.csv", "summary.json", "report.md", "sliders.png")]
     rows = []
     for row in evaluation.rows:
