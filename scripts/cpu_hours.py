@@ -22,8 +22,8 @@ from yoto.codec.evaluation import CLASSICS, REFERENCE, Point, bd_rate, classic_p
 from yoto.data.images import Picture, read
 from yoto.data.photographs import BUNDLED
 from yoto.evaluation.plots import save
-from yoto.evaluation.style import LIGHT, figure
 from yoto.evaluation.tables import csv_text
+from yoto.evaluation.theme import LIGHT, figure
 from yoto.files import write_atomic
 from yoto.recipe import read as read_recipe
 from yoto.task import load_task

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from yoto.codec.evaluation import REFERENCE, Report, rows_of
 from yoto.evaluation.plots import save
-from yoto.evaluation.style import DARK, LIGHT, colours, figure, legend
 from yoto.evaluation.tables import csv_text
+from yoto.evaluation.theme import DARK, LIGHT, colours, figure, legend
 from yoto.files import write_atomic
 
 if TYPE_CHECKING:

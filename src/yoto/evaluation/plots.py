@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from yoto.errors import YotoError
-from yoto.evaluation.style import (
+from yoto.evaluation.summary import labels, one_name
+from yoto.evaluation.theme import (
     DARK,
     LIGHT,
     canvas,
@@ -20,7 +21,6 @@ from yoto.evaluation.style import (
     logarithmic,
     ticks_at,
 )
-from yoto.evaluation.summary import labels, one_name
 from yoto.files import atomic
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from yoto.evaluation.curve import TradeoffCurve
     from yoto.evaluation.parity import Comparison
-    from yoto.evaluation.style import Theme
+    from yoto.evaluation.theme import Theme
 
 REGRET = {"excess": "loss above the floor", "ratio": "loss", "difference": "loss"}
 

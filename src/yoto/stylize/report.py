@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yoto.evaluation.plots import save
-from yoto.evaluation.style import LIGHT, canvas, colours, dress, heading, legend
 from yoto.evaluation.tables import csv_text, markdown
+from yoto.evaluation.theme import LIGHT, canvas, colours, dress, heading, legend
 from yoto.files import write_atomic
 from yoto.stylize.evaluation import Evaluation, against_blending, means, own_loss, spearman
 from yoto.stylize.sheets import SLIDERS
