@@ -82,6 +82,11 @@ class TradeoffCurve:
         found = tuple(name for name in self.parameters if len({point[name] for point in self.points}) > 1)
         return found or self.parameters
 
+    @property
+    def parameter(self) -> str | None:
+        """The one free parameter along which the points lie, or None where several tell them apart."""
+        return self.varying[0] if len(self.varying) == 1 else None
+
     def label(self, index: int) -> str:
         """A point for people, by what tells it from the others."""
         point = {name: self.points[index][name] for name in self.varying}

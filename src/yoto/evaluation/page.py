@@ -162,8 +162,8 @@ def glossary(comparison: Comparison) -> str:
     one = summary.one_name(comparison)
     words = {
         one: "The setting that chooses a trade-off between the parts of the loss."
-        if len(comparison.fixed[0].varying) > 1
-        else f"The parameter of the loss that chooses the trade-off ({comparison.fixed[0].varying[0]}).",
+        if comparison.fixed[0].parameter is None
+        else f"The parameter of the loss that chooses the trade-off ({comparison.fixed[0].parameter}).",
         "conditional model": "One network that is told the setting and was trained on all of them at once.",
         "trained for one alone": "An ordinary network, trained the usual way for one setting. It is the yardstick: "
         "the same network and optimiser, and the steps given in the cost table.",

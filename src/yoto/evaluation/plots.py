@@ -83,7 +83,7 @@ def sweep_figure(curve: TradeoffCurve, *, x: str | None = None, y: str | None = 
     parts = drawn.add_gridspec(len(curve.terms), 2, width_ratios=(1.15, 1))
     main = drawn.add_subplot(parts[:, 0])
     dress(main, theme)
-    if len(curve.varying) == 1:
+    if curve.parameter is not None:
         main.plot(across, upwards, color=theme.series[0], linewidth=1.6, zorder=2)
     main.scatter(across, upwards, s=28, color=theme.series[0], zorder=3)
     label_points(main, theme, x, y, curve, sorted({0, len(curve) // 2, len(curve) - 1}))
@@ -98,19 +98,28 @@ def sweep_figure(curve: TradeoffCurve, *, x: str | None = None, y: str | None = 
     return drawn
 
 
+def places(curve: TradeoffCurve) -> tuple[list[float], bool]:
+    """Where the points stand: at their value with one parameter, else at their number; and if that is in logs."""
+    if curve.parameter is None:
+        return [float(index) for index in range(len(curve))], False
+    values = list(curve.values(curve.parameter))
+    return values, logarithmic(values)
+
+
 def along(axes: Axes, curve: TradeoffCurve, name: str, colour: str, marker: str, *, last: bool) -> None:
     """One term along the parameter, or point by point, with two standard errors where known."""
-    one = len(curve.varying) == 1
-    values = curve.values(curve.varying[0]) if one else tuple(map(float, range(len(curve))))
+    values, log = places(curve)
     column = np.array(curve.series(name))
     errors = 2 * np.array(curve.errors.get(name, [0.0] * len(curve)))
     axes.fill_between(values, column - errors, column + errors, color=colour, alpha=0.25, linewidth=0)
-    axes.plot(values, column, color=colour, marker=marker, markersize=4, linewidth=1.6 if one else 0)
-    if one and logarithmic(values):
+    axes.plot(
+        values, column, color=colour, marker=marker, markersize=4, linewidth=0 if curve.parameter is None else 1.6
+    )
+    if log:
         axes.set_xscale("log")
         axes.xaxis.set_major_formatter("{x:g}")
     if last:
-        axes.set_xlabel(parameter_label(curve, curve.varying[0]) if one else "point")
+        axes.set_xlabel("point" if curve.parameter is None else parameter_label(curve, curve.parameter))
     else:
         axes.tick_params(labelbottom=False)
 
@@ -145,12 +154,13 @@ def tradeoff_figure(
     for contender, (colour, _) in zip(comparison.contenders, colours(theme), strict=False):
         for number, curve in enumerate(contender.curves):
             ordered = curve.ordered()
+            line = ordered.parameter is not None
             axes.plot(
                 ordered.series(x),
                 ordered.series(y),
                 color=colour,
-                linestyle="-" if len(ordered.varying) == 1 else "",
-                marker="." if len(ordered.varying) == 1 else "o",
+                linestyle="-" if line else "",
+                marker="." if line else "o",
                 markersize=5,
                 linewidth=1.7,
                 alpha=0.9,
@@ -181,7 +191,7 @@ def regret_figure(comparison: Comparison, *, dark: bool = False) -> Figure:
     theme = DARK if dark else LIGHT
     drawn, axes = figure(theme, 7.6, 4.3)
     measure = comparison.measure
-    values, log = horizontal(comparison)
+    values, log = places(comparison.fixed[0])
     percent = measure != "difference"
     count = len(comparison.contenders)
     for number, (contender, summary, (colour, marker)) in enumerate(
@@ -218,15 +228,6 @@ def regret_figure(comparison: Comparison, *, dark: bool = False) -> Figure:
     return drawn
 
 
-def horizontal(comparison: Comparison) -> tuple[list[float], bool]:
-    """Where the points stand: at their value with one parameter, else at their number; and if that is in logs."""
-    curve = comparison.fixed[0]
-    if len(curve.varying) != 1:
-        return [float(index) for index in range(len(curve))], False
-    values = list(curve.values(curve.varying[0]))
-    return values, logarithmic(values)
-
-
 def aside(values: np.ndarray, offset: float, *, log: bool) -> np.ndarray:
     """Positions moved a little, so that the markers of several models do not hide each other."""
     base = np.log(values) if log else values
@@ -240,9 +241,9 @@ def place_ticks(axes: Axes, comparison: Comparison, values: Sequence[float], *, 
     curve = comparison.fixed[0]
     if log:
         axes.set_xscale("log")
-    if len(curve.varying) == 1:
+    if curve.parameter is not None:
         ticks_at(axes, values)
-        axes.set_xlabel(parameter_label(curve, curve.varying[0]))
+        axes.set_xlabel(parameter_label(curve, curve.parameter))
     else:
         axes.set_xticks(values, [label.replace(", ", "\n") for label in labels(comparison)])
 

@@ -18,8 +18,8 @@ Rows = tuple[list[str], list[list[str]]]
 
 def one_name(comparison: Comparison) -> str:
     """What one point is called: the symbol of the parameter that varies if there is just one, else "point"."""
-    parameters = comparison.fixed[0].varying
-    return comparison.symbols.get(parameters[0], parameters[0]) if len(parameters) == 1 else "point"
+    parameter = comparison.fixed[0].parameter
+    return "point" if parameter is None else comparison.symbols.get(parameter, parameter)
 
 
 def labels(comparison: Comparison) -> list[str]:
