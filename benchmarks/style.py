@@ -32,6 +32,7 @@ from yoto.training.machine import describe_machine
 SIZES = ((512, 512), (1080, 1920))
 STYLE = "great-wave"
 REPEATS = 12
+PAUSE = 0.1  # seconds, after which no thread of the call before still spins
 LARGE = (3000, 4000)
 
 
@@ -63,6 +64,7 @@ def seconds(functions: dict[str, Callable[[], Any]]) -> dict[str, tuple[float, f
         function()
     for _ in range(REPEATS):
         for name, function in functions.items():
+            time.sleep(PAUSE)
             cpu, wall = time.process_time(), time.perf_counter()
             function()
             found = (time.process_time() - cpu, time.perf_counter() - wall)

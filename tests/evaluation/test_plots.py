@@ -6,7 +6,7 @@ from PIL import Image
 
 from evaluation.curves import comparison, contender, curve
 from yoto.errors import YotoError
-from yoto.evaluation.plots import regret_figure, samples_figure, save, tradeoff_figure
+from yoto.evaluation.plots import calm_place, regret_figure, samples_figure, save, tradeoff_figure
 
 
 def texts(figure):
@@ -25,6 +25,19 @@ def test_a_curve_is_drawn_with_units_and_logarithmic_parameter():
     assert first.get_xscale() == second.get_xscale() == "log"
     assert second.get_xlabel() == "β, the weight of kl"
     assert texts(figure) == {"β = 0.5", "β = 8", "β = 128"}
+
+
+@pytest.mark.parametrize(
+    ("means", "place"),
+    [
+        ([[6.0, 4.0, 4.0], [5.0, 2.0, 1.0]], (True, True)),
+        ([[6.0, 4.0, 4.0], [7.0, -0.2, -1.3]], (True, False)),
+        ([[6.0, 0.5, 0.4], [7.0, -0.2, -0.3]], (False, True)),
+        ([[0.3, 4.0, 4.0], [7.0, 3.0, -0.3]], (True, False)),
+    ],
+)
+def test_a_note_at_the_zero_line_keeps_clear_of_the_markers(means, place):
+    assert calm_place(np.array(means)) == place
 
 
 def test_axes_can_be_chosen():

@@ -194,6 +194,7 @@ def regret_figure(comparison: Comparison, *, dark: bool = False) -> Figure:
     values, log = places(comparison.fixed[0])
     percent = measure != "difference"
     count = len(comparison.contenders)
+    means: list[np.ndarray] = []
     for number, (contender, summary, (colour, marker)) in enumerate(
         zip(comparison.contenders, comparison.summaries, colours(theme), strict=False)
     ):
@@ -201,19 +202,21 @@ def regret_figure(comparison: Comparison, *, dark: bool = False) -> Figure:
         mean, low, high = (np.array([getattr(spread, name) for spread in spreads]) for name in ("mean", "low", "high"))
         if percent:
             mean, low, high = (100 * (column - 1) for column in (mean, low, high))
+        means.append(mean)
         at = aside(np.array(values), number - (count - 1) / 2, log=log)
         axes.vlines(at, low, high, color=colour, linewidth=2, alpha=0.55)
         axes.plot(at, mean, color=colour, linewidth=1, alpha=0.5)
         axes.plot(at, mean, color=colour, marker=marker, markersize=6, linestyle="", label=contender.label)
     axes.axhline(0, color=theme.ink, linewidth=1.4, linestyle=(0, (4, 3)))
+    right, below = calm_place(np.array(means))
     axes.annotate(
         f"as good as a model trained for this {one_name(comparison)} alone",
-        (0.995, 0),
+        (0.995 if right else 0.005, 0),
         xycoords=("axes fraction", "data"),
-        xytext=(0, -4),
+        xytext=(0, -4 if below else 4),
         textcoords="offset points",
-        ha="right",
-        va="top",
+        ha="right" if right else "left",
+        va="top" if below else "bottom",
         size=8.5,
         color=theme.faint,
         path_effects=halo(theme),
@@ -226,6 +229,20 @@ def regret_figure(comparison: Comparison, *, dark: bool = False) -> Figure:
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:+g}" if abs(value) > 1e-9 else "0")
     legend(axes, theme)
     return drawn
+
+
+def calm_place(means: np.ndarray) -> tuple[bool, bool]:
+    """Where a note at the zero line hides fewest markers, of values [models, points]: at the right? below the line?"""
+    band = 0.1 * (max(float(means.max()), 0.0) - min(float(means.min()), 0.0))
+    half = (means.shape[1] - 1) / 2
+    index = np.arange(means.shape[1])
+
+    def hidden(place: tuple[bool, bool]) -> int:
+        right, below = place
+        there = means[:, index >= half] if right else means[:, index <= half]
+        return int(((there <= 0) & (there > -band) if below else (there >= 0) & (there < band)).sum())
+
+    return min(((True, True), (True, False), (False, True), (False, False)), key=hidden)
 
 
 def aside(values: np.ndarray, offset: float, *, log: bool) -> np.ndarray:
