@@ -24,7 +24,7 @@ from yoto.evaluation.tables import markdown
 def drawn(loaded: bundle.Bundle, data: Data, count: int) -> float:
     """Geometric mean of the full loss over `count` λ of the model's space, each on one photograph."""
     assert loaded.task is not None
-    space = loaded.conditional.space
+    space = loaded.space
     logs = 0.0
     with torch.no_grad():
         for number, lam in enumerate(space.sample(count, torch.Generator().manual_seed(1), "sobol")):
@@ -47,8 +47,7 @@ def main() -> None:
     for name in options.models:
         loaded = bundle.load(name)
         assert loaded.task is not None
-        assert loaded.recipe is not None
-        space, data = loaded.recipe.loss_space(), loaded.task.data("validation")
+        space, data = loaded.space, loaded.task.data("validation")
         last = [f"{drawn(loaded, data, options.drawn):.3f}"] if options.drawn else []
         for painting in options.styles.split(","):
             chosen = {"painting": painting} if "painting" in space.parameters else {}

@@ -292,7 +292,7 @@ class LossSpace:
         for name, distribution in self.parameters.items():
             own = tilt.get(name, 0.0) if isinstance(tilt, Mapping) else tilt
             drivers = uniform[:, start : start + distribution.uniforms]
-            if spread != 1:
+            if spread != 1:  # else rounding would change what earlier runs drew
                 drivers = distribution.narrowed(drivers, spread)
             parts.append(distribution.draw(drivers, own))
             start += distribution.uniforms

@@ -152,15 +152,14 @@ def examples(task: VAETask) -> Tensor | None:
     import torch
     from PIL import Image
 
-    from yoto.data import to_unit
+    from yoto.data import planes
 
     file = EXAMPLES / f"{task.options.dataset}.png"
     side, channels = task.options.image
     if file.is_file():
         with Image.open(file) as image:
             pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-        tiles = torch.from_numpy(pixels.copy()).reshape(side, -1, side, channels)
-        return to_unit(tiles.permute(1, 3, 0, 2))
+        return planes(pixels.reshape(side, -1, side, channels).swapaxes(0, 1))
     try:
         data = task.data("test")
         chosen = torch.arange(COUNT) * (len(data) // COUNT)

@@ -85,13 +85,10 @@ def available() -> dict[str, Classic]:
 
 def ms_ssim_of(one: Pixels, other: Pixels) -> float:
     """MS-SSIM of 8-bit pixels [H, W, 3]."""
-    import torch
-
-    from yoto.data import to_unit
+    from yoto.data import planes
     from yoto.tasks.compression.metrics import ms_ssim
 
-    a, b = (to_unit(torch.from_numpy(np.array(x)).movedim(-1, 0)[None]) for x in (one, other))
-    return float(ms_ssim(a, b))
+    return float(ms_ssim(planes(one), planes(other)))
 
 
 def measures(data: bytes, picture: Picture, model: CodecModel) -> dict[str, float]:

@@ -15,9 +15,10 @@ if TYPE_CHECKING:
     from yoto.data.arrays import DatasetData as DatasetData
     from yoto.data.arrays import SubsetData as SubsetData
     from yoto.data.arrays import Transform as Transform
+    from yoto.data.arrays import planes as planes
     from yoto.data.arrays import to_unit as to_unit
 
-__all__ = ["ArrayData", "Augment", "Data", "DatasetData", "SubsetData", "Transform", "to_unit"]
+__all__ = ["ArrayData", "Augment", "Data", "DatasetData", "SubsetData", "Transform", "planes", "to_unit"]
 
 
 def __getattr__(name: str) -> Any:

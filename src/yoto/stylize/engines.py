@@ -60,7 +60,7 @@ class OnnxEngine:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or cores.available()
         options.inter_op_num_threads = 1
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # a tenth of the CPU time
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting would cost CPU time
         options.log_severity_level = 3
         try:
             self.session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])

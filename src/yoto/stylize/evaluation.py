@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from yoto import bundle
-from yoto.data import to_unit
+from yoto.data import planes
 from yoto.data.photographs import open_photograph
 from yoto.errors import YotoError
 from yoto.stylize.bank import Bank
@@ -171,7 +171,7 @@ def evaluate(
     rows: list[Row] = []
     blends: list[Blend] = []
     for number, file in enumerate(files):
-        photograph = to_unit(torch.from_numpy(middle(open_photograph(file), side)).movedim(-1, 0)[None])
+        photograph = planes(middle(open_photograph(file), side))
         content = meter.content(photograph)
         for place, style in enumerate(styles):
             found: list[Row] = []

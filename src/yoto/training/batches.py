@@ -68,7 +68,8 @@ class Batches:
         self.data, self.space, self.seed, self.steps = data, space, seed, steps
         self.batch = batch
         self.fixed = None if fixed is None else fixed.to(device)
-        self.sampling, self.per_batch, self.tilt, self.spread = sampling, per_batch, tilt, spread
+        self.sampling, self.per_batch = sampling, per_batch
+        self.tilt, self.spread = tilt or (0.0, 0.0), spread or (1.0, 1.0)
         self.device, self.channels_last = device, channels_last
         self.rank, self.accumulate = rank, accumulate
         self.share = batch // (shares * accumulate)
@@ -96,8 +97,8 @@ class Batches:
             1 if self.per_batch else self.batch,
             generator=generator(self.seed, "lambda", step),
             method=self.sampling,
-            tilt=0.0 if self.tilt is None else knots_at(step, self.steps, self.tilt),
-            spread=1.0 if self.spread is None else knots_at(step, self.steps, self.spread),
+            tilt=knots_at(step, self.steps, self.tilt),
+            spread=knots_at(step, self.steps, self.spread),
         )
         lam = lam[0] if self.per_batch else lam[start : start + self.share]
         return lam if self.device is None else lam.to(self.device, non_blocking=True)

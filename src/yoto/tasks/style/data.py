@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from yoto.data import Data, to_unit
+from yoto.data import Data, planes
 from yoto.data.images import Pixels
 from yoto.data.photographs import BUNDLED, open_photograph, photographs_of, pictures_in, read_crops_of, read_whole
 from yoto.tasks.style.options import painting_file
@@ -42,7 +41,7 @@ def painting(options: StyleOptions, name: str) -> Tensor:
     scale = min(1.0, options.size / (width * height) ** 0.5 / (1 - 2 * FRAME))
     size = (max(32, round((box[2] - box[0]) * scale)), max(32, round((box[3] - box[1]) * scale)))
     small = picture.resize(size, Image.Resampling.LANCZOS, box=box)
-    return to_unit(torch.from_numpy(np.array(small)).movedim(-1, 0)[None])
+    return planes(np.asarray(small))
 
 
 def middle(pixels: Pixels, side: int) -> Pixels:
@@ -55,4 +54,4 @@ def middle(pixels: Pixels, side: int) -> Pixels:
 def references() -> Tensor:
     """Middles of the package's photographs, unstyled: [12, 3, 256, 256] in [0, 1]."""
     parts = [middle(open_photograph(file), REFERENCE) for file in pictures_in(BUNDLED)]
-    return to_unit(torch.from_numpy(np.stack(parts)).movedim(-1, 1))
+    return planes(np.stack(parts))

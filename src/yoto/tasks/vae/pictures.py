@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from yoto.data import to_unit
+from yoto.data import planes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,8 +42,7 @@ def square(pixels: Pixels, side: int, channels: int) -> Tensor:
     from PIL import Image, ImageOps
 
     small = ImageOps.fit(Image.fromarray(pixels), (side, side), Image.Resampling.LANCZOS)
-    planes = torch.from_numpy(np.array(small.convert("L" if channels == 1 else "RGB")))
-    return to_unit(planes.reshape(side, side, channels).permute(2, 0, 1)[None])
+    return planes(np.atleast_3d(np.asarray(small.convert("L" if channels == 1 else "RGB"))))
 
 
 def samples(task: VAETask, nets: Mapping[str, Any], count: int = 10, seed: int = 0) -> np.ndarray:
