@@ -88,7 +88,7 @@ tour: $(STAMP)
 
 # An exact version; npm checks what it downloads against the digests of the registry.
 ONNXRUNTIME_WEB := 1.30.0
-VENDOR := src/yoto/app/static/vendor
+VENDOR := src/yoto/web/static/vendor
 web:
 	@command -v npm >/dev/null || { echo "make web needs npm, which comes with Node.js. Found none."; exit 1; }
 	npm install --prefix build/web --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel error \

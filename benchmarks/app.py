@@ -33,8 +33,8 @@ import httpx
 from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from yoto import cores
-from yoto.files import write_atomic
+from yoto.support import cores
+from yoto.support.files import write_atomic
 from yoto.training.machine import processor
 
 ROOT = Path(__file__).parents[1]

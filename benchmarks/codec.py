@@ -29,12 +29,13 @@ import torch
 from PIL import Image
 
 from yoto import codec
-from yoto.codec import api, chunks, container, evaluation, latents
-from yoto.codec.coder import PythonCoder, decode_values, default, encode_values
+from yoto.apps.codec import api, latents
+from yoto.apps.codec import rate_distortion as evaluation
+from yoto.apps.codec.format import chunks, container, tables
+from yoto.apps.codec.format.coder import PythonCoder, decode_values, default, encode_values
 from yoto.data import images
 from yoto.data.photographs import BUNDLED
-from yoto.files import write_atomic
-from yoto.tasks.compression import tables
+from yoto.support.files import write_atomic
 from yoto.training.machine import describe_machine
 
 QUALITY = 50.0

@@ -19,10 +19,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from yoto.conditional import Conditional, condition
-from yoto.files import write_atomic
+from yoto.conditioning.conditional import Conditional, condition
 from yoto.objective import Objective
 from yoto.recipe import Recipe, read
+from yoto.support.files import write_atomic
 from yoto.task import Task, load_task
 from yoto.training.machine import describe_machine
 

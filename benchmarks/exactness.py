@@ -23,12 +23,13 @@ import numpy as np
 import torch
 
 from yoto import codec
-from yoto.codec import api, container
-from yoto.codec.coder import PythonCoder, default
+from yoto.apps.codec import api
+from yoto.apps.codec.format import container
+from yoto.apps.codec.format.coder import PythonCoder, default
+from yoto.apps.codec.format.integer import IntegerDecoder
 from yoto.data import images
 from yoto.data.photographs import BUNDLED
-from yoto.files import write_atomic
-from yoto.tasks.compression.integer import IntegerDecoder
+from yoto.support.files import write_atomic
 from yoto.training.machine import describe_machine
 
 QUALITIES = (10.0, 30.0, 50.0, 70.0, 90.0)

@@ -26,7 +26,7 @@ from PIL import Image
 
 from yoto import stylize
 from yoto.data.photographs import BUNDLED
-from yoto.files import write_atomic
+from yoto.support.files import write_atomic
 from yoto.training.machine import describe_machine
 
 SIZES = ((512, 512), (1080, 1920))

@@ -16,9 +16,9 @@ import math
 import torch
 
 from yoto import bundle
+from yoto.curves import sweep
 from yoto.data import Data
-from yoto.evaluation import sweep
-from yoto.evaluation.tables import markdown
+from yoto.drawing.tables import markdown
 
 
 def drawn(loaded: bundle.Bundle, data: Data, count: int) -> float:

@@ -16,8 +16,8 @@ import torch
 import yaml
 
 from yoto import bundle
-from yoto.conditional import Conditional
-from yoto.evaluation import sweep
+from yoto.conditioning.conditional import Conditional
+from yoto.curves import sweep
 
 
 def main() -> None:
@@ -65,7 +65,7 @@ def main() -> None:
         half=options.half,
     )
     if recipe.task == "style":
-        from yoto.stylize.onnx import write
+        from yoto.apps.style.painting.onnx import write
 
         network = write(path)
         print(f"{network}: {network.stat().st_size / 2**20:.2f} MiB")

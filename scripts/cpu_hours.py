@@ -18,14 +18,14 @@ from typing import Any
 import torch
 
 from yoto import bundle, codec
-from yoto.codec.evaluation import CLASSICS, REFERENCE, Point, bd_rate, classic_points, model_points
+from yoto.apps.codec.rate_distortion import CLASSICS, REFERENCE, Point, bd_rate, classic_points, model_points
 from yoto.data.images import Picture, read
 from yoto.data.photographs import BUNDLED
-from yoto.evaluation.plots import save
-from yoto.evaluation.tables import csv_text
-from yoto.evaluation.theme import LIGHT, figure
-from yoto.files import write_atomic
+from yoto.drawing.tables import csv_text
+from yoto.drawing.theme import LIGHT, figure
 from yoto.recipe import read as read_recipe
+from yoto.report.plots import save
+from yoto.support.files import write_atomic
 from yoto.task import load_task
 from yoto.training import build_model
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from yoto.files import write_atomic
-from yoto.tasks.style.features import LITE0_FILE, Lite0, package_file
+from yoto.apps.style.features import LITE0_FILE, Lite0, package_file
+from yoto.support.files import write_atomic
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 from yoto.data.photographs import open_photograph, pictures_in
-from yoto.files import write_atomic
+from yoto.support.files import write_atomic
 
 QUALITY = 92
 FACTORS = (1.0, 0.9, 0.8, 0.72, 0.65, 0.58, 0.5, 0.4)

@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from yoto import bundle, codec
-from yoto.codec import container
+from yoto.apps.codec.format import container
 from yoto.data.photographs import BUNDLED
 from yoto.recipe import read
 from yoto.task import load_task

@@ -13,37 +13,46 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "src" / "yoto"
 
-# From the top: a module imports from lower lines only, or from its own package.
-LAYERS = [
-    ["__main__"],
-    ["cli", "pillow"],
-    ["app"],
-    ["codec", "stylize"],
-    ["tasks.vae", "tasks.compression", "tasks.style", "comparison"],
-    ["training"],
-    ["evaluation"],
-    ["bundle", "export"],
-    ["recipe"],
-    ["task"],
-    ["objective", "data"],
-    ["conditional"],
-    ["film"],
+# From the ground up: a module imports from earlier lines, from its own line, and never in a circle.
+FLOORS = [
+    ["errors", "support"],
     ["space"],
-    ["files", "schema", "cores", "precision"],
-    ["errors"],
+    ["conditioning"],
+    ["objective"],
+    ["data"],
+    ["task", "registry"],
+    ["recipe", "build", "bundle", "export"],
+    ["drawing"],
+    ["curves"],
+    ["report"],
+    ["training"],
+    ["comparison"],
+    ["cli", "web"],
+    ["apps"],
+    ["codec", "stylize"],
+    ["pillow", "__main__"],
 ]
-# Modules that were split off another and share its place.
-PARTS = {
-    "distributions": "space",
-    "simplex": "space",
-    "folding": "film",
-    "sites": "film",
-}
 # Imported without any of HEAVY.
-LIGHT = ["yoto", "yoto.errors", "yoto.files", "yoto.space", "yoto.recipe", "yoto.task", "yoto.bundle", "yoto.cli"]
-LIGHT += ["yoto.tasks.vae.options", "yoto.tasks.compression.options", "yoto.evaluation.curve"]
-LIGHT += ["yoto.app", "yoto.app.describe"]
-LIGHT += ["yoto.codec", "yoto.codec.container", "yoto.tasks.style.options", "yoto.stylize", "yoto.stylize.bank"]
+LIGHT = [
+    "yoto",
+    "yoto.errors",
+    "yoto.support.files",
+    "yoto.space",
+    "yoto.recipe",
+    "yoto.task",
+    "yoto.bundle",
+    "yoto.cli",
+    "yoto.web",
+    "yoto.web.describe",
+    "yoto.curves.curve",
+    "yoto.codec",
+    "yoto.stylize",
+    "yoto.apps.vae.options",
+    "yoto.apps.codec.options",
+    "yoto.apps.codec.format.container",
+    "yoto.apps.style.options",
+    "yoto.apps.style.painting.bank",
+]
 TORCH_FAMILY = {"torch", "lightning_fabric", "pytorch_lightning", "torchmetrics"}
 OPTIONAL = {
     "matplotlib",
@@ -63,7 +72,7 @@ OPTIONAL = {
 }
 WEB = {"fastapi", "starlette", "uvicorn"}
 # Modules that are the use of an optional library: a command imports them once it knows that it is there.
-OWN = {"app.server": WEB, "app.serve": WEB}
+OWN = {"web.server": WEB, "web.serve": WEB}
 HEAVY = TORCH_FAMILY | OPTIONAL | {"numpy", "PIL", "rich"}
 
 
@@ -73,13 +82,6 @@ def module_name(path: Path) -> str:
 
 
 MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"}
-
-
-def unit(module: str) -> str:
-    """The entry of LAYERS that a module belongs to."""
-    head = module.split(".")
-    name = ".".join(head[:2]) if head[0] == "tasks" and len(head) > 1 else head[0]
-    return PARTS.get(name, name)
 
 
 @cache
@@ -111,19 +113,54 @@ def own_imports(path: Path) -> set[str]:
     return result
 
 
-def rank(module: str) -> int:
-    for index, line in enumerate(LAYERS):
-        if unit(module) in line:
-            return index
-    pytest.fail(f"{module} should have a place in LAYERS")
+def floor(module: str) -> int:
+    """The line of FLOORS on which a module stands."""
+    for number, line in enumerate(FLOORS):
+        if module.partition(".")[0] in line:
+            return number
+    pytest.fail(f"{module} should have a place in FLOORS")
 
 
-@pytest.mark.parametrize("module", [name for name in MODULES if name != "tasks"])
-def test_a_module_imports_only_from_layers_further_down(module):
-    wrong = {
-        other for other in own_imports(MODULES[module]) if unit(other) != unit(module) and rank(other) <= rank(module)
-    }
-    assert not wrong
+def application(module: str) -> str:
+    """The application that a module belongs to, or ""."""
+    return module.split(".")[1] if module.startswith("apps.") else ""
+
+
+# Imports upwards that are still to go, and whether circles are.
+OWED = {
+    "cli.models", "cli.program", "cli.sweep", "curves.curve", "curves.parity", "drawing.tables",
+    "web.models", "web.server", "web.static_copy",
+}  # fmt: skip
+CIRCLES = True
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_a_module_imports_nothing_from_higher_floors(module, request):
+    if module in OWED:
+        request.applymarker(pytest.mark.xfail(reason="to be turned round", strict=True))
+    assert not {other for other in own_imports(MODULES[module]) if floor(other) > floor(module)}
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if application(name)])
+def test_applications_never_import_each_other(module):
+    assert {application(other) for other in own_imports(MODULES[module])} <= {"", application(module)}
+
+
+@pytest.mark.xfail(CIRCLES, reason="to be opened")
+def test_no_module_imports_itself_in_a_circle():
+    uses = {module: sorted(own_imports(path)) for module, path in MODULES.items()}
+    done: set[str] = set()
+
+    def visit(module: str, way: tuple[str, ...]) -> None:
+        if module in way:
+            pytest.fail(" -> ".join((*way[way.index(module) :], module)))
+        if module not in done:
+            for other in uses[module]:
+                visit(other, (*way, module))
+            done.add(module)
+
+    for module in uses:
+        visit(module, ())
 
 
 def top_level(path: Path) -> set[str]:

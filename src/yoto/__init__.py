@@ -13,10 +13,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from yoto.bundle import load as load
     from yoto.bundle import save as save
-    from yoto.conditional import Conditional as Conditional
-    from yoto.conditional import condition as condition
-    from yoto.evaluation import TradeoffCurve as TradeoffCurve
-    from yoto.evaluation import sweep as sweep
+    from yoto.conditioning.conditional import Conditional as Conditional
+    from yoto.conditioning.conditional import condition as condition
+    from yoto.curves import TradeoffCurve as TradeoffCurve
+    from yoto.curves import sweep as sweep
     from yoto.objective import Objective as Objective
     from yoto.space import Choice as Choice
     from yoto.space import Fixed as Fixed
@@ -32,11 +32,11 @@ HOMES: dict[str, str] = {
     "Fixed": "yoto.space",
     "Simplex": "yoto.space",
     "Choice": "yoto.space",
-    "condition": "yoto.conditional",
-    "Conditional": "yoto.conditional",
+    "condition": "yoto.conditioning.conditional",
+    "Conditional": "yoto.conditioning.conditional",
     "Objective": "yoto.objective",
-    "sweep": "yoto.evaluation",
-    "TradeoffCurve": "yoto.evaluation",
+    "sweep": "yoto.curves",
+    "TradeoffCurve": "yoto.curves",
     "save": "yoto.bundle",
     "load": "yoto.bundle",
 }

@@ -19,11 +19,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from yoto.conditional import Conditional
+from yoto.conditioning.conditional import Conditional
+from yoto.conditioning.film import refuse_bound
+from yoto.conditioning.folding import deviation
 from yoto.errors import YotoError
-from yoto.files import atomic
-from yoto.film import refuse_bound
-from yoto.folding import deviation
+from yoto.support.files import atomic
 
 Format = Literal["onnx", "pt2", "safetensors"]
 SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}

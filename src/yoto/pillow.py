@@ -16,7 +16,7 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from yoto.codec import container
+from yoto.apps.codec.format import container
 
 FORMAT = "YOTO"
 OPTIONS = ("quality", "bpp", "psnr", "size", "model")

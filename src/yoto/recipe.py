@@ -16,8 +16,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from yoto.errors import YotoError, near_misses
-from yoto.schema import validated
 from yoto.space import Distribution, LossSpace, Sampling, Simplex, Value
+from yoto.support.schema import validated
 from yoto.task import check_options, option_names, prepared
 
 Positive = Annotated[float, Field(gt=0)]

@@ -68,15 +68,13 @@ class TaskEntry:
 
 
 BUILT_IN: dict[str, TaskEntry] = {
-    "vae": TaskEntry("yoto.tasks.vae.task:VAETask", "yoto.tasks.vae.options:VAEOptions"),
-    "compression": TaskEntry(
-        "yoto.tasks.compression.task:CompressionTask", "yoto.tasks.compression.options:CompressionOptions"
-    ),
+    "vae": TaskEntry("yoto.apps.vae.task:VAETask", "yoto.apps.vae.options:VAEOptions"),
+    "compression": TaskEntry("yoto.apps.codec.task:CompressionTask", "yoto.apps.codec.options:CompressionOptions"),
     "style": TaskEntry(
-        "yoto.tasks.style.task:StyleTask", "yoto.tasks.style.options:StyleOptions", "yoto.tasks.style.options:prepare"
+        "yoto.apps.style.task:StyleTask", "yoto.apps.style.options:StyleOptions", "yoto.apps.style.options:prepare"
     ),
 }
-GROUP = "yoto.tasks"
+GROUP = "yoto.apps"
 """Entry-point group in which other packages name their tasks."""
 
 
@@ -90,7 +88,7 @@ def imported(path: str) -> Any:
 
 
 def named(name: str) -> TaskEntry:
-    """The entry of a built-in task or of one that an installed package registers under `yoto.tasks`.
+    """The entry of a built-in task or of one that an installed package registers under `yoto.apps`.
 
     Names may come from a file, so nothing is imported because a file says so.
     """
@@ -112,7 +110,7 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     """Check a task's options against its schema, where it has one, without importing torch."""
     entry = named(name)
     if entry.options is not None:
-        from yoto.schema import validated
+        from yoto.support.schema import validated
 
         validated(imported(entry.options), options, "options")
 
@@ -133,7 +131,7 @@ def made(entry: TaskEntry, options: Mapping[str, Any]) -> Task:
     """A task object from its entry and options."""
     factory = imported(entry.task)
     if entry.options is not None:
-        from yoto.schema import validated
+        from yoto.support.schema import validated
 
         return cast(Task, factory(validated(imported(entry.options), options, "options")))
     try:

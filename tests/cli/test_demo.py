@@ -31,7 +31,7 @@ def test_check_loads_the_page_of_a_model_too(yoto, model):
 
 def test_a_task_of_the_users_own_is_taken(yoto, model, tmp_path):
     (tmp_path / "task_of_the_page.py").write_text(
-        "from yoto.tasks.vae.task import VAETask\n\n"
+        "from yoto.apps.vae.task import VAETask\n\n"
         "class Mine(VAETask):\n    def __init__(self, **options):\n        super().__init__(options)\n"
     )
     code, _, err = yoto("demo", model, "--task", "task_of_the_page:Mine", "--check")

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from yoto.evaluation import TradeoffCurve
+from yoto.curves import TradeoffCurve
 
 
 def test_sweep_writes_the_curve_and_prints_a_table(yoto, model, tmp_path):

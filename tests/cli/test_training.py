@@ -76,7 +76,7 @@ def test_a_signal_leaves_a_checkpoint(yoto, tmp_path, number, code):
 
 
 TASK = """
-from yoto.tasks.vae.task import VAETask
+from yoto.apps.vae.task import VAETask
 
 class Loud(VAETask):
     def __init__(self, **options):

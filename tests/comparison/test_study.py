@@ -7,8 +7,8 @@ import pytest
 
 from comparison.toy import Toy, recipe
 from yoto.comparison import Stopped, compare
+from yoto.curves import TradeoffCurve
 from yoto.errors import YotoError
-from yoto.evaluation import TradeoffCurve
 
 
 @pytest.fixture(scope="module")

@@ -135,7 +135,7 @@ def test_whatever_pillow_raises_is_damaged_data(monkeypatch):
 
 
 def test_sizes_are_those_that_a_coded_file_can_have():
-    from yoto.codec import container
+    from yoto.apps.codec.format import container
 
     assert images.LARGEST == container.LARGEST
     assert images.LARGEST_CHUNK <= container.LARGEST_CHUNK

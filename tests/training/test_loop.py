@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 from training.toy import Still, ToyTask, recipe
-from yoto.conditional import Conditional
+from yoto.conditioning.conditional import Conditional
 from yoto.errors import YotoError
 from yoto.training import build_model, train
 from yoto.training.checkpoint import load_checkpoint

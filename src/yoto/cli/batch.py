@@ -14,7 +14,7 @@ import typer
 from yoto.cli import checks
 from yoto.cli.output import print_json, table
 from yoto.errors import YotoError
-from yoto.files import write_atomic
+from yoto.support.files import write_atomic
 
 T = TypeVar("T")
 Inputs = Annotated[list[Path], typer.Argument(metavar="IN", help="Files; - is standard input.")]

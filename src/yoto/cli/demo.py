@@ -62,7 +62,7 @@ def demo(
             raise checks.UsageError("--static writes the bundled models' pages: it takes neither MODEL nor --check")
         checks.output_folder(static, force=force)
 
-        from yoto.app import static_copy
+        from yoto.web import static_copy
 
         copy = static_copy.write(static)
         note(f"{static}: {len(copy.names)} files, {copy.size / 1e6:.1f} MB, for any web host. To try it here:")
@@ -75,7 +75,7 @@ def demo(
     if missing:
         raise YotoError(f"The page needs {' and '.join(missing)}. Found none. Install it with pip install 'yoto[app]'.")
 
-    from yoto.app import models, serve
+    from yoto.web import models, serve
 
     behind = models.bundled(model, own_task(task, model))
     if check:

@@ -142,7 +142,7 @@ def export(
     if header.task == "style" and header.conditioning is not None and kind == "onnx" and not point:
         if method != "forward":
             raise checks.UsageError(f"--method is for other models: this network has one form. Found {method!r}")
-        from yoto.stylize.onnx import write as write_network
+        from yoto.apps.style.painting.onnx import write as write_network
 
         print(write_network(header.path, output))
         return

@@ -10,7 +10,10 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from yoto import __version__
-from yoto.cli import codec, compare, demo, models, style, sweep, training, vae
+from yoto.apps.codec import commands as codec
+from yoto.apps.style import commands as style
+from yoto.apps.vae import commands as vae
+from yoto.cli import compare, demo, models, sweep, training
 from yoto.cli.checks import UsageError
 from yoto.cli.output import settle
 from yoto.errors import YotoError

@@ -13,7 +13,7 @@ from yoto.cli.output import bar, note, print_json, table
 
 if TYPE_CHECKING:
     from yoto.bundle import Header
-    from yoto.evaluation import TradeoffCurve
+    from yoto.curves import TradeoffCurve
     from yoto.recipe import Recipe
 
 SPLITS = ("train", "validation", "test")
@@ -78,7 +78,7 @@ def sweep(
         return
 
     curve = measure(header, recipe, grid=grid, split=split, limit=limit, seed=seed, task_name=task, scores=scores)
-    from yoto.evaluation.report import report_sweep
+    from yoto.report.report import report_sweep
 
     written = report_sweep(curve, folder)
     if as_json:
@@ -100,9 +100,9 @@ def rate_distortion(
 
     import torch
 
-    from yoto import codec
-    from yoto.codec import report
-    from yoto.codec.evaluation import QUALITIES, evaluate
+    from yoto.apps import codec
+    from yoto.apps.codec import report
+    from yoto.apps.codec.rate_distortion import QUALITIES, evaluate
     from yoto.training.machine import describe_machine
 
     qualities = QUALITIES if grid is None else [100 * i / max(1, grid - 1) for i in range(grid)]
@@ -127,8 +127,8 @@ def sliders(header: Header, recipe: Recipe, folder: Path, *, split: str, limit: 
 
     import torch
 
-    from yoto.stylize import Bank, report
-    from yoto.stylize.evaluation import evaluate
+    from yoto.apps.style import Bank, report
+    from yoto.apps.style.sliders import evaluate
     from yoto.training.machine import describe_machine
 
     facts = {"model": recipe.name, "split": split, "machine": describe_machine(torch.device("cpu"))}
@@ -173,7 +173,7 @@ def measure(
 
     from yoto import bundle
     from yoto.comparison.measure import objective_of
-    from yoto.evaluation import sweep as measure_points
+    from yoto.curves import sweep as measure_points
     from yoto.task import load_task
 
     task = tasks.make(task_name, recipe.options) or load_task(header.task, recipe.options)

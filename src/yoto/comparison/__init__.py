@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from yoto.comparison.runs import Stopped
 from yoto.comparison.study import compare
-from yoto.evaluation.parity import Comparison, Contender, Cost, Spread, Summary
+from yoto.curves.parity import Comparison, Contender, Cost, Spread, Summary
 
 __all__ = ["Comparison", "Contender", "Cost", "Spread", "Stopped", "Summary", "compare"]

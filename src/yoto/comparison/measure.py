@@ -10,11 +10,11 @@ import torch
 
 from yoto import bundle
 from yoto.comparison.runs import record
-from yoto.conditional import bind
+from yoto.conditioning.conditional import bind
+from yoto.curves.curve import TradeoffCurve, same_point
+from yoto.curves.parity import Cost
+from yoto.curves.sweep import free_columns, sweep
 from yoto.errors import YotoError
-from yoto.evaluation.curve import TradeoffCurve, same_point
-from yoto.evaluation.parity import Cost
-from yoto.evaluation.sweep import free_columns, sweep
 from yoto.objective import Objective
 from yoto.task import load_task
 

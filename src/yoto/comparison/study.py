@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from yoto.comparison.plan import make_plan
 from yoto.comparison.runs import record, train_all
-from yoto.evaluation.curve import TradeoffCurve
-from yoto.evaluation.parity import Comparison, Contender
-from yoto.evaluation.report import report_comparison
-from yoto.evaluation.summary import labels
+from yoto.curves.curve import TradeoffCurve
+from yoto.curves.parity import Comparison, Contender
+from yoto.report.report import report_comparison
+from yoto.report.summary import labels
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

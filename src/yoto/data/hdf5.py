@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from yoto.errors import YotoError
-from yoto.files import atomic
+from yoto.support.files import atomic
 
 SHAPES3D = (480_000, 64, 64, 3)
 """Shape of the images of 3D Shapes."""

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from yoto.errors import YotoError
-from yoto.files import write_atomic
+from yoto.support.files import write_atomic
 
 FORMAT = 1
 LIMIT = 15 * 2**20

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from yoto.errors import YotoError
-from yoto.files import write_atomic
+from yoto.support.files import write_atomic
 
 
 class Logger(Protocol):

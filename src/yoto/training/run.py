@@ -15,12 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from yoto import bundle
-from yoto.conditional import Conditional, bind, condition
+from yoto.conditioning.conditional import Conditional, bind, condition
 from yoto.data import Data
-from yoto.files import write_atomic
 from yoto.objective import Objective
-from yoto.precision import wide
 from yoto.recipe import Recipe
+from yoto.support.files import write_atomic
+from yoto.support.precision import wide
 from yoto.task import Task
 from yoto.training.batches import Batches
 from yoto.training.clipping import Clipper
@@ -253,7 +253,7 @@ class Run:
         """Mean full loss over the evaluation points on the validation split; the lowest so far goes to best/."""
         if self.validation is None:
             return
-        from yoto.evaluation import sweep
+        from yoto.curves import sweep
 
         state, evaluation = self.state, self.recipe.evaluation
         with nullcontext() if state.ema is None else state.ema.applied():

@@ -1,0 +1,38 @@
+"""Learned image compression: distortion against rate, with their ratio as the free loss parameter.
+
+`options` can be imported without torch; `task.CompressionTask` is the task itself. `yoto.codec` is the public face:
+the names below, which load on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yoto.apps.codec.api import Encoded as Encoded
+    from yoto.apps.codec.api import compress as compress
+    from yoto.apps.codec.api import decompress as decompress
+    from yoto.apps.codec.api import encode as encode
+    from yoto.apps.codec.format.container import Header as Header
+    from yoto.apps.codec.format.container import inspect as inspect
+    from yoto.apps.codec.model import CodecModel as CodecModel
+    from yoto.apps.codec.model import load as load
+
+HOMES = {
+    "Encoded": "yoto.apps.codec.api",
+    "compress": "yoto.apps.codec.api",
+    "decompress": "yoto.apps.codec.api",
+    "encode": "yoto.apps.codec.api",
+    "Header": "yoto.apps.codec.format.container",
+    "inspect": "yoto.apps.codec.format.container",
+    "CodecModel": "yoto.apps.codec.model",
+    "load": "yoto.apps.codec.model",
+}
+__all__ = list(HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

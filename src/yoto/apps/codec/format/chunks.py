@@ -1,0 +1,52 @@
+"""Between pictures and the header and chunks of a `.yoto` file."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+from yoto.apps.codec.format.container import Header
+from yoto.apps.codec.format.errors import damaged
+from yoto.data.images import Picture, Pixels, own_limit
+from yoto.errors import YotoError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+def header_of(picture: Picture, level: int, fingerprint: bytes, tile: int) -> Header:
+    """The header of a picture's file."""
+    height, width = picture.pixels.shape[:2]
+    return Header(
+        width=width, height=height, level=level, fingerprint=fingerprint, tile=tile, grey=picture.grey,
+        icc=picture.icc, alpha=b"" if picture.alpha is None else packed_alpha(picture.alpha), exif=picture.exif,
+    )  # fmt: skip
+
+
+def packed_alpha(alpha: Pixels) -> bytes:
+    """An alpha channel, losslessly, as a PNG file."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    Image.fromarray(alpha).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def unpacked_alpha(data: bytes, size: tuple[int, int]) -> Image:
+    """Inverse of `packed_alpha`; `size` is (width, height).
+
+    Raises:
+        FileError: If it is no such channel.
+    """
+    from PIL import Image
+
+    try:
+        with own_limit(), Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+            if image.size != size or image.mode != "L":
+                raise damaged("its alpha channel has another size")
+            image.load()
+            return image.copy()
+    except (YotoError, MemoryError):
+        raise
+    except Exception:  # noqa: BLE001 - as above
+        raise damaged("its alpha channel cannot be read") from None

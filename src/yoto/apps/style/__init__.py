@@ -1,0 +1,32 @@
+"""Fast style transfer: content against style per group of layers, smoothness and a bank of paintings.
+
+`options` can be imported without torch; `task.StyleTask` is the task itself. `yoto.stylize` is the public face: the
+names below, which load on first use.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from yoto.apps.style.painting.bank import Bank as Bank
+    from yoto.apps.style.painting.bank import Style as Style
+    from yoto.apps.style.painting.bank import open_bank as open_bank
+    from yoto.apps.style.painting.painter import Painter as Painter
+    from yoto.apps.style.painting.painter import load as load
+
+HOMES = {
+    "Bank": "yoto.apps.style.painting.bank",
+    "Painter": "yoto.apps.style.painting.painter",
+    "Style": "yoto.apps.style.painting.bank",
+    "load": "yoto.apps.style.painting.painter",
+    "open_bank": "yoto.apps.style.painting.bank",
+}
+__all__ = list(HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,123 @@
+"""Contact sheets and animations: one photograph over the settings of a slider."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from yoto.apps.style.options import LAYERS
+from yoto.apps.style.painting.bank import DEFAULT_STRENGTH, Bank
+from yoto.apps.style.painting.painter import Painter
+from yoto.data.images import Pixels
+from yoto.errors import YotoError
+from yoto.space import Value
+
+SLIDERS = ("strength", *LAYERS, "smoothness")
+WORKING = 768
+"""Longest side in pixels at which the pictures of a sheet are painted before they are shrunk to its cells."""
+TEXT = 15
+GAP = 6
+
+
+def positions(bank: Bank, slider: str, count: int) -> list[float]:
+    """`count` values of a slider from end to end: evenly for the strength, evenly on a log scale for the weights.
+
+    Raises:
+        YotoError: For an unknown slider.
+    """
+    if slider not in SLIDERS:
+        raise YotoError(f"A slider should be one of {', '.join(SLIDERS)}. Found {slider!r}.")
+    shares = [i / max(1, count - 1) for i in range(count)]
+    if slider == "strength":
+        return shares
+    return [bank.value(slider, share) for share in shares]
+
+
+def setting(
+    bank: Bank,
+    style: str | Mapping[str, float],
+    slider: str,
+    position: float,
+    *,
+    strength: float = DEFAULT_STRENGTH,
+    layers: Mapping[str, float] | None = None,
+    smoothness: float | None = None,
+) -> dict[str, Value]:
+    """The free loss parameters with one slider at a position and the others as given."""
+    if slider == "strength":
+        return bank.parameters(style, strength=position, layers=layers, smoothness=smoothness)
+    if slider == "smoothness":
+        return bank.parameters(style, strength=strength, layers=layers, smoothness=position)
+    return bank.parameters(style, strength=strength, layers={**(layers or {}), slider: position}, smoothness=smoothness)
+
+
+def shrunk(pixels: Pixels, side: int) -> Pixels:
+    """A picture whose longer side is at most `side`."""
+    from PIL import Image
+
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
+
+
+def row(
+    painter: Painter,
+    pixels: Pixels,
+    settings: Sequence[Mapping[str, Value]],
+    *,
+    cell: int,
+    keep_colours: bool = False,
+    progress: Callable[[], None] | None = None,
+) -> list[Pixels]:
+    """One photograph at several settings, each picture at most `cell` pixels long."""
+    source = shrunk(pixels, max(WORKING, cell))
+    result = []
+    for values in settings:
+        result.append(shrunk(painter.paint(source, values, keep_colours=keep_colours), cell))
+        if progress is not None:
+            progress()
+    return result
+
+
+def sheet(rows: Sequence[Sequence[Pixels]], labels: Sequence[str], titles: Sequence[str]) -> Pixels:
+    """Rows of pictures on white, each row labelled at the left and each column at the top."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(TEXT)
+    margin = max((int(font.getlength(label)) for label in labels), default=0) + 2 * GAP
+    widths = [max(line[i].shape[1] for line in rows) for i in range(len(titles))]
+    heights = [max(picture.shape[0] for picture in line) for line in rows]
+    head = TEXT + 2 * GAP
+    canvas = Image.new(
+        "RGB", (margin + sum(widths) + GAP * len(widths), head + sum(heights) + GAP * len(rows)), "white"
+    )
+    pen = ImageDraw.Draw(canvas)
+    left = margin
+    for title, width in zip(titles, widths, strict=True):
+        pen.text((left + width / 2, GAP), title, "black", font, anchor="ma")
+        left += width + GAP
+    top = head
+    for line, label, height in zip(rows, labels, heights, strict=True):
+        pen.text((GAP, top + height / 2), label, "black", font, anchor="lm")
+        left = margin
+        for picture, width in zip(line, widths, strict=True):
+            canvas.paste(Image.fromarray(picture), (left, top))
+            left += width + GAP
+        top += height + GAP
+    return np.asarray(canvas)
+
+
+def animation(pictures: Sequence[Pixels], kind: str, *, milliseconds: int = 120) -> bytes:
+    """Pictures forth and back as an endless animation in GIF, WebP or PNG."""
+    from PIL import Image
+
+    images = [Image.fromarray(picture) for picture in [*pictures, *pictures[-2:0:-1]]]
+    buffer = io.BytesIO()
+    options = {"lossless": False, "quality": 85} if kind == "WEBP" else {}
+    images[0].save(buffer, kind, save_all=True, append_images=images[1:], duration=milliseconds, loop=0, **options)
+    return buffer.getvalue()

@@ -1,0 +1,126 @@
+"""Pictures larger than memory allows at once: overlapping tiles, all normalised by the same statistics.
+
+Instance norm makes every output depend on the whole picture, so tiles on their own would show seams. Here the mean and
+variance at each norm are measured once, on parts spread over the picture at its full resolution, and used for every
+tile (compare Chen et al., "Towards Ultra-Resolution Neural Style Transfer via Thumbnail Instance Normalization", AAAI
+2022, where they come from a thumbnail).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+
+from yoto.apps.style.painting.engines import Engine, Floats
+from yoto.data.images import Pixels
+from yoto.space import Value
+
+WHOLE = 2 * 2**20
+"""Pixels of the largest picture that is painted at once."""
+TILE = 640
+"""Side of a tile, pixels; a multiple of the network's stride."""
+HALO = 96
+"""What a tile sees beyond itself on every side, pixels; likewise."""
+SAMPLE = 256
+"""Side of the parts on which statistics are measured, pixels; likewise."""
+SAMPLED = 2**20
+"""Pixels of these parts in all, at most."""
+SMALLEST = 32
+"""Shortest side that is painted, pixels: two samples at the innermost of four reductions."""
+
+
+def paint(
+    engine: Engine,
+    pixels: Pixels,
+    values: Mapping[str, Value],
+    *,
+    statistics: Floats | None = None,
+    whole: int = WHOLE,
+    tile: int = TILE,
+    halo: int = HALO,
+    progress: Callable[[int, int], None] | None = None,
+) -> Pixels:
+    """A picture uint8 [H, W, 3] of any size, stylised.
+
+    Args:
+        statistics: To normalise by, for frames of one film; the picture's own by default.
+        whole: Pixels up to which a picture is painted at once.
+        tile, halo: As the module's constants.
+        progress: Called with the number of tiles done and their total.
+    """
+    shape = pixels.shape
+    pixels = large_enough(pixels)
+    height, width = pixels.shape[:2]
+    if height * width <= whole:
+        painted, _ = engine(planes(pixels)[None], values, statistics)
+        return levels(painted[0])[: shape[0], : shape[1]]
+    if statistics is None:
+        statistics = measured(engine, [pixels], values)
+    rows, columns = edges(height, tile), edges(width, tile)
+    result = np.empty_like(pixels)
+    total, done = (len(rows) - 1) * (len(columns) - 1), 0
+    for top, bottom in pairwise(rows):
+        above, below = max(0, top - halo), min(height, bottom + halo)
+        for left, right in pairwise(columns):
+            before, behind = max(0, left - halo), min(width, right + halo)
+            part, _ = engine(planes(pixels[above:below, before:behind])[None], values, statistics)
+            inner = part[0][:, top - above : bottom - above, left - before : right - before]
+            result[top:bottom, left:right] = levels(inner)
+            done += 1
+            if progress is not None:
+                progress(done, total)
+    return result[: shape[0], : shape[1]]
+
+
+def large_enough(pixels: Pixels) -> Pixels:
+    """A picture whose sides the network takes: its last rows and columns are repeated where it is too small."""
+    missing = [max(0, SMALLEST - length) for length in pixels.shape[:2]]
+    return np.pad(pixels, ((0, missing[0]), (0, missing[1]), (0, 0)), mode="edge") if any(missing) else pixels
+
+
+def edges(length: int, tile: int) -> list[int]:
+    """Where tiles along a side begin and end; the last is not shorter than half a tile if there are several."""
+    result = list(range(0, max(1, length - tile // 2), tile))
+    return [*result, length]
+
+
+def planes(pixels: Pixels) -> Floats:
+    """uint8 [H, W, 3] to float32 [3, H, W] in [0, 1]."""
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
+
+
+def levels(image: Floats) -> Pixels:
+    """float32 [3, H, W] in [0, 1] to uint8 [H, W, 3], rounded."""
+    scaled = np.rint(image * np.float32(255)).clip(0, 255).astype(np.uint8)
+    return np.ascontiguousarray(scaled.transpose(1, 2, 0))
+
+
+def measured(engine: Engine, pictures: Sequence[Pixels], values: Mapping[str, Value]) -> Floats:
+    """Mean and variance at every norm over several pictures taken together."""
+    _, used = engine(samples(pictures), values)
+    return used
+
+
+def samples(pictures: Sequence[Pixels]) -> Floats:
+    """Square parts of pictures, evenly spread over each, float32 [N, 3, h, w]: `SAMPLED` pixels in all."""
+    pictures = [large_enough(pixels) for pixels in pictures]
+    side = min(SAMPLE, *(min(pixels.shape[:2]) for pixels in pictures)) // 8 * 8
+    each = max(1, SAMPLED // side**2 // len(pictures))
+    parts = []
+    for pixels in pictures:
+        height, width = pixels.shape[:2]
+        down = min(max(1, round(math.sqrt(each * height / width))), max(1, height // side))
+        across = min(max(1, each // down), max(1, width // side))
+        for top in places(height, side, down):
+            row = pixels[top : top + side]
+            parts += [planes(row[:, left : left + side]) for left in places(width, side, across)]
+    return np.stack(parts)
+
+
+def places(length: int, side: int, count: int) -> list[int]:
+    """Starts of `count` parts of a side in a length, in the middle of equal shares of it."""
+    share = length / count
+    return [min(max(0, int((i + 0.5) * share - side / 2)), length - side) for i in range(count)]

@@ -1,0 +1,147 @@
+"""`yoto reconstruct` and `yoto sample`: what a β-VAE does at each β."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from yoto.cli import checks, pictures
+from yoto.cli.options import Beta, Force, Json, Model, Output
+from yoto.cli.output import print_json
+from yoto.errors import YotoError
+from yoto.support import cores
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from yoto.apps.vae.task import VAETask
+    from yoto.bundle import Bundle, Header
+
+DEFAULT = "vae/fashion-mnist"
+CHUNK = 64
+"""Pictures that are in memory at a time."""
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this group."""
+    app.command("reconstruct")(reconstruct)
+    app.command("sample")(sample)
+
+
+def reconstruct(
+    inputs: Annotated[list[Path], typer.Argument(metavar="IN", help="Pictures; - is standard input.")],
+    output: Output,
+    beta: Beta,
+    model: Model = DEFAULT,
+    jobs: Annotated[int | None, typer.Option("--jobs", metavar="N", min=1, help="Pictures to read at a time.")] = None,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the latent drawn for --json.")] = 0,
+    as_json: Json = False,
+    force: Force = False,
+) -> None:
+    """Show pictures as a VAE decodes them.
+
+    The central square of each picture is brought to the model's size. OUT shows it above its
+    reconstructions at each β; it is a file for one input ("-" is standard output) and a folder for several. --json
+    prints the loss terms in nats.
+
+    \b
+    yoto reconstruct shoe.png -o shoe-betas.png --beta 0.5,4,32
+    """
+    header, betas = open_model(model, beta)
+    files = checks.inputs(inputs)
+    targets = pictures.outputs(files, output, force=force)
+    if as_json and checks.STANDARD in targets:
+        raise checks.UsageError("--json and a picture cannot share standard output")
+
+    from yoto.apps.vae.pictures import reconstructions, square
+
+    loaded, task = load(header)
+    nets = {f"β = {b:g}": loaded.conditional.at(kl=b) for b in betas}
+    side, channels = task.options.image
+    report: list[dict[str, Any]] = []
+    with ThreadPoolExecutor(jobs or cores.available()) as pool:
+        for start in range(0, len(files), CHUNK):
+            part = slice(start, start + CHUNK)
+            squares = pool.map(lambda file: square(pictures.read(file).pixels, side, channels), files[part])
+            for file, target, image in zip(files[part], targets[part], squares, strict=True):
+                pictures.write(target, reconstructions(task, nets, image))
+                if as_json:
+                    values = [terms(task, net, image, seed) for net in nets.values()]
+                    rows = [{"beta": b, **value} for b, value in zip(betas, values, strict=True)]
+                    report.append({"input": str(file), "output": str(target), "betas": rows})
+    if as_json:
+        print_json(report)
+
+
+def sample(
+    output: Output,
+    beta: Beta,
+    count: Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, max=1000, help="Samples per β.")] = 10,
+    model: Model = DEFAULT,
+    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the latents, the same at each β.")] = 0,
+    traverse: Annotated[
+        bool, typer.Option("--traverse", help="Instead move one sample along each latent dimension, at one β.")
+    ] = False,
+    force: Force = False,
+) -> None:
+    """Draw pictures from a VAE at each β.
+
+    \b
+    yoto sample -o samples.png --beta 0.5,4,32 -n 12
+    yoto sample -o latents.png --beta 8 --traverse
+    """
+    header, betas = open_model(model, beta)
+    if traverse and len(betas) > 1:
+        raise checks.UsageError(f"--traverse needs one β. Found {len(betas)}")
+    pictures.picture_file(output, force=force)
+
+    from yoto.apps.vae.pictures import latents, samples, traversals
+
+    loaded, task = load(header)
+    nets = {f"β = {b:g}": loaded.conditional.at(kl=b) for b in betas}
+    if traverse:
+        (net,) = nets.values()
+        start = task.decode(net, latents(task, 1, seed))[0]
+        pictures.write(output, traversals(task, net, start))
+    else:
+        pictures.write(output, samples(task, nets, count, seed))
+
+
+def open_model(model: str | None, beta: str) -> tuple[Header, list[float]]:
+    """The model's header and the values of β, checked against its range.
+
+    Raises:
+        YotoError: If the model is no conditional VAE or a β leaves its range.
+    """
+    from yoto import bundle
+
+    betas = checks.numbers(beta, "--beta")
+    header = bundle.read_header(model or DEFAULT)
+    if header.task != "vae" or header.conditioning is None or "kl" not in header.space.free:
+        raise YotoError(f"--model should be a VAE trained for a range of β. Found {str(header.path)!r}.")
+    for b in betas:
+        header.space.check({"kl": b})
+    return header, betas
+
+
+def load(header: Header) -> tuple[Bundle, VAETask]:
+    """The model with its task."""
+    from yoto import bundle
+    from yoto.apps.vae.task import VAETask
+
+    loaded = bundle.load(header.path)
+    assert isinstance(loaded.task, VAETask)
+    return loaded, loaded.task
+
+
+def terms(task: VAETask, net: Any, image: Tensor, seed: int) -> dict[str, float]:
+    """Loss terms (nats) and metrics of one image [1, C, H, W]."""
+    import torch
+
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        values = task.terms(net, image) | task.metrics(net, image)
+    return {name: float(value) for name, value in values.items()}

@@ -1,0 +1,201 @@
+"""The page of the β-VAE: reconstructions, samples and latent traversals that follow β."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from yoto import bundle
+from yoto.data.images import Picture, Pixels
+from yoto.errors import YotoError
+from yoto.web import describe, uploads
+from yoto.web.outcome import Outcome
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from yoto.apps.vae.network import VAE
+    from yoto.apps.vae.task import VAETask
+    from yoto.bundle import Bundle
+
+DEFAULTS = ("vae/fashion-mnist", "vae/shapes")
+EXAMPLES = Path(__file__).parents[2] / "assets" / "vae"
+"""Holds strips of examples of data sets that do not come with the package, DATASET.png."""
+COUNT = 12
+"""Examples, and samples."""
+STEPS = 9
+SPAN = 2.5
+"""Of traversals: values of a latent from -SPAN to SPAN."""
+DIMENSIONS = 8
+"""Latents that are traversed at most, those that tell most first."""
+
+
+@dataclass
+class Loaded:
+    """A model at hand: its task, a plain network that is rewritten at every β, and examples [N, C, H, W] or None."""
+
+    bundle: Bundle
+    task: VAETask
+    plain: VAE
+    examples: Tensor | None
+
+
+class Autoencoders:
+    """The β-VAEs behind the page; its methods run in threads.
+
+    Args:
+        models: Names or files of β-VAEs.
+    """
+
+    def __init__(self, models: tuple[str, ...] = DEFAULTS) -> None:
+        self.headers = {name: bundle.read_header(name) for name in models}
+        for header in self.headers.values():
+            if header.task != "vae" or header.conditioning is None or "kl" not in header.space.free:
+                raise YotoError(f"A VAE trained for a range of β is needed. Found {str(header.path)!r}.")
+        self.loaded: dict[str, Loaded] = {}
+        self.lock = threading.Lock()
+
+    def info(self) -> dict[str, Any]:
+        """What the page is told: each model with the range of β, and its curve."""
+        models = []
+        for name, header in self.headers.items():
+            from yoto.apps.vae.options import VAEOptions
+
+            assert header.recipe is not None
+            options = VAEOptions(**header.recipe["options"])
+            side, channels = options.image
+            beta = next(p for p in describe.parameters(header.space, {"kl": "β"}) if p["name"] == "kl")
+            models.append(
+                describe.model(header, name)
+                | {
+                    "beta": beta,
+                    "side": side,
+                    "channels": channels,
+                    "latents": options.latents,
+                    "data": options.dataset,
+                }
+            )
+        return {"models": models, "count": COUNT, "steps": STEPS, "span": SPAN, "dimensions": DIMENSIONS}
+
+    def ready(self, name: str) -> Loaded:
+        """A model, loaded once.
+
+        Raises:
+            YotoError: If the page has none of this name.
+        """
+        from yoto.apps.vae.task import VAETask
+
+        if name not in self.headers:
+            raise YotoError(f"The model should be one of {', '.join(self.headers)}. Found another.")
+        with self.lock:
+            if name not in self.loaded:
+                found = bundle.load(self.headers[name].path)
+                assert isinstance(found.task, VAETask)
+                plain = found.conditional.bake(kl=found.conditional.space.median()[-1].item()).eval()
+                self.loaded[name] = Loaded(found, found.task, plain, examples(found.task))
+            return self.loaded[name]
+
+    def show(
+        self, name: str, beta: float, *, seed: int = 0, picture: Picture | None = None, traverse: int = 0
+    ) -> tuple[dict[str, Any], dict[str, Pixels]]:
+        """Strips of pictures at one β: "originals", "reconstructions", "samples" and "traversals".
+
+        Args:
+            beta: Weight of the KL term, in the model's range.
+            seed: Of the samples' latents, the same at every β.
+            picture: A picture of the user's, in front of the examples; its central square.
+            traverse: Number of the picture whose latents are traversed.
+
+        Returns:
+            Facts, and strips uint8 [rows·H, columns·W, 3] by name.
+        """
+        import torch
+
+        from yoto.apps.vae.pictures import latents
+
+        loaded = self.ready(name)
+        task = loaded.task
+        loaded.bundle.space.check({"kl": beta})
+        net = loaded.bundle.conditional.bake(kl=beta, into=loaded.plain)
+        images = with_own(task, picture, loaded.examples)
+        strips = {}
+        facts: dict[str, Any] = {"beta": beta}
+        with torch.inference_mode():
+            if images is not None:
+                mean, sigma = net.encode(task.scaled(images))
+                decoded = task.decode(net, mean)
+                strips["originals"], strips["reconstructions"] = strip(images), strip(decoded)
+                kl = 0.5 * (mean.square() + sigma.square() - 1) - sigma.log()
+                number = min(max(traverse, 0), len(images) - 1)
+                order = sigma[number].argsort()[:DIMENSIONS].tolist()
+                strips["traversals"] = traversals(task, net, mean[number], order)
+                facts |= {
+                    "psnr": float(-10 * torch.log10((decoded - images).square().mean().clamp_min(1e-10))),
+                    "kl": float(kl.sum(dim=1).mean()), "active": int((kl.mean(dim=0) > 0.01).sum()),
+                    "dimensions": order, "traversed": number,
+                }  # fmt: skip
+            strips["samples"] = strip(task.decode(net, latents(task, COUNT, seed)))
+        return facts, strips
+
+    def outcomes(self, *arguments: Any, **options: Any) -> tuple[dict[str, Any], dict[str, Outcome]]:
+        """As `show`, with strips as PNG."""
+        facts, strips = self.show(*arguments, **options)
+        return facts, {name: Outcome({}, uploads.png(pixels)) for name, pixels in strips.items()}
+
+
+def examples(task: VAETask) -> Tensor | None:
+    """Test images of a task [N, C, H, W] in [0, 1], or None where its data set is not here."""
+    import torch
+    from PIL import Image
+
+    from yoto.data import planes
+
+    file = EXAMPLES / f"{task.options.dataset}.png"
+    side, channels = task.options.image
+    if file.is_file():
+        with Image.open(file) as image:
+            pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+        return planes(pixels.reshape(side, -1, side, channels).swapaxes(0, 1))
+    try:
+        data = task.data("test")
+        chosen = torch.arange(COUNT) * (len(data) // COUNT)
+        return torch.as_tensor(data.batch(chosen, None)).float()
+    except (YotoError, OSError):
+        return None
+
+
+def with_own(task: VAETask, picture: Picture | None, others: Tensor | None) -> Tensor | None:
+    """The examples with the user's picture in the first place."""
+    if picture is None:
+        return others
+    import torch
+
+    from yoto.apps.vae.pictures import square
+
+    own = square(picture.pixels, *task.options.image)
+    return own if others is None else torch.cat([own, others[: COUNT - 1]])
+
+
+def strip(images: Tensor, columns: int | None = None) -> Pixels:
+    """Images [N, C, H, W] in [0, 1] side by side, or in rows of `columns`: uint8 [rows·H, columns·W, 3]."""
+    from yoto.apps.vae.pictures import to_bytes
+
+    pixels = to_bytes(images)
+    count, height, width, _ = pixels.shape
+    across = columns or count
+    rows = pixels.reshape(count // across, across, height, width, 3)
+    return np.ascontiguousarray(rows.transpose(0, 2, 1, 3, 4).reshape(-1, across * width, 3))
+
+
+def traversals(task: VAETask, net: Any, mean: Tensor, order: list[int]) -> Pixels:
+    """A row per latent dimension of `order`, which goes from -SPAN to SPAN while the others stay."""
+    import torch
+
+    z = mean.repeat(len(order), STEPS, 1)
+    for row, dimension in enumerate(order):
+        z[row, :, dimension] = torch.linspace(-SPAN, SPAN, STEPS)
+    return strip(task.decode(net, z.flatten(0, 1)), STEPS)

@@ -1,0 +1,1 @@
+"""The shapes world: rendered pictures with six known factors."""

@@ -1,0 +1,23 @@
+"""The `.yoto` image file: compress and decompress with one learned codec at any quality.
+
+    >>> from yoto import codec
+    >>> data = codec.compress(image, quality=50)        # doctest: +SKIP
+    >>> image = codec.decompress(data)                  # doctest: +SKIP
+
+The public names load on first use; importing the module imports neither torch nor Pillow.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from yoto.apps import codec as application
+
+if TYPE_CHECKING:
+    from yoto.apps.codec import CodecModel, Encoded, Header, compress, decompress, encode, inspect, load
+
+__all__ = ["CodecModel", "Encoded", "Header", "compress", "decompress", "encode", "inspect", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(application, name)

@@ -1,0 +1,10 @@
+"""Trade-off curves: measuring them, comparing them, drawing them."""
+
+from __future__ import annotations
+
+from yoto.curves.curve import TradeoffCurve
+from yoto.curves.indicators import Hypervolume
+from yoto.curves.regret import Regret
+from yoto.curves.sweep import sweep  # stands for the module of that name from here on
+
+__all__ = ["Hypervolume", "Regret", "TradeoffCurve", "sweep"]

@@ -1,0 +1,1 @@
+"""Figures and tables from plain columns; nothing here knows what they mean."""

@@ -1,0 +1,1 @@
+"""Reports of sweeps and comparisons: figures, tables and one page, in one shape."""

@@ -1,0 +1,391 @@
+"""The loss space: names, ranges and distribution P_λ of the loss parameters.
+
+One object draws λ for training, checks what a user asks for, tells the conditioning network about it, weighs the
+loss terms with it, and travels as JSON with every checkpoint and bundle.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+from yoto.errors import YotoError, near_misses
+from yoto.space.distribution import Choice, Distribution, Fixed, LogUniform, Uniform, Value, number
+from yoto.space.simplex import Simplex
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+__all__ = [
+    "Choice",
+    "Distribution",
+    "Fixed",
+    "LogUniform",
+    "LossSpace",
+    "Sampling",
+    "Simplex",
+    "Uniform",
+    "Value",
+]
+
+Sampling = Literal["stratified", "iid", "sobol"]
+
+KINDS: dict[str, type[Distribution]] = {cls.kind: cls for cls in (Fixed, Uniform, LogUniform, Simplex, Choice)}
+
+
+RESERVED = ("at", "into", "probe", "recalibrate", "extrapolate")
+
+
+def distribution_from(name: str, entry: Any) -> Distribution:
+    """A distribution from a number (fixed), a `Distribution`, or its JSON form `{distribution: …, …}`."""
+    if isinstance(entry, Distribution):
+        return entry
+    if isinstance(entry, Mapping):
+        arguments = dict(entry)
+        kind = arguments.pop("distribution", None)
+        if kind not in KINDS:
+            raise YotoError(
+                f"`distribution` of {name!r} should be one of {', '.join(KINDS)}. Found {kind!r}."
+                f"{near_misses(str(kind), tuple(KINDS))}"
+            )
+        names = arguments.pop("terms", None) if kind == "simplex" else arguments.pop("options", None)
+        try:
+            return KINDS[kind](*([names] if names is not None else []), **arguments)
+        except TypeError as error:
+            raise YotoError(
+                f"{name!r} should hold the arguments of a {kind} distribution. Found {dict(entry)}: {error}."
+            ) from None
+    return Fixed(number(name, entry))
+
+
+class LossSpace:
+    """Named loss parameters and the distribution P_λ they are drawn from.
+
+    λ is a float32 tensor [..., D] whose columns are `names`. Parameters are independent of each other.
+
+    Args:
+        parameters: A distribution per name; a bare number is `Fixed`. `Simplex` and `Choice` own several columns.
+
+    Raises:
+        YotoError: If a column name occurs twice or no parameter is given.
+
+    >>> space = LossSpace(reconstruction=1.0, kl=LogUniform(0.125, 512.0))
+    >>> space.names, space.free
+    (('reconstruction', 'kl'), ('kl',))
+    >>> space.point(kl=4.0).tolist()
+    [1.0, 4.0]
+    """
+
+    def __init__(self, **parameters: Distribution | float | Mapping[str, Any]) -> None:
+        if not parameters:
+            raise YotoError("A loss space should have at least one parameter. Found none.")
+        reserved = [n for n in parameters if n in RESERVED]
+        if reserved:
+            raise YotoError(f"{reserved[0]!r} should not name a loss parameter: it is an argument of `at` and `bake`.")
+        self.parameters: dict[str, Distribution] = {n: distribution_from(n, p) for n, p in parameters.items()}
+        self.slices: dict[str, slice] = {}
+        names: list[str] = []
+        for name, distribution in self.parameters.items():
+            columns = distribution.columns(name)
+            self.slices[name] = slice(len(names), len(names) + len(columns))
+            names += columns
+        doubled = {n for n in names if names.count(n) > 1}
+        if doubled:
+            raise YotoError(
+                f"Names of loss parameters should differ. Found {', '.join(sorted(doubled))} more than once."
+            )
+        self.names: tuple[str, ...] = tuple(names)
+
+    # ---- what is in it
+
+    @property
+    def free(self) -> tuple[str, ...]:
+        """Names of the parameters that are drawn from a distribution."""
+        return tuple(n for n, d in self.parameters.items() if not isinstance(d, Fixed))
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """Names of the constant parameters."""
+        return tuple(n for n, d in self.parameters.items() if isinstance(d, Fixed))
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """Columns that weigh the loss term of the same name."""
+        return tuple(c for n, d in self.parameters.items() if d.weight for c in d.columns(n))
+
+    @property
+    def free_weights(self) -> tuple[str, ...]:
+        """Columns that weigh a loss term and vary."""
+        return tuple(c for n in self.free if self.parameters[n].weight for c in self.parameters[n].columns(n))
+
+    @property
+    def positive(self) -> bool:
+        """Whether every loss weight is above 0 throughout the space."""
+        return all(min(v for point in d.grid(2) for v in point) > 0 for d in self.parameters.values() if d.weight)
+
+    def index(self, column: str) -> int:
+        """Position of a column in λ."""
+        if column not in self.names:
+            raise YotoError(f"{column!r} should be one of {', '.join(self.names)}.{near_misses(column, self.names)}")
+        return self.names.index(column)
+
+    def __repr__(self) -> str:
+        return f"LossSpace({', '.join(f'{n}={d!r}' for n, d in self.parameters.items())})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LossSpace) and self.to_dict() == other.to_dict()
+
+    def __hash__(self) -> int:
+        return hash(self.to_json())
+
+    # ---- points
+
+    def check(
+        self, values: Mapping[str, Value] | None = None, /, *, extrapolate: bool = False, **more: Value
+    ) -> list[float]:
+        """One number per column for the given free parameters; needs no torch.
+
+        Args:
+            values: Free parameters by name, also as keywords. A `Choice` takes a name or weights by name, a
+                `Simplex` its weights by term under its own keyword or directly (`content=0.2, style=0.8`). Columns as
+                `describe` names them are understood too.
+            extrapolate: Allow values outside the range.
+
+        Raises:
+            YotoError: Naming an unknown or missing parameter, or the range that a value left.
+        """
+        given: dict[str, Value] = {**(values or {}), **more}
+        for name, distribution in self.parameters.items():
+            if isinstance(distribution, Simplex) and not isinstance(given.get(name), Mapping):
+                own = {t: given.pop(t) for t in distribution.terms if t in given}
+                if own:
+                    given[name] = {t: number(t, v) for t, v in own.items()}
+            elif isinstance(distribution, Choice) and name not in given:
+                parts = {c.removeprefix(f"{name}:"): given.pop(c) for c in distribution.columns(name) if c in given}
+                if parts:
+                    given[name] = {o: number(o, v) for o, v in parts.items()}
+        for name in given:
+            if name not in self.parameters:
+                raise YotoError(
+                    f"{name!r} is no loss parameter of this space, which has {', '.join(self.parameters)}."
+                    f"{near_misses(name, tuple(self.parameters))}"
+                )
+        result: list[float] = []
+        for name, distribution in self.parameters.items():
+            if name in given:
+                result += distribution.check(name, given[name], extrapolate)
+            elif isinstance(distribution, Fixed):
+                result.append(distribution.value)
+            else:
+                raise YotoError(f"`{name}` is free in this loss space and should be given. Found {given or 'nothing'}.")
+        return result
+
+    def point(
+        self, values: Mapping[str, Value] | None = None, /, *, extrapolate: bool = False, **more: Value
+    ) -> Tensor:
+        """λ [D] at the given free parameters; arguments and errors as of `check`."""
+        import torch
+
+        return torch.tensor(self.check(values, extrapolate=extrapolate, **more), dtype=torch.float32)
+
+    def median(self, **overrides: Value) -> Tensor:
+        """λ [D] with every free parameter at its median, but for the given ones."""
+        import torch
+
+        values = [v for d in self.parameters.values() for v in d.median()]
+        for name, value in overrides.items():
+            if name not in self.parameters:
+                raise YotoError(
+                    f"{name!r} should be one of {', '.join(self.parameters)}."
+                    f"{near_misses(name, tuple(self.parameters))}"
+                )
+            values[self.slices[name]] = self.parameters[name].check(name, value, False)
+        return torch.tensor(values, dtype=torch.float32)
+
+    def grid(self, n: int, joint: bool = False) -> Tensor:
+        """λ [m, D] over the space: `n` points along each free parameter, the others at their median.
+
+        Points are evenly spaced in probability, ends included; a `Choice` gives one point per name whatever `n`.
+        With `joint`, m = n points of a Sobol set over all free parameters.
+
+        Raises:
+            YotoError: If n < 1.
+        """
+        import torch
+
+        if n < 1:
+            raise YotoError(f"`n` should be at least 1. Found {n}.")
+        if joint:
+            return self.sample(n, generator=torch.Generator().manual_seed(0), method="sobol")
+        rows: list[list[float]] = []
+        middle = [v for d in self.parameters.values() for v in d.median()]
+        for name in self.free:
+            for values in self.parameters[name].grid(n):
+                row = list(middle)
+                row[self.slices[name]] = values
+                rows.append(row)
+        return torch.tensor(rows or [middle], dtype=torch.float32)
+
+    def describe(self, lam: Tensor | Sequence[float]) -> dict[str, float]:
+        """The free parameters' values in λ [D], by column name."""
+        values = [float(v) for v in lam]
+        if len(values) != len(self.names):
+            raise YotoError(
+                f"`lam` should hold {len(self.names)} numbers ({', '.join(self.names)}). Found {len(values)}."
+            )
+        result: dict[str, float] = {}
+        for name in self.free:
+            result |= self.parameters[name].describe(name, values[self.slices[name]])
+        return result
+
+    # ---- tensors
+
+    def sample(
+        self,
+        n: int,
+        generator: torch.Generator | None = None,
+        method: Sampling = "stratified",
+        tilt: float | Mapping[str, float] = 0.0,
+        spread: float = 1.0,
+        device: torch.device | str | None = None,
+    ) -> Tensor:
+        """Draw λ [n, D] from P_λ.
+
+        Args:
+            n: Number of draws, one per sample of a batch.
+            generator: CPU random stream; torch's default one if None.
+            method: "iid"; "stratified" (each column once per n-th of its probability, in independent random
+                orders); "sobol" (a scrambled Sobol set over all columns).
+            tilt: Moves P_λ: an interval's density becomes ∝ exp(−tilt·u) over its position u in [0, 1], so above 0
+                the low end is drawn more often. By parameter name, or one number for all.
+            spread: In [0, 1], narrows P_λ: that share of each parameter's probability, about its median (for a
+                `Simplex`: near equal weights; a `Choice` keeps all its names).
+            device: Where the result goes.
+
+        Raises:
+            YotoError: If `n`, `method` or `spread` is none of these, or `tilt` names no free parameter.
+        """
+        import torch
+
+        if n < 1:
+            raise YotoError(f"`n` should be at least 1. Found {n}.")
+        if not 0 <= spread <= 1:
+            raise YotoError(f"`spread` should lie in [0, 1]. Found {spread:g}.")
+        for name in tilt if isinstance(tilt, Mapping) else ():
+            if name not in self.free:
+                raise YotoError(f"`tilt` should name free parameters. Found {name!r}.{near_misses(name, self.free)}")
+        total = sum(d.uniforms for d in self.parameters.values())
+        if method == "sobol" and total:
+            seed = int(torch.randint(2**31 - 1, (), generator=generator, device="cpu"))
+            engine = torch.quasirandom.SobolEngine(total, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
+            uniform = engine.draw(n, dtype=torch.float64)
+        elif method in ("iid", "stratified", "sobol"):
+            uniform = torch.rand(n, total, generator=generator, dtype=torch.float64, device="cpu")
+            if method == "stratified":
+                order = torch.rand(n, total, generator=generator, dtype=torch.float64, device="cpu").argsort(dim=0)
+                uniform = (order + uniform) / n
+        else:
+            raise YotoError(f"`method` should be 'stratified', 'iid' or 'sobol'. Found {method!r}.")
+        parts, start = [], 0
+        for name, distribution in self.parameters.items():
+            own = tilt.get(name, 0.0) if isinstance(tilt, Mapping) else tilt
+            drivers = uniform[:, start : start + distribution.uniforms]
+            if spread != 1:  # else rounding would change what earlier runs drew
+                drivers = distribution.narrowed(drivers, spread)
+            parts.append(distribution.draw(drivers, own))
+            start += distribution.uniforms
+        return torch.cat(parts, dim=1).to(device=device, dtype=torch.float32)
+
+    def encode(self, lam: Tensor, fourier: int = 0, raw: bool = False) -> Tensor:
+        """The conditioning vector [..., E] of λ [..., D]: what the network is told.
+
+        Free parameters only; logarithmic ranges by their log, scaled to [-1, 1]; a `Simplex` by standardised
+        centred logs; a `Choice` by its weights.
+
+        Args:
+            lam: λ, columns in `names` order.
+            fourier: Adds sin and cos of k·π·u/2, k = 1..fourier, for every interval's position u.
+            raw: Logs of the weights as they are, as in the paper's code (Dosovitskiy & Djolonga, 2020).
+        """
+        import torch
+
+        if lam.shape[-1] != len(self.names):
+            raise YotoError(
+                f"λ should have {len(self.names)} columns ({', '.join(self.names)}). Found shape {tuple(lam.shape)}."
+            )
+        parts = []
+        for name in self.free:
+            values = lam[..., self.slices[name]]
+            distribution = self.parameters[name]
+            parts.append(distribution.raw(values) if raw else distribution.encode(values, fourier))
+        return torch.cat(parts, dim=-1) if parts else lam[..., :0]
+
+    def encoded_size(self, fourier: int = 0, raw: bool = False) -> int:
+        """Length E of the conditioning vector."""
+        return sum(
+            len(self.parameters[n].columns(n)) if raw else self.parameters[n].encoded(fourier) for n in self.free
+        )
+
+    def weights_of(self, lam: Tensor) -> Tensor:
+        """The columns [..., W] of λ [..., D] that weigh terms, in the order of `weights`."""
+        return lam[..., [self.names.index(w) for w in self.weights]]
+
+    def stack(self, terms: Mapping[str, Tensor]) -> Tensor:
+        """Terms by name, each [B], as one tensor [B, W] in the order of `weights`.
+
+        Raises:
+            YotoError: If names do not match the space's weights, or a term is not one number per sample.
+        """
+        import torch
+
+        for name in terms:
+            if name not in self.weights:
+                raise YotoError(
+                    f"Loss term {name!r} has no weight in this loss space, which weighs {', '.join(self.weights)}."
+                    f"{near_misses(name, self.weights)}"
+                )
+        missing = [w for w in self.weights if w not in terms]
+        if missing:
+            raise YotoError(f"Loss terms should include {', '.join(missing)}. Found {', '.join(terms) or 'none'}.")
+        for name, term in terms.items():
+            if term.ndim != 1:
+                raise YotoError(
+                    f"Loss term {name!r} should hold one number per sample, shape [B]. "
+                    f"Found shape {tuple(term.shape)}. "
+                    "Reduce over everything but the batch dimension."
+                )
+        sizes = {n: len(t) for n, t in terms.items()}
+        if len(set(sizes.values())) > 1:
+            raise YotoError(f"Loss terms should have one number per sample each. Found {sizes}.")
+        return torch.stack([terms[w] for w in self.weights], dim=1)
+
+    def combine(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
+        """The loss Σⱼ λⱼ·Lⱼ per sample, [B], of terms [B] at λ [B, D] or [D]; errors as of `stack`."""
+        losses = self.stack(terms)
+        if lam.ndim == 2 and len(lam) != len(losses):
+            raise YotoError(f"λ should have a row for each of the {len(losses)} samples. Found {len(lam)} rows.")
+        return (losses * self.weights_of(lam)).sum(dim=1)
+
+    # ---- JSON
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able form: a distribution's arguments by parameter name."""
+        return {name: distribution.to_dict() for name, distribution in self.parameters.items()}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> LossSpace:
+        """The space that `to_dict` (or a recipe's `space` section) describes."""
+        if not isinstance(data, Mapping):
+            raise YotoError(f"A loss space should be a mapping of names to distributions. Found {type(data).__name__}.")
+        return cls(**data)
+
+    def to_json(self) -> str:
+        """`to_dict` as text."""
+        return json.dumps(self.to_dict())
+
+    @classmethod
+    def from_json(cls, text: str) -> LossSpace:
+        """Inverse of `to_json`."""
+        return cls.from_dict(json.loads(text))

@@ -1,0 +1,174 @@
+"""Starting the server, opening the browser, and checking that every page loads."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+import threading
+import webbrowser
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from yoto.errors import YotoError
+from yoto.web import server
+from yoto.web.models import Models
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fastapi import FastAPI
+
+PORT = 8000
+ELSEWHERE = 20
+"""Ports that are tried from the default one on."""
+CONNECTIONS = 256
+"""Open at a time; more are answered 503."""
+PATIENCE = 60.0
+"""Seconds until a check gives up."""
+
+
+def bound(host: str, port: int | None) -> socket.socket:
+    """A listening socket.
+
+    Args:
+        port: None for the first free one from 8000 on, 0 for any.
+
+    Raises:
+        YotoError: If the port is taken, or the address is none of this machine.
+    """
+    tried = range(PORT, PORT + ELSEWHERE) if port is None else [port]
+    reason = ""
+    for number in tried:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        found = socket.socket(family, socket.SOCK_STREAM)
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(os.name != "nt"))
+        try:
+            found.bind((host, number))
+            found.listen()
+        except (OSError, OverflowError) as error:
+            found.close()
+            reason = str(error)
+            continue
+        return found
+    where = f"{host}:{tried[0]}" if port is not None else f"{host}, ports {PORT} to {PORT + ELSEWHERE - 1}"
+    raise YotoError(f"The server cannot listen on {where}: {reason}. Give another --port or --host.")
+
+
+def address(listening: socket.socket, host: str) -> str:
+    """The address for a browser on this machine."""
+    port = listening.getsockname()[1]
+    near = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - as the user gave it
+    shown = f"[{near}]" if ":" in near else near
+    return f"http://{shown}:{port}/"
+
+
+def allowed_on(host: str) -> Callable[[str], bool]:
+    """Which host names requests may use, without their port, on the address that the server listens on.
+
+    On an address of the network these are addresses in numbers, this machine's own name and the given one: a web
+    site that would reach the server under a name of its own has another.
+    """
+    if host in ("127.0.0.1", "localhost", "::1"):
+        return server.local
+    names = {"localhost", host, socket.gethostname(), socket.getfqdn()}
+
+    def allowed(name: str) -> bool:
+        try:
+            ipaddress.ip_address(name.strip("[]"))
+        except ValueError:
+            return name in names
+        return True
+
+    return allowed
+
+
+class Announced(uvicorn.Server):
+    """A server that says when it can be reached."""
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self.ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self.ready()
+
+
+def made(app: FastAPI, ready: Callable[[], None]) -> Announced:
+    """A server for an application, silent but for errors."""
+    config = uvicorn.Config(
+        app, log_level="error", access_log=False, server_header=False, limit_concurrency=CONNECTIONS,
+        timeout_keep_alive=15, timeout_graceful_shutdown=2, h11_max_incomplete_event_size=64 * 1024, ws="none",
+    )  # fmt: skip
+    return Announced(config, ready)
+
+
+def run(models: Models, host: str, port: int | None, *, browser: bool, say: Callable[[str], None]) -> None:
+    """Serve until interrupted.
+
+    Args:
+        browser: Whether a browser is opened, where there is a display.
+        say: Called with the address once it can be reached.
+    """
+    listening = bound(host, port)
+    url = address(listening, host)
+
+    def ready() -> None:
+        say(url)
+        if browser and displayed():
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+
+    with listening:
+        made(server.create(models, allowed=allowed_on(host)), ready).run([listening])
+
+
+def displayed() -> bool:
+    """Whether a browser window could be seen."""
+    return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def check(models: Models, host: str, port: int | None) -> list[str]:
+    """Start, load every page with its files and facts once, and stop; the addresses that were loaded.
+
+    Raises:
+        YotoError: If one does not load.
+    """
+    listening = bound(host, 0 if port is None else port)
+    begun = threading.Event()
+    service = made(server.create(models, allowed=allowed_on(host), warm=False), begun.set)
+    thread = threading.Thread(target=service.run, args=([listening],), daemon=True)
+    thread.start()
+    try:
+        if not begun.wait(PATIENCE):
+            raise YotoError("The server did not start within a minute.")
+        base = address(listening, host)
+        kinds = ("{}.html", "api/{}.json", "js/{}.js")
+        found = [kind.format(name) for kind in kinds for name in models.pages]
+        return [
+            loaded(base + path) for path in ("", *found, "api/samples.json", "js/common.js", "css/app.css", "icon.svg")
+        ]
+    finally:
+        service.should_exit = True
+        thread.join(PATIENCE)
+        listening.close()
+
+
+def loaded(url: str) -> str:
+    """The address itself, once it has answered with something.
+
+    Raises:
+        YotoError: If it does not.
+    """
+    from urllib.request import ProxyHandler, build_opener
+
+    try:
+        with build_opener(ProxyHandler({})).open(url, timeout=PATIENCE) as response:
+            if response.status != 200 or not response.read():
+                raise YotoError(f"{url} should answer with a page. Found status {response.status}.")
+    except OSError as error:
+        raise YotoError(f"{url} should answer with a page. Found: {error}.") from None
+    return url

@@ -1,0 +1,183 @@
+"""Bundles: what was saved comes back, headers need no torch, damage and strangers are refused."""
+
+import json
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import save_file
+from torch import nn
+
+from yoto import bundle
+from yoto.conditioning.conditional import condition
+from yoto.errors import YotoError
+from yoto.space import LogUniform, LossSpace
+
+SPACE = LossSpace(a=1.0, b=LogUniform(0.1, 10.0))
+
+
+def net():
+    return nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+
+
+@pytest.fixture
+def saved(tmp_path):
+    model = condition(net(), SPACE, fourier=2)
+    path = tmp_path / "model.safetensors"
+    bundle.save(model, path, info={"steps": 3}, curve={"points": [1]})
+    return model, path
+
+
+def test_round_trip(saved):
+    model, path = saved
+    loaded = bundle.load(path, net=net())
+    x, lam = torch.randn(5, 3), SPACE.sample(5)
+    assert torch.equal(loaded.model(x, at=lam), model(x, at=lam))
+    assert loaded.space == SPACE
+    assert loaded.header.info == {"steps": 3}
+    assert loaded.header.curve == {"points": [1]}
+    assert loaded.header.parameters == sum(p.numel() for p in model.parameters())
+    assert not loaded.model.training
+    assert loaded.conditional is loaded.model
+
+
+def test_extras_travel_beside_the_weights(saved, tmp_path):
+    model, _ = saved
+    path = tmp_path / "more.safetensors"
+    extras = {"table": torch.arange(5, dtype=torch.int16), "wide.name": torch.zeros(2, 3, dtype=torch.int32)}
+    bundle.save(model, path, extras=extras, half=True)
+    loaded = bundle.load(path, net=net())
+    assert set(loaded.extras) == set(extras)
+    assert all(torch.equal(loaded.extras[name], value) for name, value in extras.items())
+    assert loaded.header.parameters == sum(p.numel() for p in model.parameters())
+    assert bundle.load(saved[1], net=net()).extras == {}
+
+
+def test_halving_rounds_to_what_half_precision_stores(saved, tmp_path):
+    model, _ = saved
+    bundle.halve(model)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    bundle.save(model, tmp_path / "half.safetensors", half=True)
+    loaded = bundle.load(tmp_path / "half.safetensors", net=net()).model.state_dict()
+    assert all(torch.equal(loaded[name], value) for name, value in before.items())
+
+
+def test_a_plain_network(tmp_path):
+    plain = net()
+    path = tmp_path / "plain.safetensors"
+    bundle.save(plain, path, space=SPACE)
+    loaded = bundle.load(path, net=net())
+    assert torch.equal(loaded.model(torch.ones(1, 3)), plain(torch.ones(1, 3)))
+    with pytest.raises(YotoError, match="fixed weights"):
+        _ = loaded.conditional
+    with pytest.raises(YotoError, match="`space`"):
+        bundle.save(plain, path)
+
+
+def test_half_precision_halves_the_file_and_loads_as_float32(saved, tmp_path):
+    model, path = saved
+    small = tmp_path / "half.safetensors"
+    bundle.save(model, small, half=True)
+    loaded = bundle.load(small, net=net())
+    assert all(p.dtype == torch.float32 for p in loaded.model.parameters())
+    x, lam = torch.randn(5, 3), SPACE.sample(5)
+    assert torch.allclose(loaded.model(x, at=lam), model(x, at=lam), atol=1e-2)
+    assert path.stat().st_size - small.stat().st_size > 1.5 * loaded.header.parameters
+
+
+def test_equal_models_give_equal_files(saved, tmp_path):
+    model, path = saved
+    again = tmp_path / "again.safetensors"
+    bundle.save(model, again, info={"steps": 3}, curve={"points": [1]})
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_half_keeps_what_it_could_not_hold(tmp_path):
+    model = condition(net(), SPACE)
+    with torch.no_grad():
+        model.plain[0].bias.fill_(1e6)
+    bundle.save(model, tmp_path / "m.safetensors", half=True)
+    assert torch.equal(
+        bundle.load(tmp_path / "m.safetensors", net=net()).conditional.plain[0].bias, model.plain[0].bias
+    )
+
+
+def test_double_precision_stays(tmp_path):
+    model = condition(net().double(), SPACE)
+    bundle.save(model, tmp_path / "m.safetensors")
+    loaded = bundle.load(tmp_path / "m.safetensors", net=net())
+    assert all(torch.equal(a, b) for a, b in zip(model.parameters(), loaded.model.parameters(), strict=True))
+
+
+def test_loading_leaves_the_random_stream_alone(saved):
+    plain = net()
+    torch.manual_seed(4)
+    expected = torch.rand(3)
+    torch.manual_seed(4)
+    bundle.load(saved[1], net=plain)
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_weights_of_another_network(saved):
+    with pytest.raises(YotoError, match="do not fit"):
+        bundle.load(saved[1], net=nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)))
+
+
+def test_no_task(saved):
+    with pytest.raises(YotoError, match="names no task"):
+        bundle.load(saved[1])
+
+
+def test_a_name_in_a_file_is_never_imported(tmp_path):
+    path = tmp_path / "m.safetensors"
+    bundle.save(condition(net(), SPACE), path, task="os:system")
+    with pytest.raises(YotoError, match="`task` should be one of"):
+        bundle.load(path)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 255))
+def test_any_flipped_byte_is_noticed_or_harmless(tmp_path_factory, place, flip):
+    folder = tmp_path_factory.mktemp("flip")
+    model = condition(net(), SPACE)
+    path = folder / "model.safetensors"
+    bundle.save(model, path)
+    data = bytearray(path.read_bytes())
+    data[place % len(data)] ^= flip
+    path.write_bytes(bytes(data))
+    try:
+        loaded = bundle.load(path, net=net())
+    except YotoError:
+        return
+    assert all(torch.equal(a, b) for a, b in zip(loaded.model.parameters(), model.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("kept", [0, 5, 100, -1])
+def test_truncated_files_are_refused(saved, kept):
+    path = saved[1]
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(YotoError, match="damaged|should be a .safetensors file"):
+        bundle.load(path, net=net())
+
+
+def test_foreign_files_are_refused(tmp_path):
+    path = tmp_path / "x.safetensors"
+    save_file({"w": torch.zeros(2)}, path)
+    with pytest.raises(YotoError, match=r"written by yoto\.save"):
+        bundle.read_header(path)
+    path.write_text(json.dumps({"a": 1}))
+    with pytest.raises(YotoError, match="should be a .safetensors file"):
+        bundle.read_header(path)
+    with pytest.raises(YotoError, match="A model should be a file"):
+        bundle.read_header(tmp_path / "missing")
+    with pytest.raises(YotoError, match="a finished run has"):
+        bundle.read_header(tmp_path)
+
+
+def test_names_from_the_models_folder(saved, tmp_path, monkeypatch):
+    monkeypatch.setenv("YOTO_MODELS", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert bundle.locate("model") == saved[1]
+    (tmp_path / "broken.safetensors").write_text("x")
+    names = [name for name, bundled, _ in bundle.listing() if not bundled]
+    assert names == ["model"]

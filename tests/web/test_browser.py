@@ -1,0 +1,627 @@
+"""The pages in a real browser: what people move, click, open and take home."""
+
+import ast
+import io
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from web import samples, toys
+from yoto import cli, codec
+from yoto.web import serve, server
+from yoto.web.models import Models
+from yoto.web.own import Own
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+PAGES = ("model", "compression", "style", "vae")
+PATIENCE = 60.0
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+NAMELESS = """() => {
+  const text = (e) => (e?.textContent ?? '').trim()
+    || [...(e?.querySelectorAll('img') ?? [])].map((i) => i.alt).join('');
+  const name = (e) => e.getAttribute('aria-label') || text(document.getElementById(e.getAttribute('aria-labelledby')))
+    || [...(e.labels ?? [])].map(text).join('') || (e.matches('input, select') ? '' : text(e));
+  const roles = ['button', 'slider', 'radio'].map((role) => `[role=${role}]`);
+  const all = ['input, button, select, textarea, summary, a[href], [tabindex="0"]', ...roles].join();
+  return [...document.querySelectorAll(all)].filter((e) => !name(e).trim()).map((e) => e.outerHTML.slice(0, 200));
+}"""
+PICTURES_WITHOUT_TEXT = """() => [...document.querySelectorAll('img, [role=img]')]
+  .filter((e) => e.matches('img') ? e.alt === '' && !e.closest('label, button') || !e.hasAttribute('alt')
+    : !e.getAttribute('aria-label')).map((e) => e.outerHTML.slice(0, 200))"""
+TWICE = "() => [...document.querySelectorAll('[id]')].map((e) => e.id).filter((id, i, all) => all.indexOf(id) !== i)"
+PIXELS = "(id) => [...document.querySelectorAll(`#${id} canvas`)].map((c) => c.toDataURL()).join()"
+
+
+def executable():
+    """The browser, or a skipped test; a failed one where the browser has to be there."""
+    given = os.environ.get("YOTO_CHROMIUM")
+    found = given or next(filter(None, map(shutil.which, BROWSERS)), None)
+    if found is None or shutil.which(found) is None:
+        missing = "The pages' tests need Chromium (Debian: apt install chromium), or its path in YOTO_CHROMIUM. "
+        missing += f"Found {'no ' + given if given else 'none'}."
+        if os.environ.get("YOTO_REQUIRE_BROWSER") == "1":
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return found
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = executable()
+    from playwright.sync_api import sync_playwright
+
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    with sync_playwright() as driver:
+        made = driver.chromium.launch(executable_path=found, args=["--no-sandbox"] if root else [])
+        yield made
+        made.close()
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory):
+    """A model of the user's."""
+    return toys.digits(tmp_path_factory.mktemp("digits") / "digits.safetensors")
+
+
+@pytest.fixture(scope="module")
+def base(browser, digits):
+    """The address of `yoto demo MODEL`, as its user starts it."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "yoto", "demo", str(digits), "--port", "0", "--no-browser"],
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    line = process.stderr.readline()
+    try:
+        yield re.match(r"yoto demo: (http://127\.0\.0\.1:\d+/)", line)[1]
+    finally:
+        process.terminate()
+        said = process.communicate(timeout=30)[1]
+    assert "Traceback" not in said
+
+
+@pytest.fixture(scope="module")
+def mixed(browser, tmp_path_factory):
+    """The address of a page for a model with weights of sum 1 and a choice, without a task."""
+    own = Own(str(toys.mixed(tmp_path_factory.mktemp("mixed") / "mixed.safetensors")))
+    listening, begun = serve.bound("127.0.0.1", 0), threading.Event()
+    service = serve.made(server.create(Models(model=own), warm=False), begun.set)
+    thread = threading.Thread(target=service.run, args=([listening],), daemon=True)
+    thread.start()
+    assert begun.wait(PATIENCE)
+    yield serve.address(listening, "127.0.0.1")
+    service.should_exit = True
+    thread.join(PATIENCE)
+    listening.close()
+
+
+class Tab:
+    """A page under test."""
+
+    def __init__(self, page, base, allowed):
+        self.page, self.base, self.problems = page, base, []
+        page.set_default_timeout(1000 * PATIENCE)
+        page.on("console", lambda m: self.note(m.type, m.text, allowed))
+        page.on("pageerror", lambda error: self.problems.append(str(error)))
+        page.on("request", self.asked)
+
+    def note(self, kind, text, allowed):
+        if kind in ("error", "warning") and not any(part in text for part in allowed):
+            self.problems.append(text)
+
+    def asked(self, request):
+        parts = urlsplit(request.url)
+        if parts.scheme not in ("blob", "data") and parts.netloc != urlsplit(self.base).netloc:
+            self.problems.append(f"asked {request.url}")
+
+    @property
+    def problem(self):
+        """What the page says that went wrong."""
+        return self.page.evaluate("document.getElementById('problem')?.textContent ?? ''")
+
+    def until(self, condition, what="it", known=""):
+        """Wait for a condition, by asking again and again: the page's security policy allows no other way."""
+        end = time.monotonic() + PATIENCE
+        while not (found := condition()):
+            said = self.problem
+            assert time.monotonic() < end, (what, self.problems, said)
+            assert said in ("", known), (what, said)
+            self.page.wait_for_timeout(15)
+        return found
+
+    @property
+    def done(self):
+        return int(self.page.evaluate("document.documentElement.dataset.done ?? 0"))
+
+    def after(self, act):
+        """Do something, and wait until a full-size result is shown for it."""
+        before, known = self.done, self.problem
+        act()
+        self.until(lambda: self.done > before, "a result", known)
+        assert self.page.locator("#problem").is_hidden()
+
+    def press(self, selector, key):
+        self.after(lambda: self.page.locator(selector).press(key))
+
+    def drag(self, selector, start, end, steps=6):
+        """Drag with the mouse between two shares of an element's width."""
+        box = self.page.locator(selector).bounding_box()
+        y = box["y"] + box["height"] / 2
+        self.page.mouse.move(box["x"] + start * box["width"], y)
+        self.page.mouse.down()
+        for step in range(1, steps + 1):
+            share = start + (end - start) * step / steps
+            self.page.mouse.move(box["x"] + share * box["width"], y)
+            self.page.wait_for_timeout(20)
+        self.page.mouse.up()
+
+    def unfold(self, selector):
+        """Open a part of the page that is folded away."""
+        if not self.page.locator(selector).evaluate("e => e.open"):
+            self.page.locator(f"{selector} > summary").click()
+        self.until(lambda: self.page.locator(selector).evaluate("e => e.open"))
+
+    def value(self, selector):
+        return float(self.page.locator(selector).input_value())
+
+    def attribute(self, selector, name):
+        return self.page.locator(selector).first.get_attribute(name)
+
+    def text(self, selector):
+        return self.page.locator(selector).text_content()
+
+    def upload(self, selector, file):
+        self.after(lambda: self.page.set_input_files(selector, file))
+
+    @property
+    def shown(self):
+        """Address of the right picture."""
+        return self.page.locator("#viewer img").nth(1).get_attribute("src")
+
+    def figures(self, kind):
+        """Bytes, bits per pixel and PSNR in the table."""
+        cells = self.page.locator(f"#figures tr[data-kind={kind}] td").all_text_contents()
+        return [float(cell.replace(",", "")) for cell in cells[1:4]]
+
+    def download(self):
+        with self.page.expect_download() as waiting:
+            self.page.locator("#download").click()
+        return Path(waiting.value.path()).read_bytes(), waiting.value.suggested_filename
+
+
+@pytest.fixture
+def visit(browser, base):
+    """Opens pages; at the end nothing may have gone wrong in them, and no other host have been asked."""
+    tabs = []
+
+    def go(path, *, base=base, allowed=(), wait=True, **options):
+        context = browser.new_context(**{"viewport": WIDE, **options})
+        tab = Tab(context.new_page(), base, allowed)
+        tabs.append(tab)
+        tab.page.goto(base + path)
+        if wait:
+            tab.until(lambda: tab.done, "the first result")
+        return tab
+
+    yield go
+    for tab in tabs:
+        tab.page.context.close()
+    assert [tab.problems for tab in tabs] == [[]] * len(tabs)
+
+
+@pytest.fixture
+def small(tmp_path):
+    """A small photograph as a file."""
+    path = tmp_path / "small.png"
+    path.write_bytes(samples.png(96, 144, seed=2))
+    return path
+
+
+# ---- every page
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_loads_and_names_what_can_be_moved(visit, name):
+    tab = visit(f"{name}.html")
+    page = tab.page
+    assert "yoto" in page.title()
+    assert page.locator("html").get_attribute("lang") == "en"
+    assert page.locator("h1").count() == 1
+    assert page.locator("h1").is_visible()
+    assert page.locator("nav a").count() == len(PAGES)
+    assert page.locator("nav a[aria-current=page]").get_attribute("href") == f"{name}.html"
+    assert page.locator("#problem").is_hidden()
+    assert tab.text("#replaces")
+    assert page.locator("#plot svg .now").count() == 1
+    page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+    tab.until(lambda: page.locator("#code-shell").is_visible())
+    assert page.evaluate(NAMELESS) == []
+    assert page.evaluate(PICTURES_WITHOUT_TEXT) == []
+    assert page.evaluate(TWICE) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_fits_a_phone_in_the_dark(visit, name):
+    tab = visit(f"{name}.html", viewport=PHONE, color_scheme="dark", has_touch=True)
+    page = tab.page
+    page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+    tab.until(lambda: page.locator("#code-shell").is_visible())
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    colours = page.evaluate(
+        "(() => { const s = getComputedStyle(document.body); return [s.backgroundColor, s.color]; })()"
+    )
+    ground, letters = (sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours)
+    assert ground < 150 < 500 < letters
+
+
+def test_pages_lead_to_each_other(visit):
+    tab = visit("", wait=False)
+    assert tab.page.url.endswith("/model.html")
+    for name in ("vae", "compression"):
+        tab.page.locator(f"nav a[href='{name}.html']").click()
+        tab.until(lambda name=name: tab.page.url.endswith(f"/{name}.html") and tab.done)
+
+
+# ---- compression
+
+
+def test_the_quality_follows_keys_and_mouse(visit, small):
+    tab = visit("compression.html")
+    previews = []
+    tab.page.on(
+        "request", lambda r: previews.append('"preview":true' in (r.post_data or "")) if "encode" in r.url else None
+    )
+    tab.upload("#upload", small)
+    seen = {}
+    for key in ("End", "Home", "ArrowRight"):
+        before = tab.shown
+        tab.press("#slider-quality", key)
+        assert tab.shown != before
+        seen[key] = [tab.value("#slider-quality-number"), *tab.figures("yoto")]
+    assert [seen[key][0] for key in ("Home", "End")] == [0, 100]
+    assert 0 < seen["ArrowRight"][0] <= 2
+    assert seen["Home"][1] <= seen["ArrowRight"][1] < seen["End"][1]
+    assert seen["Home"][3] < seen["End"][3] - 5
+    before, traces = tab.shown, tab.page.locator("#plot .trace").count()
+    previews.clear()
+    tab.after(lambda: tab.drag("#slider-quality", 0.02, 0.7))
+    assert previews[0]
+    assert not previews[-1]
+    assert tab.shown != before
+    assert 60 < tab.value("#slider-quality-number") < 80
+    assert tab.page.locator("#plot .trace").count() == traces + 1
+
+
+def test_a_picture_is_taken_home_as_a_file_and_opened_again(visit, small, tmp_path):
+    tab = visit("compression.html")
+    tab.upload("#upload", small)
+    assert tab.page.evaluate("document.querySelector('#viewer img').naturalWidth") == 144
+    tab.page.locator("#slider-quality-number").fill("37")
+    tab.after(lambda: tab.page.locator("#slider-quality-number").press("Enter"))
+    data, name = tab.download()
+    assert name.endswith(".yoto")
+    with Image.open(small) as image:
+        assert data == codec.compress(image, quality=37)
+    assert tab.figures("yoto")[0] == len(data)
+    assert codec.decompress(data).size == (144, 96)
+    file = tmp_path / "again.yoto"
+    file.write_bytes(data)
+    shown = tab.shown
+    tab.upload("#decode", file)
+    assert "144×96" in tab.text("#decoded")
+    assert tab.shown != shown
+    assert tab.page.locator("#download").is_hidden()
+    assert tab.page.locator("#figures tr").count() == 0
+    tab.upload("#upload", small)
+    assert tab.figures("yoto")[0] > 0
+
+
+def test_a_target_is_reached_and_other_formats_stand_beside(visit, small):
+    tab = visit("compression.html")
+    tab.upload("#upload", small)
+    tab.page.select_option("#target-kind", "psnr")
+    tab.page.locator("#target-value").fill("30")
+    tab.after(lambda: tab.page.locator("#target button").click())
+    assert tab.figures("yoto")[2] == pytest.approx(30, abs=0.3)
+    tab.page.locator("#figures tr[data-kind=WebP] button").wait_for()
+    for kind in ("JPEG", "WebP"):
+        assert tab.figures(kind)[0] <= tab.figures("yoto")[0]
+    own = tab.shown
+    for kind in ("JPEG", "WebP", "yoto"):
+        button = f"#figures tr[data-kind={kind}] button"
+        tab.page.locator(button).click()
+        assert tab.attribute(button, "aria-pressed") == "true"
+        assert tab.page.locator("#figures [aria-pressed=true]").count() == 1
+        assert (tab.shown == own) == (kind == "yoto")
+    tab.page.select_option("#target-kind", "size")
+    tab.page.locator("#target-value").fill("2500")
+    tab.after(lambda: tab.page.locator("#target-value").press("Enter"))
+    assert tab.figures("yoto")[0] <= 2500
+
+
+def test_the_divider_and_the_zoom(visit):
+    tab = visit("compression.html")
+    for key, expected in (("Home", "0"), ("ArrowRight", "5"), ("End", "100"), ("ArrowLeft", "95")):
+        tab.page.locator("#viewer .divider").press(key)
+        assert tab.attribute("#viewer .divider", "aria-valuenow") == expected
+    tab.page.locator("#viewer .divider").press("Home")
+    box, divider = (tab.page.locator(s).bounding_box() for s in ("#viewer .viewer", "#viewer .divider"))
+    y = box["y"] + box["height"] / 3
+    tab.page.mouse.move(divider["x"] + divider["width"] / 2, y)
+    tab.page.mouse.down()
+    for share in (0.1, 0.4, 0.75):
+        tab.page.mouse.move(box["x"] + share * box["width"], y)
+    tab.page.mouse.up()
+    assert abs(int(tab.attribute("#viewer .divider", "aria-valuenow")) - 75) <= 1
+    tab.page.mouse.move(box["x"] + 5, y)  # it no longer follows
+    assert abs(int(tab.attribute("#viewer .divider", "aria-valuenow")) - 75) <= 1
+    still = tab.attribute("#viewer img", "style")
+    tab.page.get_by_role("button", name="Zoom in").click()
+    assert tab.text("#viewer .tools output").startswith("150")
+    zoomed = tab.attribute("#viewer img", "style")
+    assert zoomed != still
+    tab.drag("#viewer .viewer", 0.3, 0.2)
+    assert tab.attribute("#viewer img", "style") != zoomed
+    tab.page.mouse.wheel(0, -200)
+    tab.until(lambda: int(tab.text("#viewer .tools output").split()[0]) > 150)
+    tab.page.get_by_role("button", name="Zoom out").click()
+    tab.page.get_by_role("button", name="Whole picture").click()
+    assert tab.text("#viewer .tools output").startswith("100")
+
+
+def test_samples_and_dropped_pictures_are_taken(visit):
+    tab = visit("compression.html")
+    first = tab.attribute("#viewer img", "src")
+    second = tab.page.locator("#gallery button").nth(1)
+    tab.after(second.click)
+    assert second.get_attribute("aria-pressed") == "true"
+    assert tab.page.locator("#gallery [aria-pressed=true]").count() == 1
+    assert tab.attribute("#viewer img", "src") != first
+    drop = """(bytes) => {
+      const data = new DataTransfer();
+      data.items.add(new File([new Uint8Array(bytes)], 'x.png', { type: 'image/png' }));
+      const options = { dataTransfer: data, bubbles: true, cancelable: true };
+      document.querySelector('#viewer').dispatchEvent(new DragEvent('drop', options));
+    }"""
+    tab.after(lambda: tab.page.evaluate(drop, list(samples.png(32, 40))))
+    assert tab.page.evaluate("document.querySelector('#viewer img').naturalWidth") == 40
+    assert tab.page.locator("#gallery [aria-pressed=true]").count() == 0
+
+
+def test_a_broken_picture_is_refused_and_the_page_goes_on(visit, small, tmp_path):
+    tab = visit("compression.html", allowed=["status of 422"])
+    shown = tab.shown
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(small.read_bytes()[:200])
+    for selector, file in (("#upload", broken), ("#decode", broken)):
+        tab.page.set_input_files(selector, file)
+        tab.page.locator("#problem").wait_for(state="visible")
+        assert len(tab.problem) > 20
+        assert tab.shown == shown
+        tab.press("#slider-quality", "ArrowRight")
+        shown = tab.shown
+    tab.upload("#upload", small)
+    assert tab.page.evaluate("document.querySelector('#viewer img').naturalWidth") == 144
+
+
+# ---- style
+
+
+def test_a_painting_follows_every_control(visit, small):
+    tab = visit("style.html")
+    tab.upload("#upload", small)
+    for act in (
+        tab.page.locator("#styles label:not(:has(:checked))").first.click,
+        lambda: tab.page.locator("#slider-strength").press("Home"),
+        lambda: tab.page.locator("#slider-strength").press("End"),
+        lambda: tab.page.locator("#slider-strength").press("ArrowLeft"),
+        lambda: tab.drag("#slider-strength", 0.98, 0.4),
+        lambda: tab.page.locator("#colours").check(),
+        lambda: tab.page.locator("#colours").uncheck(),
+        lambda: tab.page.locator("#blend summary").click(),
+        lambda: tab.page.locator("#slider-mix").press("End"),
+        lambda: tab.page.select_option("#second", index=2),
+    ):
+        before = tab.shown
+        tab.after(act)
+        assert tab.shown != before
+    assert tab.page.locator("#styles input:checked").count() == 1
+    assert 0.3 < tab.value("#slider-strength-number") < 0.5
+    tab.unfold("#layers")
+    ranges = tab.page.locator("#sliders input[type=range]")
+    assert ranges.count() == 5
+    for slider in ranges.all():
+        before = tab.shown
+        number = tab.page.locator(f"#{slider.get_attribute('id')}-number")
+        tab.after(lambda slider=slider: slider.press("End"))
+        assert tab.shown != before
+        highest = float(number.input_value())
+        tab.after(lambda slider=slider: slider.press("ArrowLeft"))
+        assert float(number.input_value()) < highest
+    assert "144×96" in tab.text("#facts")
+
+
+def test_the_painting_is_taken_home_in_full_size(visit, tmp_path):
+    large = tmp_path / "large.png"
+    large.write_bytes(samples.png(300, 500))
+    tab = visit("style.html")
+    tab.upload("#upload", large)
+    data, name = tab.download()
+    assert name.endswith(".png")
+    with Image.open(io.BytesIO(data)) as image:
+        assert (image.format, image.size) == ("PNG", (500, 300))
+        assert (np.asarray(image.convert("RGB")) != np.asarray(samples.picture(300, 500))).any()
+
+
+def test_points_of_the_style_curve_set_the_strength(visit, small):
+    tab = visit("style.html")
+    tab.upload("#upload", small)
+    hits = tab.page.locator("#plot .hit")
+    tab.after(lambda: hits.first.press("Enter"))
+    assert tab.value("#slider-strength-number") < 0.1
+    tab.after(lambda: hits.last.press("Enter"))
+    assert tab.value("#slider-strength-number") > 0.9
+
+
+# ---- β-VAE
+
+
+def test_pictures_follow_beta(visit):
+    tab = visit("vae.html")
+    assert tab.page.locator("#originals button").count() == 12
+    assert tab.page.locator("#samples canvas").count() == 12
+    for act in (
+        lambda: tab.page.locator("#slider-beta").press("Home"),
+        lambda: tab.page.locator("#slider-beta").press("End"),
+        lambda: tab.page.locator("#slider-beta").press("ArrowLeft"),
+        lambda: tab.drag("#slider-beta", 0.98, 0.4),
+        lambda: tab.page.locator("#plot .hit").nth(1).press("Enter"),
+    ):
+        before = {name: tab.page.evaluate(PIXELS, name) for name in ("originals", "reconstructions", "samples")}
+        numbers = tab.text("#facts"), tab.value("#slider-beta-number")
+        tab.after(act)
+        after = {name: tab.page.evaluate(PIXELS, name) for name in before}
+        assert after["originals"] == before["originals"]
+        assert after["reconstructions"] != before["reconstructions"]
+        assert after["samples"] != before["samples"]
+        assert tab.text("#facts") != numbers[0]
+        assert tab.value("#slider-beta-number") != numbers[1]
+
+
+@pytest.mark.parametrize(("typed", "expected"), [("1e9", 128), ("0", 0.5), ("-3", 0.5), ("3.21", 3.21)])
+def test_a_typed_beta_is_kept_within_its_range(visit, typed, expected):
+    tab = visit("vae.html")
+    box = tab.page.locator("#slider-beta-number")
+    box.fill(typed)
+    tab.after(lambda: box.press("Enter"))
+    assert float(box.input_value()) == expected
+
+
+def test_other_pictures_samples_and_models(visit, small):
+    tab = visit("vae.html")
+    latents = tab.page.evaluate(PIXELS, "traversals")
+    third = tab.page.locator("#originals button").nth(2)
+    tab.after(third.click)
+    assert third.get_attribute("aria-pressed") == "true"
+    assert tab.page.locator("#originals [aria-pressed=true]").count() == 1
+    assert tab.page.evaluate(PIXELS, "traversals") != latents
+    drawn, copies = (tab.page.evaluate(PIXELS, name) for name in ("samples", "reconstructions"))
+    tab.after(tab.page.locator("#again").click)
+    assert tab.page.evaluate(PIXELS, "samples") != drawn
+    assert tab.page.evaluate(PIXELS, "reconstructions") == copies
+    originals = tab.page.evaluate(PIXELS, "originals")
+    tab.upload("#own", small)
+    assert tab.page.evaluate(PIXELS, "originals") != originals
+    assert tab.attribute("#originals button", "aria-pressed") == "true"
+    tab.after(lambda: tab.page.select_option("#model", "vae/shapes"))
+    assert tab.page.locator("#originals canvas").first.get_attribute("width") == "64"
+    assert tab.page.locator("#beta input[type=range]").count() == 1
+    tab.press("#slider-beta", "End")
+    tab.after(lambda: tab.page.select_option("#model", "vae/fashion-mnist"))
+    assert tab.page.locator("#originals canvas").first.get_attribute("width") == "28"
+
+
+def test_a_busy_server_is_asked_again_and_a_missing_one_is_said(visit):
+    tab = visit("vae.html", allowed=["status of 503", "ERR_FAILED"])
+    answers = [503, 503]
+
+    def busy(route):
+        if answers:
+            route.fulfill(status=answers.pop(), headers={"Retry-After": "0"}, json={"error": "Busy."})
+        else:
+            route.continue_()
+
+    tab.page.route("**/api/vae/show", busy)
+    tab.press("#slider-beta", "ArrowRight")
+    assert not answers
+    tab.page.unroute("**/api/vae/show")
+    tab.page.route("**/api/vae/show", lambda route: route.abort())
+    tab.page.locator("#slider-beta").press("ArrowRight")
+    tab.page.locator("#problem").wait_for(state="visible")
+    tab.page.unroute("**/api/vae/show")
+    tab.press("#slider-beta", "ArrowRight")
+
+
+# ---- the user's model
+
+
+def test_points_of_the_curve_move_the_slider(visit):
+    tab = visit("model.html")
+    hits = tab.page.locator("#plot .hit")
+    assert hits.count() == 4
+    for number, beta in ((3, 8), (0, 0.125), (2, 2)):
+        before = tab.attribute("#output img", "src")
+        tab.after(hits.nth(number).click)
+        assert tab.value("#slider-kl-number") == beta
+        assert tab.attribute("#output img", "src") != before
+    now = tab.page.locator("#plot .now")
+    place, picture = now.get_attribute("cx"), tab.attribute("#output img", "src")
+    tab.press("#slider-kl", "Home")
+    assert tab.value("#slider-kl-number") == 0.125
+    assert now.get_attribute("cx") != place
+    assert tab.attribute("#output img", "src") != picture
+    tab.after(lambda: tab.drag("#slider-kl", 0.02, 0.6))
+    assert 0.5 < tab.value("#slider-kl-number") < 4
+
+
+def test_weights_with_a_fixed_sum_and_choices_have_controls(visit, mixed):
+    tab = visit("model.html", base=mixed)
+    weights = [f"#slider-{name}-number" for name in "abc"]
+    for key, first in (("End", 1.0), ("Home", 0.0), ("ArrowRight", 0.0)):
+        tab.press("#slider-a", key)
+        values = [tab.value(box) for box in weights]
+        assert sum(values) == pytest.approx(1, abs=2e-3)
+        assert values[0] == pytest.approx(first, abs=0.03)
+        assert values[1] == pytest.approx(values[2], abs=1e-3)
+    tab.press("#slider-b", "End")
+    assert tab.value(weights[1]) > 0.95
+    tab.after(lambda: tab.page.select_option("#choice-kind", "y"))
+    tab.after(lambda: tab.page.locator("#plot .hit").nth(0).press("Enter"))
+    assert tab.page.locator("#choice-kind").input_value() == "x"
+    assert [tab.value(box) for box in weights] == pytest.approx([0.1, 0.45, 0.45])
+    assert tab.value("#slider-kl-number") == 1
+    assert tab.page.locator("#output img").count() == 0
+    assert tab.page.evaluate(NAMELESS) == []
+
+
+# ---- texts to take along
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_texts_that_are_copied_run(visit, name, small, digits, tmp_path, monkeypatch):
+    tab = visit(f"{name}.html", permissions=["clipboard-read", "clipboard-write"])
+    if name == "style":
+        tab.after(lambda: tab.page.locator("#blend summary").click())
+        tab.unfold("#layers")
+        tab.press("#sliders input[type=range] >> nth=0", "End")
+        tab.after(lambda: tab.page.locator("#colours").check())
+    else:
+        slider = {"model": "kl", "compression": "quality", "vae": "beta"}[name]
+        tab.press(f"#slider-{slider}", "ArrowRight")
+    python, shell = tab.text("#code-python"), tab.text("#code-shell")
+    tab.unfold("#copy details")
+    for button, text in zip(tab.page.locator("#copy button").all(), (python, shell), strict=True):
+        button.click()
+        tab.until(lambda text=text: tab.page.evaluate("navigator.clipboard.readText()") == text)
+    with Image.open(small) as image:
+        image.convert("RGB").save(tmp_path / "photo.jpg")
+    shutil.copy(digits, tmp_path / digits.name)
+    monkeypatch.chdir(tmp_path)
+    made = set(tmp_path.iterdir())
+    ast.parse(python)
+    exec(compile(python, "copied", "exec"), {})  # as its reader would
+    program, *arguments = shlex.split(shell)
+    assert program == "yoto"
+    assert cli.run([*arguments, *(["--force"] if name in ("compression", "style") else [])]) == 0
+    assert set(tmp_path.iterdir()) > made

@@ -1,0 +1,198 @@
+"""Uploads: what is read, what is refused, and that neither costs much."""
+
+import asyncio
+import io
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, features
+
+from web import samples
+from yoto.errors import YotoError
+from yoto.web import uploads
+from yoto.web.errors import GoneError, TooLargeError
+
+LOSSLESS = {"PNG": {}, "BMP": {}, "TIFF": {}, "GIF": {}, "WEBP": {"lossless": True}}
+
+
+def streamed(*parts):
+    async def stream():
+        for part in parts:
+            yield part
+
+    return stream()
+
+
+def test_a_body_is_put_together():
+    assert asyncio.run(uploads.body(streamed(b"ab", b"", b"c"), 3)) == b"abc"
+
+
+def test_a_body_is_refused_as_soon_as_it_is_too_long():
+    taken = []
+
+    async def endless():
+        while True:
+            taken.append(1)
+            yield bytes(2**20)
+
+    with pytest.raises(TooLargeError, match="at most 2 MB. Found more"):
+        asyncio.run(uploads.body(endless(), 2 * 2**20))
+    assert len(taken) == 3
+
+
+@pytest.mark.parametrize("kind", LOSSLESS)
+def test_formats_without_loss(kind):
+    image = samples.picture(20, 30)
+    image = image.convert("P") if kind == "GIF" else image
+    found = uploads.decoded(samples.coded(image, kind, **LOSSLESS[kind]))
+    np.testing.assert_array_equal(found.pixels, np.asarray(image.convert("RGB")))
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF"])
+def test_formats_with_loss(kind):
+    if kind == "AVIF" and not features.check("avif"):
+        pytest.skip("this Pillow reads no AVIF")
+    image = Image.linear_gradient("L").resize((64, 48)).convert("RGB")
+    found = uploads.decoded(samples.coded(image, kind, quality=95))
+    assert abs(found.pixels.astype(int) - np.asarray(image)).max() < 12
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"", "Found a format other than PNG"),
+        (b"no picture", "Found a format other than PNG"),
+        (b"GIF89a", "should be a picture"),
+        (bytes(1000), "Found a format other than PNG"),
+        (samples.EPS, "Found a format other than PNG"),
+        (samples.SVG, "Found a format other than PNG"),
+        (b"%PDF-1.7\n", "Found a format other than PNG"),
+        (b"PK\x03\x04" + bytes(100), "Found a format other than PNG"),
+        (samples.coded(samples.picture(), "PPM"), "Found a format other than PNG"),
+        (samples.coded(samples.picture(), "ICO"), "Found a format other than PNG"),
+    ],
+    ids=["empty", "text", "stub", "zeros", "eps", "svg", "pdf", "zip", "ppm", "ico"],
+)
+def test_what_is_no_picture_is_refused(data, expected):
+    with pytest.raises(YotoError, match=expected):
+        uploads.decoded(data)
+
+
+def test_of_eps_no_program_is_called(monkeypatch):
+    from PIL import EpsImagePlugin
+
+    monkeypatch.setattr(EpsImagePlugin, "Ghostscript", lambda *a, **k: pytest.fail("called"))
+    with pytest.raises(YotoError):
+        uploads.decoded(samples.coded(samples.picture(), "EPS"))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "BMP", "TIFF"])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.95])
+def test_truncated_files_are_refused(kind, share):
+    data = samples.coded(samples.picture(), kind)
+    with pytest.raises(YotoError, match="should be a picture"):
+        uploads.decoded(data[: int(share * len(data))])
+
+
+@pytest.mark.parametrize(("width", "height"), [(16000, 16000), (6000, 4001), (16385, 1), (2**31 - 1, 2**31 - 1)])
+def test_a_picture_that_says_it_is_huge_is_refused_before_it_is_decoded(width, height):
+    tracemalloc.start()
+    try:
+        with pytest.raises(YotoError, match=r"million pixels|16384 pixels|damaged"):
+            uploads.decoded(samples.bomb(width, height))
+        assert tracemalloc.get_traced_memory()[1] < 4 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("made", [samples.text_bomb, samples.profile_bomb, samples.many_texts])
+def test_packed_metadata_do_not_fill_the_memory(made):
+    data = made()
+    tracemalloc.start()
+    try:
+        with pytest.raises(YotoError, match="damaged"):
+            uploads.decoded(data)
+        assert tracemalloc.get_traced_memory()[1] < 160 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_picture_within_the_limits_is_read_whatever_pillow_thinks_of_its_size():
+    data = samples.coded(Image.new("L", (6000, 3900)), "PNG")
+    assert uploads.decoded(data).pixels.shape == (3900, 6000, 3)
+
+
+def test_an_animation_is_refused():
+    frames = [samples.picture(seed=i) for i in range(3)]
+    with pytest.raises(YotoError, match="one still picture. Found several frames"):
+        uploads.decoded(samples.coded(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+
+
+def test_cmyk_becomes_rgb():
+    found = uploads.decoded(samples.coded(Image.new("CMYK", (16, 16), (0, 255, 255, 0)), "JPEG", quality=95))
+    assert abs(found.pixels.astype(int) - [255, 0, 0]).max() < 6
+    assert not found.grey
+
+
+def test_sixteen_bits_become_eight():
+    values = np.linspace(0, 65535, 256 * 4).astype(np.uint16).reshape(4, 256)
+    found = uploads.decoded(samples.coded(Image.fromarray(values), "PNG"))
+    np.testing.assert_array_equal(found.pixels[..., 1], np.round(values / 257).astype(np.uint8))
+    assert found.grey
+
+
+def test_a_palette_with_transparency_keeps_its_alpha():
+    image = Image.new("P", (10, 6), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30, 40, 50, 60])
+    image.paste(2, (0, 0, 5, 6))
+    found = uploads.decoded(samples.coded(image, "PNG", transparency=bytes([255, 255, 0])))
+    assert found.pixels[0, 0].tolist() == [40, 50, 60]
+    assert found.pixels[0, 9].tolist() == [10, 20, 30]
+    assert found.alpha[0].tolist() == [0] * 5 + [255] * 5
+
+
+@pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, 3), (8, 1)])
+def test_a_picture_is_turned_upright(orientation, turns):
+    image = samples.picture(20, 30)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    found = uploads.decoded(samples.coded(image, "PNG", exif=exif))
+    np.testing.assert_array_equal(found.pixels, np.rot90(np.asarray(image), turns))
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 70) | st.none())
+def test_shrunk_pictures_fit_and_keep_their_shape(height, width, side):
+    pixels = np.full((height, width, 3), 7, np.uint8)
+    found = uploads.shrunk(pixels, side)
+    if side is None or side >= max(height, width):
+        assert found is pixels
+    else:
+        assert max(found.shape[:2]) == side
+        scale = side / max(height, width)
+        assert abs(found.shape[0] - max(1, height * scale)) <= 0.5
+        assert abs(found.shape[1] - max(1, width * scale)) <= 0.5
+    assert (found == 7).all()
+
+
+def test_png_loses_nothing():
+    pixels = np.asarray(samples.picture())
+    with Image.open(io.BytesIO(uploads.png(pixels))) as image:
+        np.testing.assert_array_equal(np.asarray(image), pixels)
+
+
+def test_an_album_keeps_two_pictures_per_client_and_knows_the_samples():
+    album = uploads.Album()
+    picture = uploads.shown(uploads.decoded(samples.png()))
+    names = [album.add(picture, "a") for _ in range(3)]
+    other = album.add(picture, "b")
+    with pytest.raises(GoneError, match="This picture is no longer kept here"):
+        album.get(names[0])
+    assert all(album.get(name) is picture.picture for name in (*names[1:], other))
+    known = min(uploads.samples())
+    assert album.get(f"sample-{known}").pixels.shape[2] == 3
+    for unknown in ("sample-", "sample-../SOURCES", "nothing"):
+        with pytest.raises(GoneError):
+            album.get(unknown)
