@@ -172,7 +172,7 @@ def measure(
     import torch
 
     from yoto import bundle
-    from yoto.comparison.measure import objective_of
+    from yoto.build import evaluation_objective
     from yoto.curves import sweep as measure_points
     from yoto.task import load_task
 
@@ -193,7 +193,7 @@ def measure(
         task.data(split),  # type: ignore[arg-type]
         points,
         space=space,
-        objective=objective_of(recipe),
+        objective=evaluation_objective(recipe),
         batch=settings.batch,
         limit=limit or settings.limit,
         seed=settings.seed if seed is None else seed,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from yoto.curves.curve import TradeoffCurve
 from yoto.errors import YotoError
+from yoto.support.seeds import noise_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -204,12 +204,6 @@ class Sums:
                 variance = max(0.0, self.second[key] - self.count * mean**2) / (self.count - 1)
                 spread[key] = (variance / self.count) ** 0.5
         return spread
-
-
-def noise_seed(seed: int, number: int) -> int:
-    """Seed of one batch's random numbers; neighbouring seeds and batches share none."""
-    digest = hashlib.blake2b(f"{seed}/{number}".encode(), digest_size=7).digest()
-    return int.from_bytes(digest, "big")
 
 
 @contextmanager
