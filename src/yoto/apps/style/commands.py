@@ -22,7 +22,8 @@ from yoto.errors import YotoError
 if TYPE_CHECKING:
     from yoto.apps.style import Painter
     from yoto.apps.style.painting.frames import Consistency
-    from yoto.data.images import Picture, Pixels
+    from yoto.data.images import Picture
+    from yoto.data.pixels import Pixels
 
 MOVING = (".webp", ".gif", ".png")
 OPAQUE = (".jpg", ".jpeg", ".bmp")

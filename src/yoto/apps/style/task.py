@@ -206,10 +206,10 @@ class StyleTask:
         if split == "train":  # a picture that is missing is better said now than at the step that draws it
             for name in self.options.paintings:
                 painting_file(name, self.options.styles)
-        return data.load(self.options, split)
+        return data.load_photographs(self.options, split)
 
     def picture(self, net: Any, at: Tensor, *, seed: int) -> np.ndarray:
         """The first test photograph, stylised: uint8 [H, W, 3]."""
         from yoto.apps.style import pictures
 
-        return pictures.stylised(self, net)
+        return pictures.stylised(net, self.data("test").batch(torch.tensor([0])))
