@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from yoto.data import ArrayData, Data, SubsetData, to_unit
+from yoto.data import ArrayData, Data, SubsetData
+from yoto.data.pixels import to_unit
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ HELD_OUT = 5_000
 """Validation images: the last ones of the training file (MNIST, Fashion-MNIST, CIFAR-10)."""
 
 
-def load(options: VAEOptions, split: str) -> Data:
+def load_images(options: VAEOptions, split: str) -> Data:
     """The images of `options.dataset`.
 
     The validation images are held out of the data set's training part; the test images are its own test part
