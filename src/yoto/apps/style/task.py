@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from yoto.apps.style import data, losses
-from yoto.apps.style.features import Features, make_features
+from yoto.apps.style.features import make_features
+from yoto.apps.style.features.interface import Features
 from yoto.apps.style.network import TransformNetwork
 from yoto.apps.style.options import LAYERS, PAINTING, PARAMETERS, StyleOptions, painting_file
 from yoto.errors import YotoError

@@ -69,6 +69,7 @@ def mnist(options: VAEOptions, split: str) -> Tensor:
     """MNIST or Fashion-MNIST, uint8 [N, 1, 28, 28]: 55,000 / 5,000 / 10,000."""
     from yoto.data.idx import read_idx
     from yoto.data.locate import find
+    from yoto.data.untrusted import shape_text
 
     name = "t10k-images-idx3-ubyte.gz" if split == "test" else "train-images-idx3-ubyte.gz"
     path = find(options.dataset, (name,), options.data, options.download)
@@ -77,7 +78,7 @@ def mnist(options: VAEOptions, split: str) -> Tensor:
     if array.shape != expected or array.dtype.name != "uint8":
         raise YotoError(
             f"{str(path)!r} should hold {expected[0]} images of 28x28 bytes. Found: {array.dtype.name} of "
-            f"shape {'x'.join(map(str, array.shape))}."
+            f"shape {shape_text(array.shape)}."
         )
     return part(torch.from_numpy(array).unsqueeze(1), split)
 
