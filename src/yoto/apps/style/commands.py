@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -16,9 +16,6 @@ from yoto.apps.style.work import Settings, Work, film
 from yoto.cli import batch, checks, pictures
 from yoto.cli.options import Force, Json, Model, Output
 from yoto.cli.output import print_json, table
-
-if TYPE_CHECKING:
-    pass
 
 MOVING = (".webp", ".gif", ".png")
 ENGINES = ("onnxruntime", "torch")

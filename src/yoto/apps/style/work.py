@@ -14,7 +14,8 @@ from yoto.errors import YotoError
 if TYPE_CHECKING:
     from yoto.apps.style import Painter
     from yoto.apps.style.painting.frames import Consistency
-    from yoto.data.images import Picture, Pixels
+    from yoto.data.images import Picture
+    from yoto.data.pixels import Pixels
 
 OPAQUE = (".jpg", ".jpeg", ".bmp")
 
