@@ -165,6 +165,15 @@ def save(
         info: JSON-able facts about the run.
         extras: Further tensors, which `load` gives back as `Bundle.extras`.
         half: Store float32 weights as float16 (they load as float32 again), but for tensors beyond its range.
+
+    >>> import tempfile
+    >>> from torch import nn
+    >>> from yoto import LogUniform, condition
+    >>> model = condition(nn.Linear(3, 2), LossSpace(fit=1.0, penalty=LogUniform(0.1, 10.0)))
+    >>> file = Path(tempfile.mkdtemp()) / "model.safetensors"
+    >>> save(model, file, info={"steps": 300})
+    >>> read_header(file).info, read_header(file).space.free
+    ({'steps': 300}, ('penalty',))
     """
     from yoto.conditioning.conditional import Conditional
     from yoto.conditioning.film import refuse_bound
@@ -244,6 +253,10 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
 
     Raises:
         YotoError: If the file is missing or damaged, the task is unknown, or the weights do not fit the network.
+
+    >>> model = load("vae/fashion-mnist").conditional
+    >>> sum(p.numel() for p in model.bake(kl=4.0).parameters())
+    159444
     """
     import torch
 
