@@ -43,7 +43,7 @@ model, objective, task = yoto.condition(net, space), yoto.Objective(space), Smoo
 optimiser = torch.optim.Adam(model.parameters(), 2e-3)
 train, test = curves(4096, seed=1), curves(512, seed=2)
 
-for step in range(800):
+for _ in range(800):
     x = train[torch.randint(len(train), (128,))]
     lam = space.sample(len(x))  # a λ for every curve
     loss = objective(task.terms(model.at(lam), x, lam), lam)
