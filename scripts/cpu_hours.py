@@ -26,7 +26,7 @@ from yoto.drawing.theme import LIGHT, figure
 from yoto.recipe import read as read_recipe
 from yoto.report.plots import save
 from yoto.support.files import write_atomic
-from yoto.task import load_task
+from yoto.registry import load_task
 from yoto.training import build_model
 
 

@@ -61,7 +61,7 @@ def model(tmp_path_factory):
     """An untrained conditional VAE of 8x8 digits as a bundle."""
     from yoto import bundle
     from yoto.recipe import read
-    from yoto.task import load_task
+    from yoto.registry import load_task
     from yoto.training import build_model
 
     recipe = read("vae/digits", ["evaluation.limit=20", "evaluation.points={kl: [0.125, 1, 8]}"])
@@ -75,7 +75,7 @@ def fixed_model(tmp_path_factory):
     """An untrained plain VAE for β = 4 as a bundle."""
     from yoto import bundle
     from yoto.recipe import read
-    from yoto.task import load_task
+    from yoto.registry import load_task
     from yoto.training import build_model
 
     recipe = read("vae/digits", ["fixed={kl: 4.0}", "evaluation.limit=20"])

@@ -283,7 +283,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
 
 def own_task(header: Header) -> Task:
     """The registered task that a bundle names, with the options of its recipe."""
-    from yoto.task import load_task
+    from yoto.registry import load_task
 
     if not header.task:
         raise YotoError(f"{str(header.path)!r} names no task. Give load(…, net=…) the plain network it was made from.")

@@ -34,7 +34,7 @@ def mixed(path):
 def digits(path):
     """An untrained conditional VAE of 8x8 digits, whose data come with a package; with a curve over β."""
     from yoto.recipe import read
-    from yoto.task import load_task
+    from yoto.registry import load_task
     from yoto.training import build_model
 
     recipe = read("vae/digits", [])

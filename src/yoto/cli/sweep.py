@@ -174,7 +174,7 @@ def measure(
     from yoto import bundle
     from yoto.comparison.measure import objective_of
     from yoto.curves import sweep as measure_points
-    from yoto.task import load_task
+    from yoto.registry import load_task
 
     task = tasks.make(task_name, recipe.options) or load_task(header.task, recipe.options)
     loaded = bundle.load(header.path, task=task)

@@ -16,7 +16,7 @@ from yoto.curves.parity import Cost
 from yoto.curves.sweep import free_columns, sweep
 from yoto.errors import YotoError
 from yoto.objective import Objective
-from yoto.task import load_task
+from yoto.registry import load_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

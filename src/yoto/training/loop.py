@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from yoto.errors import YotoError
-from yoto.task import load_task
+from yoto.registry import load_task
 from yoto.training.folder import check_folder
 from yoto.training.run import Result, Run
 from yoto.training.signals import StopRequest

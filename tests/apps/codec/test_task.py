@@ -11,7 +11,7 @@ from yoto.conditioning.conditional import Conditional
 from yoto.data.photographs import BUNDLED
 from yoto.errors import YotoError
 from yoto.recipe import read
-from yoto.task import load_task
+from yoto.registry import load_task
 from yoto.training import train
 from yoto.training.run import build_model
 

@@ -37,7 +37,7 @@ def save(folder, path):
     import torch
 
     from yoto import bundle
-    from yoto.task import load_task
+    from yoto.registry import load_task
     from yoto.training import build_model
 
     made = recipe(paintings(folder))
