@@ -22,8 +22,8 @@ from torch import nn
 from yoto.conditioning.conditional import Conditional, condition
 from yoto.objective import Objective
 from yoto.recipe import Recipe, read
-from yoto.support.files import write_atomic
 from yoto.registry import load_task
+from yoto.support.files import write_atomic
 from yoto.task import Task
 from yoto.training.machine import describe_machine
 

@@ -19,15 +19,15 @@ import torch
 
 from yoto import bundle, codec
 from yoto.apps.codec.rate_distortion import CLASSICS, REFERENCE, Point, bd_rate, classic_points, model_points
+from yoto.build import build_model
 from yoto.data.images import Picture, read
 from yoto.data.photographs import BUNDLED
 from yoto.drawing.tables import csv_text
 from yoto.drawing.theme import LIGHT, figure
 from yoto.recipe import read as read_recipe
+from yoto.registry import load_task
 from yoto.report.plots import save
 from yoto.support.files import write_atomic
-from yoto.registry import load_task
-from yoto.training import build_model
 
 
 def started(recipe: str, folder: Path) -> Path:

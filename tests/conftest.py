@@ -60,9 +60,9 @@ def yoto(capsys, monkeypatch, tmp_path):
 def model(tmp_path_factory):
     """An untrained conditional VAE of 8x8 digits as a bundle."""
     from yoto import bundle
+    from yoto.build import build_model
     from yoto.recipe import read
     from yoto.registry import load_task
-    from yoto.training import build_model
 
     recipe = read("vae/digits", ["evaluation.limit=20", "evaluation.points={kl: [0.125, 1, 8]}"])
     path = tmp_path_factory.mktemp("models") / "digits.safetensors"
@@ -74,9 +74,9 @@ def model(tmp_path_factory):
 def fixed_model(tmp_path_factory):
     """An untrained plain VAE for β = 4 as a bundle."""
     from yoto import bundle
+    from yoto.build import build_model
     from yoto.recipe import read
     from yoto.registry import load_task
-    from yoto.training import build_model
 
     recipe = read("vae/digits", ["fixed={kl: 4.0}", "evaluation.limit=20"])
     path = tmp_path_factory.mktemp("models") / "digits-4.safetensors"

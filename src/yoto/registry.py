@@ -63,7 +63,7 @@ BUILT_IN: dict[str, Application] = {
         commands="yoto.apps.codec.commands:register",
         page="yoto.apps.codec.page:Compression",
         routes="yoto.apps.codec.routes:add",
-        sweep="yoto.apps.codec.commands:rate_distortion",
+        sweep="yoto.apps.codec.sweep:sweep",
     ),
     "style": Application(
         task="yoto.apps.style.task:StyleTask",
@@ -72,7 +72,7 @@ BUILT_IN: dict[str, Application] = {
         commands="yoto.apps.style.commands:register",
         page="yoto.apps.style.page:Style",
         routes="yoto.apps.style.routes:add",
-        sweep="yoto.apps.style.commands:sliders",
+        sweep="yoto.apps.style.sweep:sweep",
         exporter="yoto.apps.style.painting.onnx:write",
     ),
     "vae": Application(

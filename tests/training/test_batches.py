@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from training.toy import settings
 from yoto.data import ArrayData
 from yoto.errors import YotoError
 from yoto.space import LogUniform, LossSpace
@@ -11,7 +12,8 @@ SPACE = LossSpace(reconstruction=1.0, kl=LogUniform(0.1, 10.0))
 
 def batches(**arguments):
     data = ArrayData(torch.arange(24.0).view(24, 1), augment=lambda x, generator: x + 0.5)
-    return Batches(data, SPACE, **({"seed": 0, "batch": 12, "steps": 10} | arguments))
+    own = {name: arguments.pop(name) for name in ("fixed", "rank", "shares") if name in arguments}
+    return Batches(data, SPACE, settings(**arguments), seed=0, **own)
 
 
 def test_a_step_draws_the_same_whatever_came_before():
@@ -62,5 +64,5 @@ def test_an_uneven_share_is_an_error():
 
 def test_channels_last():
     data = ArrayData(torch.rand(8, 3, 4, 4))
-    batch, _ = Batches(data, SPACE, seed=0, batch=4, steps=1, channels_last=True).draw(0)
+    batch, _ = Batches(data, SPACE, settings(batch=4, steps=1, channels_last=True), seed=0).draw(0)
     assert batch.is_contiguous(memory_format=torch.channels_last)

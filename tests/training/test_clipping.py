@@ -1,6 +1,7 @@
 import pytest
 import torch
 
+from training.toy import settings
 from yoto.training.clipping import Clipper
 
 
@@ -14,7 +15,7 @@ def norm_of(values):
 
 
 def test_relative_clipping_lets_through_a_multiple_of_the_running_norm():
-    clip = Clipper(factor=1.5, decay=0.5)
+    clip = Clipper(settings(clip_factor=1.5), decay=0.5)
     for _ in range(4):
         values = gradients(2.0)
         assert float(clip(values)) == pytest.approx(2.0)
@@ -25,7 +26,7 @@ def test_relative_clipping_lets_through_a_multiple_of_the_running_norm():
 
 
 def test_an_outlier_moves_the_running_norm_by_no_more_than_the_factor_allows():
-    clip = Clipper(factor=1.5, decay=0.9)
+    clip = Clipper(settings(clip_factor=1.5), decay=0.9)
     for _ in range(50):
         clip(gradients(1.0))
     clip(gradients(1e6))
@@ -36,7 +37,7 @@ def test_the_scale_of_the_loss_does_not_matter():
     norms = torch.rand(30, generator=torch.Generator().manual_seed(0)) * 10 + 0.1
     kept = []
     for scale in (1.0, 1000.0):
-        clip = Clipper()
+        clip = Clipper(settings())
         values = [gradients(scale * float(norm)) for norm in norms]
         for value in values:
             clip(value)
@@ -48,18 +49,18 @@ def test_the_scale_of_the_loss_does_not_matter():
 @pytest.mark.parametrize(("limit", "expected"), [(1.0, 1.0), (10.0, 4.0), (None, 4.0)])
 def test_constant_limit_and_none(limit, expected):
     values = gradients(4.0)
-    assert float(Clipper(limit)(values)) == pytest.approx(4.0)
+    assert float(Clipper(settings(clip=limit))(values)) == pytest.approx(4.0)
     assert norm_of(values) == pytest.approx(expected)
 
 
 def test_zero_gradients_stay_zero():
     values = gradients(0.0)
-    Clipper()(values)
+    Clipper(settings())(values)
     assert norm_of(values) == 0.0
 
 
 def test_state_goes_on_exactly():
-    first, second = Clipper(), Clipper()
+    first, second = Clipper(settings()), Clipper(settings())
     for norm in (1.0, 5.0, 2.0):
         first(gradients(norm))
     second.load(first.tensors(), torch.device("cpu"))
@@ -68,4 +69,4 @@ def test_state_goes_on_exactly():
         first(a)
         second(b)
         assert all(torch.equal(x, y) for x, y in zip(a, b, strict=True))
-    assert Clipper().tensors() == {}
+    assert Clipper(settings()).tensors() == {}

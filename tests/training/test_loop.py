@@ -7,9 +7,10 @@ import torch
 from safetensors.torch import load_file
 
 from training.toy import Still, ToyTask, recipe
+from yoto.build import build_model
 from yoto.conditioning.conditional import Conditional
 from yoto.errors import YotoError
-from yoto.training import build_model, train
+from yoto.training import train
 from yoto.training.checkpoint import load_checkpoint
 
 EVERYTHING = {"ema": 0.9, "tilt": [4.0, -1.0], "weight_decay": 0.01, "validate_every": 10}

@@ -14,7 +14,7 @@ def lam(*values):
 
 
 def test_means_over_the_window():
-    monitor = Monitor(Objective(SPACE), SPACE)
+    monitor = Monitor(Objective(SPACE))
     points = lam(0.2, 1.0, 5.0)
     for step, scale in ((1, 1.0), (2, 3.0)):
         terms = {"reconstruction": scale * torch.tensor([1.0, 2.0, 3.0]), "kl": torch.tensor([1.0, 0.0, 1.0])}
@@ -42,7 +42,7 @@ def test_thirds_are_those_of_the_distribution():
 
 
 def test_an_unfinite_loss_names_the_step_and_the_sample():
-    monitor = Monitor(Objective(SPACE), SPACE)
+    monitor = Monitor(Objective(SPACE))
     good, bad = torch.ones(3), torch.tensor([1.0, float("inf"), 1.0])
     monitor.add(41, {"reconstruction": good, "kl": good}, lam(0.2, 0.5, 2.0), torch.tensor(1.0))
     monitor.add(42, {"reconstruction": good, "kl": bad}, lam(0.2, 0.5, 2.0), torch.tensor(1.0))
@@ -52,7 +52,7 @@ def test_an_unfinite_loss_names_the_step_and_the_sample():
 
 
 def test_an_unfinite_gradient_is_found_too():
-    monitor = Monitor(Objective(SPACE), SPACE)
+    monitor = Monitor(Objective(SPACE))
     good = torch.ones(3)
     monitor.add(7, {"reconstruction": good, "kl": good}, lam(0.2, 0.5, 2.0), torch.tensor(float("nan")))
     with pytest.raises(YotoError, match=r"at step 7 .*gradient norm nan"):
@@ -60,7 +60,7 @@ def test_an_unfinite_gradient_is_found_too():
 
 
 def test_an_exploding_loss():
-    monitor = Monitor(Objective(SPACE), SPACE)
+    monitor = Monitor(Objective(SPACE))
     for step, scale in ((1, 2.0), (2, 150.0), (3, 500.0)):
         terms = {"reconstruction": torch.tensor([1.0, 1.0]), "kl": torch.tensor([0.0, scale])}
         monitor.add(step, terms, lam(0.2, 1.0), torch.tensor(1.0))
@@ -71,7 +71,7 @@ def test_an_exploding_loss():
 
 
 def test_one_parameter_vector_for_the_batch_and_reduced_terms():
-    monitor = Monitor(Objective(SPACE, per_batch=True), SPACE)
+    monitor = Monitor(Objective(SPACE, per_batch=True))
     for step, value in ((1, 0.1), (2, 10.0)):
         terms = {"reconstruction": torch.tensor(2.0), "kl": torch.tensor(1.0)}
         monitor.add(step, terms, lam(value)[0], torch.tensor(1.0))
@@ -81,6 +81,6 @@ def test_one_parameter_vector_for_the_batch_and_reduced_terms():
 
 
 def test_fixed_weights_with_terms_per_sample():
-    monitor = Monitor(Objective(SPACE), SPACE)
+    monitor = Monitor(Objective(SPACE))
     monitor.add(1, {"reconstruction": torch.ones(4), "kl": torch.ones(4)}, lam(3.0)[0], torch.tensor(1.0))
     assert monitor.read()["loss"] == pytest.approx(4.0)

@@ -4,9 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from training.toy import settings
 from yoto import LogUniform, LossSpace, condition
 from yoto.errors import YotoError
-from yoto.training.optimisers import QUINTIC, Muon, make_optimiser, orthogonalise
+from yoto.training.muon import QUINTIC, Muon, orthogonalise
+from yoto.training.optimisers import make_optimiser
 
 SPACE = LossSpace(a=1.0, b=LogUniform(0.1, 10.0))
 
@@ -67,7 +69,7 @@ def reference_step(weight, gradients, lr, decay, momentum=0.95):
     ids=["wide", "tall", "kernel", "transposed kernel"],
 )
 def test_muon_steps_each_matrix_as_a_reference_does(layer, to_matrix):
-    optimiser = make_optimiser(layer, lr=0.03, weight_decay=0.1)
+    optimiser = make_optimiser(layer, settings(lr=0.03, weight_decay=0.1))
     start = layer.weight.detach().double()
     gradients = [torch.randn_like(layer.weight) for _ in range(3)]
     for gradient in gradients:
@@ -97,8 +99,8 @@ def test_equal_shapes_in_one_batch_are_stepped_independently():
     alone.load_state_dict(net[1].state_dict())
     gradient = torch.randn(6, 6)
     net[0].weight.grad, net[1].weight.grad, alone.weight.grad = torch.randn(6, 6), gradient.clone(), gradient.clone()
-    make_optimiser(net, lr=0.1).step()
-    make_optimiser(alone, lr=0.1).step()
+    make_optimiser(net, settings(lr=0.1)).step()
+    make_optimiser(alone, settings(lr=0.1)).step()
     torch.testing.assert_close(net[1].weight, alone.weight)
 
 
@@ -120,7 +122,7 @@ class Mixed(nn.Module):
 def test_who_steps_what_at_which_rate():
     model = Mixed()
     optimiser = make_optimiser(
-        model, lr=1.0, adam_lr=0.5, conditioning_lr=0.25, weight_decay=0.1, conditioning=model.film
+        model, settings(lr=1.0, adam_lr=0.5, conditioning_lr=0.25, weight_decay=0.1), conditioning=model.film
     )
     found = {
         optimiser.names[p]: (type(part).__name__, g["lr"], g["weight_decay"])
@@ -141,7 +143,7 @@ def test_who_steps_what_at_which_rate():
 @pytest.mark.parametrize("method", ["adam", "adamw"])
 def test_adam_alone(method):
     model = Mixed()
-    optimiser = make_optimiser(model, method=method, lr=0.1, adam_lr=9.0, conditioning=model.film)
+    optimiser = make_optimiser(model, settings(optimiser=method, lr=0.1, adam_lr=9.0), conditioning=model.film)
     assert [type(part).__name__ for part in optimiser.parts] == ["AdamW"]
     assert {group["lr"] for group in optimiser.groups()} == {0.1}
 
@@ -149,7 +151,7 @@ def test_adam_alone(method):
 def test_weight_decay_is_decoupled_and_spares_the_conditioning_network():
     model = Mixed()
     before = {name: value.detach().clone() for name, value in model.named_parameters()}
-    optimiser = make_optimiser(model, lr=0.1, weight_decay=0.5, conditioning=model.film)
+    optimiser = make_optimiser(model, settings(lr=0.1, weight_decay=0.5), conditioning=model.film)
     for parameter in model.parameters():
         parameter.grad = torch.zeros_like(parameter)
     optimiser.step()
@@ -158,7 +160,7 @@ def test_weight_decay_is_decoupled_and_spares_the_conditioning_network():
 
 
 def test_scale_is_relative_to_the_initial_rates():
-    optimiser = make_optimiser(nn.Linear(3, 3), lr=0.2, adam_lr=0.1)
+    optimiser = make_optimiser(nn.Linear(3, 3), settings(lr=0.2, adam_lr=0.1))
     optimiser.scale(0.5)
     optimiser.scale(0.5)
     assert sorted(group["lr"] for group in optimiser.groups()) == [0.05, 0.1]
@@ -174,11 +176,11 @@ def test_state_goes_on_exactly(layout):
             optimiser.step()
 
     first = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ConvTranspose2d(4, 2, 2)).to(memory_format=layout)
-    one = make_optimiser(first, lr=0.1)
+    one = make_optimiser(first, settings(lr=0.1))
     steps(first, one, 3, 0)
     second = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ConvTranspose2d(4, 2, 2)).to(memory_format=layout)
     second.load_state_dict(first.state_dict())
-    two = make_optimiser(second, lr=0.1)
+    two = make_optimiser(second, settings(lr=0.1))
     two.load({name: value.contiguous().clone() for name, value in one.tensors().items()})
     steps(first, one, 2, 3)
     steps(second, two, 2, 3)
@@ -189,7 +191,9 @@ def test_state_goes_on_exactly(layout):
 def test_learning_rates_by_name(method):
     model = condition(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 2, 3)), SPACE)
     factors = {r"0\.weight": 0.5, r"0\..*": 0.25, "1": 9.0}
-    optimiser = make_optimiser(model, method=method, lr=0.1, adam_lr=0.02, lr_factors=factors, conditioning=model.film)
+    optimiser = make_optimiser(
+        model, settings(optimiser=method, lr=0.1, adam_lr=0.02, lr_factors=factors), conditioning=model.film
+    )
     rates = {optimiser.names[p]: group["lr"] for group in optimiser.groups() for p in group["params"]}
     other = 0.1 if method == "adam" else 0.02
     assert rates["plain.0.weight"] == 0.05
@@ -205,4 +209,4 @@ def test_vectors_are_not_for_muon():
 
 def test_nothing_to_train_is_an_error():
     with pytest.raises(YotoError, match="parameters to train"):
-        make_optimiser(nn.ReLU(), lr=0.1)
+        make_optimiser(nn.ReLU(), settings(lr=0.1))

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from yoto.data import ArrayData
-from yoto.recipe import from_dict
+from yoto.recipe import Training, from_dict
 
 
 class Net(nn.Module):
@@ -71,6 +71,11 @@ class Still(ToyTask):
         data = super().data(split)
         data.augment = None
         return data
+
+
+def settings(**changes):
+    """The section `training` of a recipe."""
+    return Training(**{"steps": 10, "batch": 12, **changes})
 
 
 def recipe(**overrides):

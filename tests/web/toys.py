@@ -33,9 +33,9 @@ def mixed(path):
 
 def digits(path):
     """An untrained conditional VAE of 8x8 digits, whose data come with a package; with a curve over β."""
+    from yoto.build import build_model
     from yoto.recipe import read
     from yoto.registry import load_task
-    from yoto.training import build_model
 
     recipe = read("vae/digits", [])
     model = build_model(recipe, load_task(recipe.task, recipe.options))

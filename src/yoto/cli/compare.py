@@ -118,7 +118,7 @@ def find_recipe(name: str, changes: list[str]) -> Recipe:
     import yaml
 
     from yoto import bundle
-    from yoto.cli.sweep import recipe_of
+    from yoto.build import recipe_of
     from yoto.recipe import Loader, read
 
     if Path(name).suffix != ".safetensors":

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from yoto import bundle
+from yoto.build import build_task, evaluation_objective, evaluation_points
 from yoto.comparison.runs import record
 from yoto.conditioning.conditional import bind
 from yoto.curves.curve import TradeoffCurve, same_point
 from yoto.curves.parity import Cost
 from yoto.curves.sweep import free_columns, sweep
 from yoto.errors import YotoError
-from yoto.objective import Objective
-from yoto.registry import load_task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from yoto.data import Data
     from yoto.recipe import Recipe
-    from yoto.task import Split, Task
+    from yoto.task import BaseTask, Split, Task
 
 
 class Bench:
@@ -47,9 +46,9 @@ class Bench:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.examples = min(len(self.data), self.settings.limit or len(self.data))
 
-    def task_of(self, recipe: Recipe) -> Task:
+    def task_of(self, recipe: Recipe) -> BaseTask:
         """The task of one of the recipes; the network may differ from that of another."""
-        return self.given or load_task(recipe.task, recipe.options)
+        return build_task(recipe, self.given)
 
     def load(self, run: Path, recipe: Recipe) -> nn.Module:
         """A run's model, ready to evaluate."""
@@ -60,11 +59,8 @@ class Bench:
 
         They are of the whole split, so there is none for a part of it.
         """
-        bounds = getattr(self.task, "floor", None)
-        if bounds is None or self.examples < len(self.data):
-            return None
-        found = bounds(self.split)
-        if found is None:
+        found = self.task.floor(self.split)
+        if found is None or self.examples < len(self.data):
             return None
         space = self.recipe.loss_space()
         terms = {name: torch.tensor([float(value)]) for name, value in found.items()}
@@ -74,12 +70,9 @@ class Bench:
     def grid(self, points: Sequence[Mapping[str, Any]]) -> Tensor:
         """λ [m, D] of the compared points and, for a smooth curve, of the recipe's evaluation points or grid."""
         space = self.recipe.loss_space()
-        listed = self.recipe.evaluation_points()
         rows = [space.point(point) for point in points]
         known = [free_columns(space, row) for row in rows]
-        more = (
-            space.grid(self.settings.grid) if listed is None else torch.stack([space.point(point) for point in listed])
-        )
+        more = evaluation_points(self.recipe)
         rows += [row for row in more if not any(same_point(free_columns(space, row), one) for one in known)]
         return torch.stack(rows)
 
@@ -109,7 +102,7 @@ class Bench:
             self.data,
             points,
             space=recipe.loss_space(),
-            objective=objective_of(recipe),
+            objective=evaluation_objective(recipe),
             batch=self.settings.batch,
             limit=self.settings.limit,
             seed=self.settings.seed,
@@ -124,11 +117,6 @@ class Bench:
         at = recipe.loss_space().point(point).to(self.device)
         with torch.no_grad():
             return self.task_of(recipe).picture(bind(model, at), at, seed=self.settings.seed)
-
-
-def objective_of(recipe: Recipe) -> Objective | None:
-    """What computes the full loss where terms are reduced over the batch; None for the weighted sum."""
-    return Objective(recipe.loss_space(), balance=None, per_batch=True) if recipe.training.per_batch else None
 
 
 def data_info(recipe: Recipe) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from yoto.training.loop import train
-from yoto.training.optimisers import Muon
-from yoto.training.run import Result, build_model
+from yoto.training.muon import Muon
+from yoto.training.run import Result
 
-__all__ = ["Muon", "Result", "build_model", "train"]
+__all__ = ["Muon", "Result", "train"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -10,9 +9,11 @@ from torch import Tensor
 
 from yoto.data import Data
 from yoto.errors import YotoError
-from yoto.space import LossSpace, Sampling
+from yoto.recipe import Training
+from yoto.space import LossSpace
+from yoto.support.seeds import derive, generator
+from yoto.training.order import Order
 from yoto.training.schedules import knots_at
-from yoto.training.streams import Order, derive, generator
 
 
 class Batches:
@@ -25,55 +26,39 @@ class Batches:
         self,
         data: Data,
         space: LossSpace,
+        settings: Training,
         *,
         seed: int,
-        batch: int,
-        steps: int,
         fixed: Tensor | None = None,
-        sampling: Sampling = "stratified",
-        per_batch: bool = False,
-        tilt: Sequence[float] | None = None,
-        spread: Sequence[float] | None = None,
         device: torch.device | None = None,
-        channels_last: bool = False,
         rank: int = 0,
         shares: int = 1,
-        accumulate: int = 1,
     ) -> None:
         """
         Args:
             data: Training data.
             space: Where λ is drawn from.
+            settings: Samples per step over all processes and accumulated parts, and how λ is drawn and moves.
             seed: The run's seed.
-            batch: Samples per step over all processes and accumulated parts.
-            steps: Length of the run, over which `tilt` and `spread` move.
-            fixed: λ [D] of a fixed-weight model; nothing is drawn then.
-            sampling: How λ is drawn, see `LossSpace.sample`.
-            per_batch: One λ [D] for the whole batch in place of one per sample [B, D].
-            tilt, spread: Knots (see `schedules.knots_at`) of how P_λ is moved and narrowed (see
-                `LossSpace.sample`); None: not at all.
+            fixed: λ [D] of a model that is trained for it alone; nothing is drawn then.
             device: Where λ goes; `data` should give batches there.
-            channels_last: Whether image batches get that memory layout.
             rank, shares: This process and the number of processes.
-            accumulate: Parts in which a process takes its share.
 
         Raises:
             YotoError: If the batch cannot be shared out evenly.
         """
-        if batch % (shares * accumulate):
+        parts = shares * settings.accumulate
+        if settings.batch % parts:
             raise YotoError(
-                f"`training.batch` should be a multiple of {shares * accumulate} ({shares} processes × {accumulate} "
-                f"accumulated parts). Found {batch}."
+                f"`training.batch` should be a multiple of {parts} ({shares} processes × {settings.accumulate} "
+                f"accumulated parts). Found {settings.batch}."
             )
-        self.data, self.space, self.seed, self.steps = data, space, seed, steps
-        self.batch = batch
+        self.data, self.space, self.settings, self.seed = data, space, settings, seed
         self.fixed = None if fixed is None else fixed.to(device)
-        self.sampling, self.per_batch = sampling, per_batch
-        self.tilt, self.spread = tilt or (0.0, 0.0), spread or (1.0, 1.0)
-        self.device, self.channels_last = device, channels_last
-        self.rank, self.accumulate = rank, accumulate
-        self.share = batch // (shares * accumulate)
-        self.order = Order(len(data), batch, seed)
+        self.tilt, self.spread = settings.tilt or (0.0, 0.0), settings.spread or (1.0, 1.0)
+        self.device, self.rank = device, rank
+        self.share = settings.batch // parts
+        self.order = Order(len(data), settings.batch, seed)
 
     def draw(self, step: int, part: int = 0) -> tuple[Any, Tensor]:
         """Batch and λ of part `part` of step `step` (from 0); also seeds torch's global generator for its noise."""
@@ -82,10 +67,10 @@ class Batches:
             torch.default_generator.manual_seed(seed)  # a tenth of the time of torch.manual_seed
         else:
             torch.manual_seed(seed)
-        start = (self.rank * self.accumulate + part) * self.share
+        start = (self.rank * self.settings.accumulate + part) * self.share
         indices = self.order.indices(step)[start : start + self.share]
         batch = self.data.batch(indices, generator(self.seed, "augment", step, self.rank, part))
-        if self.channels_last and isinstance(batch, Tensor) and batch.ndim == 4:
+        if self.settings.channels_last and isinstance(batch, Tensor) and batch.ndim == 4:
             batch = batch.contiguous(memory_format=torch.channels_last)
         return batch, self.parameters(step, start)
 
@@ -93,12 +78,13 @@ class Batches:
         """λ [share, D] for samples `start` and following of step `step`, or one λ [D]."""
         if self.fixed is not None:
             return self.fixed
+        settings = self.settings
         lam = self.space.sample(
-            1 if self.per_batch else self.batch,
+            1 if settings.per_batch else settings.batch,
             generator=generator(self.seed, "lambda", step),
-            method=self.sampling,
-            tilt=knots_at(step, self.steps, self.tilt),
-            spread=knots_at(step, self.steps, self.spread),
+            method=settings.sampling,
+            tilt=knots_at(step, settings.steps, self.tilt),
+            spread=knots_at(step, settings.steps, self.spread),
         )
-        lam = lam[0] if self.per_batch else lam[start : start + self.share]
+        lam = lam[0] if settings.per_batch else lam[start : start + self.share]
         return lam if self.device is None else lam.to(self.device, non_blocking=True)

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import torch
 from torch import Tensor
+
+from yoto.recipe import Training
 
 
 class Clipper:
     """Scales gradients down whose norm over all parameters exceeds a limit.
 
-    With `limit="relative"` the limit is `factor` times a running mean of past norms, so that it follows the scale
+    With `clip: relative` the limit is `clip_factor` times a running mean of past norms, so that it follows the scale
     of the loss. A norm enters the mean after it was judged, the first 1/(1 - decay) as they are, later ones at no more
-    than the limit: one outlier then moves the mean by at most (1 - decay)·(factor - 1).
+    than the limit: one outlier then moves the mean by at most (1 - decay)·(clip_factor - 1).
     Everything stays on the gradients' device, so nothing waits for it.
     """
 
-    def __init__(
-        self, limit: Literal["relative"] | float | None = "relative", *, factor: float = 1.5, decay: float = 0.98
-    ) -> None:
+    def __init__(self, settings: Training, *, decay: float = 0.98) -> None:
         """
         Args:
-            limit: "relative", a constant norm above 0, or None to measure only.
-            factor: Multiple of the running norm that is let through, above 1.
+            settings: `clip` is "relative", a constant norm, or None to measure only; `clip_factor` the multiple of
+                the running norm that is let through.
             decay: Weight of the past in the running norm, in (0, 1); it is the plain mean of all norms until there
                 are 1/(1 - decay).
         """
-        self.limit = limit
-        self.factor = factor
+        self.limit = settings.clip
+        self.factor = settings.clip_factor
         self.decay = decay
         self.running: Tensor | None = None
         self.count = 0

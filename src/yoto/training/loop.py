@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
-from yoto.errors import YotoError
-from yoto.registry import load_task
+from yoto.build import build_task
 from yoto.training.folder import check_folder
+from yoto.training.launch import first_alone, launch
 from yoto.training.run import Result, Run
 from yoto.training.signals import StopRequest
 
@@ -60,29 +61,11 @@ def train(
         YotoError: If the folder does not suit, a loss is not finite or explodes, or a checkpoint is damaged.
     """
     begin = (time.monotonic(), time.process_time())
-    from lightning_fabric import Fabric
-
     out = Path(out)
-    task = load_task(recipe.task, recipe.options) if task is None else task
-    strategy = "ddp" if devices * nodes > 1 else "auto"
-    fabric: Any = Fabric(
-        accelerator=accelerator,
-        devices=devices,
-        num_nodes=nodes,
-        strategy=strategy,
-    )
-    fabric.launch()
-    refusal: str | None = None
-    if fabric.is_global_zero:
-        try:
-            check_folder(recipe, out, resume=resume, force=force)
-        except YotoError as error:
-            refusal = str(error)
-    refusal = fabric.broadcast(refusal)
-    if refusal:
-        raise YotoError(refusal)
+    fabric = launch(devices, nodes, accelerator)
+    first_alone(fabric, partial(check_folder, recipe, out, resume=resume, force=force))
     with torch.random.fork_rng(devices=[]), StopRequest() as request:
-        run = Run(recipe, out, task, fabric, begin)
+        run = Run(recipe, out, build_task(recipe, task), fabric, begin)
         if weights is not None and not resume:
             run.start_from(weights)
         if resume and (out / "last" / "state.json").exists():

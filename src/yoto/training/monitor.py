@@ -23,12 +23,12 @@ class Monitor:
     With several processes each one sees its own share of the batch.
     """
 
-    def __init__(self, objective: Objective, space: LossSpace) -> None:
+    def __init__(self, objective: Objective) -> None:
         self.objective = objective
-        self.space = space
+        self.space = objective.space
         self.reference: float | None = None
         self.window: list[tuple[int, dict[str, Tensor], Tensor, Tensor]] = []
-        self.edges = thirds(space)
+        self.edges = thirds(self.space)
 
     def add(self, step: int, terms: Mapping[str, Tensor], lam: Tensor, norm: Tensor) -> None:
         """Keep one step's terms [B], λ ([B, D] or [D]) and gradient norm (scalar); `step` counts from 1."""

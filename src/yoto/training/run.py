@@ -15,13 +15,12 @@ import torch
 from torch import Tensor, nn
 
 from yoto import bundle
-from yoto.conditioning.conditional import Conditional, bind, condition
-from yoto.data import Data
-from yoto.objective import Objective
+from yoto.build import build_model, evaluation_points, own_point, training_objective
+from yoto.conditioning import Conditional
+from yoto.objective.step import LossStep
 from yoto.recipe import Recipe
 from yoto.support.files import write_atomic
-from yoto.support.precision import wide
-from yoto.task import Task
+from yoto.task import BaseTask
 from yoto.training.batches import Batches
 from yoto.training.clipping import Clipper
 from yoto.training.ema import EMA
@@ -33,7 +32,6 @@ from yoto.training.progress import Progress
 from yoto.training.schedules import learning_rate_factor
 from yoto.training.signals import StopRequest
 from yoto.training.state import State
-from yoto.training.streams import derive
 
 AGREE_EVERY = 10
 """Steps after which several processes agree on whether to stop."""
@@ -61,90 +59,40 @@ class Result:
     signal: int | None = None
 
 
-class Step(nn.Module):
-    """One forward pass from batch and λ to the loss terms, as one module for wrappers such as DDP.
-
-    Mixed precision is entered here: a wrapper that did it would round λ and the examples too.
-    """
-
-    def __init__(self, model: nn.Module, task: Task, precision: str) -> None:
-        super().__init__()
-        self.model = model
-        self.task = task
-        self.mixed = precision == "bf16-mixed"
-
-    def forward(self, batch: Any, at: Tensor) -> dict[str, Tensor]:
-        """The task's terms, each [B], of the model bound at `at`; float32 where autocast halved them."""
-        with torch.autocast(at.device.type, torch.bfloat16, enabled=self.mixed):
-            terms = self.task.terms(bind(self.model, at), batch, at)
-        return {name: wide(term) for name, term in terms.items()}
-
-
-def build_model(recipe: Recipe, task: Task, data: Data | None = None) -> nn.Module:
-    """The recipe's network with its initial weights, which depend on the recipe's seed and, for tasks that
-    start from their training data, on `data`.
-    """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(recipe.seed, "init"))
-        model, at = task.network(), None
-        if recipe.fixed is None:
-            model = condition(model, recipe.loss_space(), **recipe.conditioning.model_dump())
-        else:
-            at = recipe.loss_space().point(recipe.fixed)
-        if data is not None and hasattr(task, "start"):
-            task.start(model, data, at)
-        return model
-
-
 class Run:
     """One process's part in a training run."""
 
-    def __init__(self, recipe: Recipe, out: Path, task: Task, fabric: Any, begin: tuple[float, float]) -> None:
+    def __init__(self, recipe: Recipe, out: Path, task: BaseTask, fabric: Any, begin: tuple[float, float]) -> None:
         training = recipe.training
         self.recipe, self.out, self.task, self.fabric = recipe, out, task, fabric
-        self.space = recipe.loss_space()
-        self.fixed = None if recipe.fixed is None else self.space.point(recipe.fixed)
-        self.objective = Objective(self.space, balance=training.balance, per_batch=training.per_batch)
+        self.objective = training_objective(recipe)
         examples = task.data("train")
         model = build_model(recipe, task, examples)
         if training.channels_last:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self.step_module = fabric.setup_module(Step(model.train(), task, training.precision))
+        step = LossStep(model.train(), task.terms, self.objective, mixed=training.precision == "bf16-mixed")
+        self.step_module = fabric.setup_module(step)
         validates = training.validate_every and fabric.is_global_zero
         self.validation = task.data("validation").to(fabric.device) if validates else None
         self.batches = Batches(
             examples.to(fabric.device),
-            self.space,
+            self.objective.space,
+            training,
             seed=recipe.seed,
-            batch=training.batch,
-            steps=training.steps,
-            fixed=self.fixed,
-            sampling=training.sampling,
-            per_batch=training.per_batch,
-            tilt=training.tilt,
-            spread=training.spread,
+            fixed=own_point(recipe),
             device=fabric.device,
-            channels_last=training.channels_last,
             rank=fabric.global_rank,
             shares=fabric.world_size,
-            accumulate=training.accumulate,
         )
-        optimiser = make_optimiser(
-            model,
-            method=training.optimiser,
-            lr=training.lr,
-            lr_factors=training.lr_factors,
-            adam_lr=training.adam_lr,
-            conditioning_lr=training.conditioning_lr,
-            momentum=training.momentum,
-            betas=(training.betas[0], training.betas[1]),
-            eps=training.eps,
-            weight_decay=training.weight_decay,
-            conditioning=model.film if isinstance(model, Conditional) else None,
+        conditioning = model.film if isinstance(model, Conditional) else None
+        self.state = State(
+            model=model,
+            optimiser=make_optimiser(model, training, conditioning=conditioning),
+            clipper=Clipper(training),
+            monitor=Monitor(self.objective),
+            ema=None if training.ema is None else EMA(model, training.ema),
+            begin=begin,
         )
-        clipper = Clipper(training.clip, factor=training.clip_factor)
-        ema = None if training.ema is None else EMA(model, training.ema)
-        self.state = State(model, optimiser, clipper, Monitor(self.objective, self.space), ema, begin=begin)
         self.source: str | None = None
         self.loggers: list[Logger] = []
         self.progress: Progress | None = None
@@ -158,8 +106,8 @@ class Run:
         path = bundle.locate(name_or_path)
         weights, _ = bundle.parted(bundle.weights(path))
         bundle.restore(self.state.model, weights, str(name_or_path))
-        if self.recipe.training.ema is not None:
-            self.state.ema = EMA(self.state.model, self.recipe.training.ema)
+        if self.state.ema is not None:
+            self.state.ema = EMA(self.state.model, self.state.ema.decay)
         self.source = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def open(self, progress: bool, loggers: Sequence[str | Logger]) -> None:
@@ -199,24 +147,13 @@ class Run:
     def advance(self) -> None:
         """One optimiser step."""
         training, state = self.recipe.training, self.state
-        state.optimiser.scale(
-            learning_rate_factor(
-                state.step,
-                training.steps,
-                schedule=training.schedule,
-                warmup=training.warmup,
-                final=training.final,
-                milestones=training.milestones,
-                decay=training.decay,
-            )
-        )
+        state.optimiser.scale(learning_rate_factor(state.step, training))
         parts = []
         for part in range(training.accumulate):
             batch, lam = self.batches.draw(state.step, part)
             waits = part + 1 < training.accumulate
             with self.fabric.no_backward_sync(self.step_module, enabled=True) if waits else nullcontext():
-                terms = self.step_module(batch, lam)
-                loss = self.objective(terms, lam)
+                loss, terms = self.step_module(batch, lam)
                 self.fabric.backward(loss if training.accumulate == 1 else loss / training.accumulate)
             parts.append((terms, lam))
         norm = state.clipper(state.optimiser.gradients())
@@ -261,7 +198,7 @@ class Run:
                 state.model,
                 self.task,
                 self.validation,
-                self.points(),
+                evaluation_points(self.recipe),
                 batch=evaluation.batch,
                 limit=evaluation.limit,
                 seed=evaluation.seed,
@@ -273,15 +210,6 @@ class Run:
                 state.best = loss
                 self.write_bundle(self.out / "best" / "model.safetensors", validation=loss)
 
-    def points(self) -> Tensor:
-        """λ [m, D] of the evaluation points; a fixed-weight model has its own only."""
-        if self.fixed is not None:
-            return self.fixed[None]
-        points = self.recipe.evaluation_points()
-        if points is None:
-            return self.space.grid(self.recipe.evaluation.grid)
-        return torch.stack([self.space.point(point) for point in points])
-
     def save(self) -> None:
         """Write last/."""
         if self.fabric.is_global_zero:
@@ -289,8 +217,9 @@ class Run:
 
     def write_bundle(self, path: Path, **info: Any) -> None:
         """Write the model's present weights, with what its task wants to travel with them."""
-        model, extras = self.state.model, {}
-        if isinstance(model, Conditional) and hasattr(self.task, "extras"):
+        model = self.state.model
+        extras: dict[str, Tensor] = {}
+        if isinstance(model, Conditional):
             extras, facts = self.task.extras(model)
             info = {**facts, **info}
         bundle.save(model, path, recipe=self.recipe, info={"steps": self.state.step, **info}, extras=extras)

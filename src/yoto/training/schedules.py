@@ -4,38 +4,24 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+
+from yoto.recipe import Training
 
 
-def learning_rate_factor(
-    step: int,
-    steps: int,
-    *,
-    schedule: Literal["cosine", "steps", "constant"] = "cosine",
-    warmup: int = 0,
-    final: float = 0.01,
-    milestones: Sequence[int] = (),
-    decay: float = 0.5,
-) -> float:
-    """The factor in (0, 1] by which every learning rate is multiplied at step `step`.
+def learning_rate_factor(step: int, settings: Training) -> float:
+    """The factor in (0, 1] by which every learning rate is multiplied at step `step`, from 0 to `settings.steps` - 1.
 
-    Args:
-        step: From 0 to `steps` - 1.
-        steps: Length of the run.
-        schedule: "cosine" falls from 1 to `final` along half a cosine after the warm-up; "steps" multiplies by
-            `decay` at each of `milestones` (Dosovitskiy and Djolonga 2020 halve at four of them); "constant" is 1.
-        warmup: Steps over which the factor first rises linearly from 1/warmup to 1.
-        final: Cosine's last value, usually 0 to 0.1.
-        milestones: Steps from which on the next decay holds.
-        decay: Factor per milestone.
+    Over the first `warmup` steps it rises linearly from 1/warmup to 1. The schedule "cosine" then falls to `final`
+    along half a cosine; "steps" multiplies by `decay` at each of `milestones` (Dosovitskiy and Djolonga 2020 halve at
+    four of them); "constant" stays at 1.
     """
-    if step < warmup:
-        return (step + 1) / warmup
-    if schedule == "cosine":
-        position = (step - warmup) / max(1, steps - 1 - warmup)
-        return final + (1 - final) * 0.5 * (1 + math.cos(math.pi * min(1.0, position)))
-    if schedule == "steps":
-        return float(decay ** sum(step >= milestone for milestone in milestones))
+    if step < settings.warmup:
+        return (step + 1) / settings.warmup
+    if settings.schedule == "cosine":
+        position = (step - settings.warmup) / max(1, settings.steps - 1 - settings.warmup)
+        return settings.final + (1 - settings.final) * 0.5 * (1 + math.cos(math.pi * min(1.0, position)))
+    if settings.schedule == "steps":
+        return float(settings.decay ** sum(step >= milestone for milestone in settings.milestones))
     return 1.0
 
 

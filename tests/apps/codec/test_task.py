@@ -7,13 +7,13 @@ from PIL import Image
 
 from yoto import bundle
 from yoto.apps.codec.task import CompressionTask
+from yoto.build import build_model
 from yoto.conditioning.conditional import Conditional
 from yoto.data.photographs import BUNDLED
 from yoto.errors import YotoError
 from yoto.recipe import read
 from yoto.registry import load_task
 from yoto.training import train
-from yoto.training.run import build_model
 
 SMALL = ["options.channels=8", "options.latents=12", "options.crop=64", "training.precision=32-true"]
 

@@ -37,8 +37,8 @@ def save(folder, path):
     import torch
 
     from yoto import bundle
+    from yoto.build import build_model
     from yoto.registry import load_task
-    from yoto.training import build_model
 
     made = recipe(paintings(folder))
     task = load_task(made.task, made.options)

@@ -1,27 +1,12 @@
-"""Random streams that depend on seed and step alone, so that a resumed run draws what it would have drawn."""
+"""The order in which a training run visits its samples."""
 
 from __future__ import annotations
-
-import hashlib
 
 import torch
 from torch import Tensor
 
 from yoto.errors import YotoError
-
-
-def derive(seed: int, *keys: int | str) -> int:
-    """A 63-bit seed for the stream that `keys` name, for example `derive(0, "noise", step, rank)`.
-
-    Streams with different keys are independent for every practical purpose (BLAKE2 of seed and keys).
-    """
-    text = "/".join([str(seed), *(str(key) for key in keys)])
-    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
-
-
-def generator(seed: int, *keys: int | str) -> torch.Generator:
-    """A CPU generator at the start of the stream that `keys` name."""
-    return torch.Generator().manual_seed(derive(seed, *keys))
+from yoto.support.seeds import generator
 
 
 class Order:

@@ -1,0 +1,91 @@
+"""What a recipe makes: task, network, objectives and the λ to measure at. The only place that takes a recipe apart."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from yoto.errors import YotoError
+from yoto.recipe import from_dict
+from yoto.registry import load_task
+from yoto.support.seeds import derive
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from yoto.bundle import Header
+    from yoto.data import Data
+    from yoto.objective import Objective
+    from yoto.recipe import Recipe
+    from yoto.task import BaseTask, Task
+
+
+def recipe_of(header: Header) -> Recipe:
+    """The recipe that a model carries.
+
+    Raises:
+        YotoError: If the model carries none.
+    """
+    if header.recipe is None:
+        raise YotoError(f"{str(header.path)!r} should carry its recipe. Found none.")
+    return from_dict(header.recipe)
+
+
+def build_task(recipe: Recipe, given: Task | None = None) -> BaseTask:
+    """The task that the recipe names, with its options; a given one in its place."""
+    return load_task(recipe.task if given is None else given, recipe.options)
+
+
+def build_model(recipe: Recipe, task: BaseTask, data: Data | None = None) -> nn.Module:
+    """The recipe's network with its initial weights, which depend on the recipe's seed and, for tasks that
+    start from their training data, on `data`.
+    """
+    import torch
+
+    from yoto.conditioning.conditional import condition
+
+    at = own_point(recipe)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(recipe.seed, "init"))
+        model = task.network()
+        if at is None:
+            model = condition(model, recipe.loss_space(), **recipe.conditioning.model_dump())
+        if data is not None:
+            task.start(model, data, at)
+        return model
+
+
+def training_objective(recipe: Recipe) -> Objective:
+    """What training minimises: the recipe's loss, balanced over λ as the recipe says."""
+    from yoto.objective import Objective
+
+    training = recipe.training
+    return Objective(recipe.loss_space(), balance=training.balance, per_batch=training.per_batch)
+
+
+def evaluation_objective(recipe: Recipe) -> Objective | None:
+    """What computes the full loss where terms are reduced over the batch; None for the weighted sum."""
+    from yoto.objective import Objective
+
+    return Objective(recipe.loss_space(), balance=None, per_batch=True) if recipe.training.per_batch else None
+
+
+def own_point(recipe: Recipe) -> Tensor | None:
+    """λ [D] of a network that is trained for it alone; None where the recipe is of a conditional model."""
+    return None if recipe.fixed is None else recipe.loss_space().point(recipe.fixed)
+
+
+def evaluation_points(recipe: Recipe, grid: int | None = None) -> Tensor:
+    """λ [m, D] at which the recipe's model is measured: its own alone if it has one, else listed ones or a grid.
+
+    Args:
+        grid: So many points along each free parameter, in place of the recipe's points.
+    """
+    import torch
+
+    own, space = own_point(recipe), recipe.loss_space()
+    if own is not None:
+        return own[None]
+    listed = recipe.evaluation_points() if grid is None else None
+    if listed is not None:
+        return torch.stack([space.point(point) for point in listed])
+    return space.grid(grid or recipe.evaluation.grid)
