@@ -15,10 +15,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from yoto.apps import codec as application
+from yoto.support.extras import require
 
 if TYPE_CHECKING:
     from yoto.apps.codec import CodecModel, Encoded, Header, compress, decompress, encode, inspect, load
 
+require("yoto.codec", "PIL", "pydantic", "yaml", extra="codec")
 __all__ = ["CodecModel", "Encoded", "Header", "compress", "decompress", "encode", "inspect", "load"]
 
 

@@ -15,10 +15,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from yoto.apps import style as application
+from yoto.support.extras import require
 
 if TYPE_CHECKING:
     from yoto.apps.style import Bank, Painter, Style, load, open_bank
 
+require("yoto.stylize", "PIL", "pydantic", "yaml", extra="style")
 __all__ = ["Bank", "Painter", "Style", "load", "open_bank"]
 
 
