@@ -21,7 +21,7 @@ PAGES = [
     )
     if "/runs/" not in path.as_posix()  # written by runs, not part of the repository
 ]
-CODE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+CODE = re.compile(r"^ *```(\w*)\n(.*?)^ *```$", re.DOTALL | re.MULTILINE)
 
 
 def anchors(page: Path) -> set[str]:
