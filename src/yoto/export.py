@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,9 +26,8 @@ from yoto.conditioning.folding import deviation
 from yoto.errors import YotoError
 from yoto.support.extras import require
 from yoto.support.files import atomic
+from yoto.support.formats import FORMATS, Format
 
-Format = Literal["onnx", "pt2", "safetensors"]
-SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}
 LAMBDA = "lambda"
 """Name of the input that holds λ."""
 TOLERANCE = 1e-4
@@ -83,8 +82,8 @@ def export(
     """
     refuse_bound(model, "export")
     target = Path(path)
-    chosen = format or SUFFIXES.get(target.suffix)
-    if chosen not in ("onnx", "pt2", "safetensors"):
+    chosen = format or FORMATS.get(target.suffix)
+    if chosen not in FORMATS.values():
         raise YotoError(f"`format` should be onnx, pt2 or safetensors, or the file should end so. Found {str(path)!r}.")
     if chosen == "safetensors":
         write_weights(model, target)
