@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(p for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")] if "```python" in p.read_text("utf-8"))
-MODULES = ["yoto.space.space", "yoto.conditioning.conditional", "yoto.recipe"]
+MODULES = ["yoto.space.space", "yoto.conditioning.condition", "yoto.recipe"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)

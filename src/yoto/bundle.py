@@ -23,7 +23,7 @@ from yoto.support.files import write_atomic
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from yoto.conditioning.conditional import Conditional
+    from yoto.conditioning import Conditional
     from yoto.recipe import Recipe
     from yoto.task import Task
 
@@ -85,7 +85,7 @@ class Bundle:
         Raises:
             YotoError: If it was trained for one λ alone.
         """
-        from yoto.conditioning.conditional import Conditional
+        from yoto.conditioning import Conditional
 
         if not isinstance(self.model, Conditional):
             raise YotoError(f"{str(self.header.path)!r} should hold a conditional model. Found one for fixed weights.")
@@ -183,8 +183,8 @@ def save(
         extras: Further tensors, which `load` gives back as `Bundle.extras`.
         half: Store float32 weights as float16 (they load as float32 again), but for tensors beyond its range.
     """
-    from yoto.conditioning.conditional import Conditional
-    from yoto.conditioning.film import refuse_bound
+    from yoto.conditioning import Conditional
+    from yoto.conditioning.binding import refuse_bound
 
     refuse_bound(model, "save")
     conditional = isinstance(model, Conditional)
@@ -306,7 +306,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     """
     import torch
 
-    from yoto.conditioning.conditional import condition
+    from yoto.conditioning import condition
     from yoto.recipe import from_dict
     from yoto.task import load_task
 
