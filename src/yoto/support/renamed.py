@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
@@ -17,12 +16,18 @@ HOMES = {
 """Old name, and the modules that hold its classes and functions now."""
 
 
-class OldNames(MetaPathFinder, Loader):
-    """For `sys.meta_path`; nothing is imported before an old name is asked for."""
+class OldNames:
+    """A finder for `sys.meta_path` and its loader; nothing is imported before an old name is asked for.
+
+    The base classes in importlib.abc would cost more to import than all that importing yoto takes.
+    """
 
     def find_spec(self, fullname: str, path: object, target: object = None) -> ModuleSpec | None:
         """How to import a module, if its name is an old one."""
-        return ModuleSpec(fullname, self) if fullname in HOMES else None
+        return ModuleSpec(fullname, self) if fullname in HOMES else None  # type: ignore[arg-type]
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Leave it to Python to make an empty module."""
 
     def exec_module(self, module: ModuleType) -> None:
         """Fill the module with what its successors hold."""
