@@ -9,7 +9,14 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted(p for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")] if "```python" in p.read_text("utf-8"))
-MODULES = ["yoto.space.space", "yoto.conditioning.condition", "yoto.recipe"]
+MODULES = [
+    "yoto.space.choice",
+    "yoto.space.interval",
+    "yoto.space.simplex",
+    "yoto.space.space",
+    "yoto.conditioning.condition",
+    "yoto.recipe",
+]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)

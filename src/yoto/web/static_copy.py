@@ -13,8 +13,7 @@ from yoto import bundle
 from yoto.apps.style.page import Style
 from yoto.apps.vae.page import Autoencoders, examples, strip
 from yoto.errors import YotoError
-from yoto.space import LossSpace
-from yoto.space.distribution import Fixed
+from yoto.space import Fixed, LossSpace
 from yoto.support.files import write_atomic
 from yoto.web import site, uploads
 
