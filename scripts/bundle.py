@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from yoto import bundle
-from yoto.conditioning.conditional import Conditional
+from yoto.conditioning import Conditional
 from yoto.curves import sweep
 
 

@@ -87,6 +87,7 @@ def compare(
 
     from yoto.comparison import Stopped
     from yoto.comparison import compare as compare_models
+    from yoto.report.report import comparison_text
 
     try:
         result = compare_models(
@@ -109,7 +110,7 @@ def compare(
     if as_json:
         print_json(result.to_dict())
     else:
-        print(result.table())
+        print(comparison_text(result))
         note(f"report: {folder / 'report.html'}")
 
 
@@ -118,7 +119,7 @@ def find_recipe(name: str, changes: list[str]) -> Recipe:
     import yaml
 
     from yoto import bundle
-    from yoto.cli.sweep import recipe_of
+    from yoto.build import recipe_of
     from yoto.recipe import Loader, read
 
     if Path(name).suffix != ".safetensors":

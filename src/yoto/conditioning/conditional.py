@@ -16,6 +16,7 @@ from yoto.conditioning.film import ConditioningNetwork
 from yoto.conditioning.folding import Site, folded
 from yoto.errors import YotoError
 from yoto.space import LossSpace, Value
+from yoto.support.tables import aligned
 
 M = TypeVar("M", bound=nn.Module)
 Lambda: TypeAlias = "Tensor | Mapping[str, Value] | Sequence[float]"
@@ -47,7 +48,7 @@ class Conditioned:
 
     def __str__(self) -> str:
         total = sum(self.added) + self.trunk
-        rows = [("layer", "type", "channels", "FiLM", "parameters")]
+        rows = []
         for site, added in zip(self.sites, self.added, strict=True):
             film = "scale, shift" if site.layer.shift else "scale"
             rows.append((site.name, site.type, str(site.layer.channels), film, f"{added:,}"))
@@ -55,10 +56,7 @@ class Conditioned:
             rows.append(("(shared trunk)", "", "", "", f"{self.trunk:,}"))
         share = 100 * total / max(self.plain, 1)
         rows.append((f"{len(self)} layers", "", "", "", f"{total:,} (+{share:.1f} % of {self.plain:,})"))
-        widths = [max(len(r[i]) for r in rows) for i in range(4)]
-        return "\n".join(
-            "  ".join([*(c.ljust(w) for c, w in zip(r, widths, strict=False)), r[4]]).rstrip() for r in rows
-        )
+        return aligned(("layer", "type", "channels", "FiLM", "parameters"), rows)
 
     __repr__ = __str__
 
