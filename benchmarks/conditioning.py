@@ -22,8 +22,9 @@ from torch import nn
 from yoto.conditioning import Conditional, condition
 from yoto.objective import Objective
 from yoto.recipe import Recipe, read
+from yoto.registry import load_task
 from yoto.support.files import write_atomic
-from yoto.task import Task, load_task
+from yoto.task import Task
 from yoto.training.machine import describe_machine
 
 NETWORKS = {"CIFAR-10 network": ("paper/cifar10-vae", 128), "Shapes3D network": ("paper/shapes3d-vae", 64)}

@@ -2,8 +2,8 @@
 
     python scripts/bundle.py results/vae/shapes/runs/conditional-2x-seed-0 vae/shapes [--scores]
 
-The curve is measured on the test split at the recipe's evaluation points. The run's folder is named in no file. A style
-model gets its network as ONNX beside it.
+The curve is measured on the test split at the recipe's evaluation points. The run's folder is named in no file. An
+application's own ONNX network is written beside it.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ import argparse
 import json
 from pathlib import Path
 
-import torch
 import yaml
 
 from yoto import bundle
+from yoto.build import evaluation_points
 from yoto.conditioning import Conditional
 from yoto.curves import sweep
+from yoto.registry import imported, named
+from yoto.task import BaseTask
 
 
 def main() -> None:
@@ -31,21 +33,19 @@ def main() -> None:
     options = parser.parse_args()
     loaded = bundle.load(options.run)
     assert loaded.recipe is not None
-    assert loaded.task is not None
+    assert isinstance(loaded.task, BaseTask)
     changes = {key: yaml.safe_load(text) for key, _, text in (each.partition("=") for each in options.set)}
     recipe = loaded.recipe.replace({"options.data": None, **changes})
     if options.half:
         bundle.halve(loaded.model)
     extras, facts = {}, {}
-    if hasattr(loaded.task, "extras") and isinstance(loaded.model, Conditional):
+    if isinstance(loaded.model, Conditional):
         extras, facts = loaded.task.extras(loaded.model)
-    space = recipe.loss_space()
-    points = [space.point(p) for p in recipe.evaluation_points() or []]
     curve = sweep(
         loaded.model,
         loaded.task,
         loaded.task.data("test"),
-        torch.stack(points) if points else space.grid(recipe.evaluation.grid),
+        evaluation_points(recipe),
         batch=recipe.evaluation.batch,
         limit=recipe.evaluation.limit,
         seed=recipe.evaluation.seed,
@@ -64,10 +64,9 @@ def main() -> None:
         extras=extras,
         half=options.half,
     )
-    if recipe.task == "style":
-        from yoto.apps.style.painting.onnx import write
-
-        network = write(path)
+    exporter = named(recipe.task).exporter
+    if exporter is not None:
+        network = imported(exporter)(path)
         print(f"{network}: {network.stat().st_size / 2**20:.2f} MiB")
     print(f"{path}: {path.stat().st_size / 2**20:.2f} MiB, mean loss {sum(curve.loss) / len(curve.loss):.2f}")
 

@@ -26,8 +26,8 @@ from yoto.drawing.lines import save_figure
 from yoto.drawing.tables import csv_text
 from yoto.drawing.theme import LIGHT, figure
 from yoto.recipe import read as read_recipe
+from yoto.registry import load_task
 from yoto.support.files import write_atomic
-from yoto.task import load_task
 
 
 def started(recipe: str, folder: Path) -> Path:

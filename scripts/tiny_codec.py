@@ -20,7 +20,7 @@ from yoto import bundle, codec
 from yoto.apps.codec.format import container
 from yoto.data.photographs import BUNDLED
 from yoto.recipe import read
-from yoto.task import load_task
+from yoto.registry import load_task
 from yoto.training import train
 
 ROOT = Path(__file__).parents[1]

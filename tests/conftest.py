@@ -62,7 +62,7 @@ def model(tmp_path_factory):
     from yoto import bundle
     from yoto.build import build_model
     from yoto.recipe import read
-    from yoto.task import load_task
+    from yoto.registry import load_task
 
     recipe = read("vae/digits", ["evaluation.limit=20", "evaluation.points={kl: [0.125, 1, 8]}"])
     path = tmp_path_factory.mktemp("models") / "digits.safetensors"
@@ -76,7 +76,7 @@ def fixed_model(tmp_path_factory):
     from yoto import bundle
     from yoto.build import build_model
     from yoto.recipe import read
-    from yoto.task import load_task
+    from yoto.registry import load_task
 
     recipe = read("vae/digits", ["fixed={kl: 4.0}", "evaluation.limit=20"])
     path = tmp_path_factory.mktemp("models") / "digits-4.safetensors"

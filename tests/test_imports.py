@@ -72,7 +72,8 @@ OPTIONAL = {
 }
 WEB = {"fastapi", "starlette", "uvicorn"}
 # Modules that are the use of an optional library: a command imports them once it knows that it is there.
-OWN = {"web.server": WEB, "web.serve": WEB}
+OWN = dict.fromkeys(["web.server", "web.serve", "web.service", "web.guard", "web.own_routes"], WEB)
+OWN |= {f"apps.{name}.routes": WEB for name in ("codec", "style", "vae")}
 HEAVY = TORCH_FAMILY | OPTIONAL | {"numpy", "PIL", "rich"}
 
 
@@ -127,10 +128,7 @@ def application(module: str) -> str:
 
 
 # Imports upwards that are still to go, and whether circles are.
-OWED = {
-    "cli.models", "cli.program", "cli.sweep",
-    "web.models", "web.server", "web.static_copy",
-}  # fmt: skip
+OWED: set[str] = set()
 CIRCLES = True
 
 

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from yoto.errors import YotoError
 from yoto.recipe import from_dict
+from yoto.registry import load_task
 from yoto.support.seeds import derive
-from yoto.task import load_task
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from yoto.data import Data
     from yoto.objective import Objective
     from yoto.recipe import Recipe
-    from yoto.task import Task
+    from yoto.task import BaseTask, Task
 
 
 def recipe_of(header: Header) -> Recipe:
@@ -30,12 +30,12 @@ def recipe_of(header: Header) -> Recipe:
     return from_dict(header.recipe)
 
 
-def build_task(recipe: Recipe) -> Task:
-    """The task that the recipe names, with its options."""
-    return load_task(recipe.task, recipe.options)
+def build_task(recipe: Recipe, given: Task | None = None) -> BaseTask:
+    """The task that the recipe names, with its options; a given one in its place."""
+    return load_task(recipe.task if given is None else given, recipe.options)
 
 
-def build_model(recipe: Recipe, task: Task, data: Data | None = None) -> nn.Module:
+def build_model(recipe: Recipe, task: BaseTask, data: Data | None = None) -> nn.Module:
     """The recipe's network with its initial weights, which depend on the recipe's seed and, for tasks that
     start from their training data, on `data`.
     """
@@ -49,7 +49,7 @@ def build_model(recipe: Recipe, task: Task, data: Data | None = None) -> nn.Modu
         model = task.network()
         if at is None:
             model = condition(model, recipe.loss_space(), **recipe.conditioning.model_dump())
-        if data is not None and hasattr(task, "start"):
+        if data is not None:
             task.start(model, data, at)
         return model
 

@@ -308,7 +308,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
 
     from yoto.conditioning import condition
     from yoto.recipe import from_dict
-    from yoto.task import load_task
+    from yoto.registry import load_task
 
     header = read_header(name_or_path)
     state, extras = parted(weights(header.path))

@@ -16,9 +16,9 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from yoto.errors import YotoError, near_misses
+from yoto.registry import check_options, option_names, prepared
 from yoto.space import Distribution, LossSpace, Sampling, Simplex, Value
 from yoto.support.schema import validated
-from yoto.task import check_options, option_names, prepared
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]

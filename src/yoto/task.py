@@ -1,13 +1,13 @@
-"""What training and evaluation ask of an application, and where applications are found."""
+"""What training and evaluation ask of an application."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib import import_module
+from types import new_class
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
-from yoto.errors import YotoError, near_misses
+from yoto.errors import YotoError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,15 +23,7 @@ class Task(Protocol):
     """A plain network, its loss terms, its data and its metrics. The network knows nothing of λ.
 
     The network comes bound: `net` below is `model.at(λ)` of a conditional model or a plain network that was trained
-    for one λ, so that the same lines serve both.
-
-    Optional: `start(model, data, at)` sets a new model's weights from the training data before the first step (`at`:
-    λ of a plain network); `extras(model) -> (dict[str, Tensor], dict)` are tensors and facts that travel in the bundle
-    of a conditional model; `floor(split) -> dict[str, float] | None` a lower bound of each term's mean; regret is then
-    also reported over it; `scores(net, *, seed) -> dict[str, float]` numbers of the network as a whole, not per sample
-    (disentanglement); `examples(method) -> dict[str, Tensor]` example inputs of the network's methods by argument
-    name, for export, and `dynamic(method) -> dict[str, dict[int, str]]` their axes of any size; `units` (of terms,
-    metrics and "loss") and `symbols` (of parameters) are what figures say.
+    for one λ, so that the same lines serve both. What else a task may offer, with defaults, is in `BaseTask`.
     """
 
     def network(self) -> nn.Module:
@@ -55,100 +47,98 @@ class Task(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class TaskEntry:
-    """Where a task's class and the schema of its options are (`module:Name`; the schema imports no torch).
+class BaseTask(ABC):
+    """A `Task` with defaults for all that is optional.
 
-    `prepare`, if given, completes a recipe's mapping before it is checked, say by names that its options stand for.
+    Attributes:
+        units: Units of terms, metrics and "loss", which figures say.
+        symbols: Symbols of loss parameters, likewise.
     """
 
-    task: str
-    options: str | None = None
-    prepare: str | None = None
+    units: Mapping[str, str] = {}
+    symbols: Mapping[str, str] = {}
+
+    @abstractmethod
+    def network(self) -> nn.Module:
+        """See `Task`."""
+
+    @abstractmethod
+    def terms(self, net: Any, batch: Any, at: Tensor) -> dict[str, Tensor]:
+        """See `Task`."""
+
+    @abstractmethod
+    def data(self, split: Split) -> Data:
+        """See `Task`."""
+
+    def metrics(self, net: Any, batch: Any, at: Tensor) -> dict[str, Tensor]:
+        """See `Task`; none."""
+        return {}
+
+    def picture(self, net: Any, at: Tensor, *, seed: int) -> np.ndarray | None:
+        """See `Task`; none."""
+        return None
+
+    def start(self, model: nn.Module, data: Data, at: Tensor | None) -> None:  # noqa: B027 - most have nothing to do
+        """Set a new model's state from the training data before the first step.
+
+        Args:
+            model: `Conditional`, or plain.
+            data: The training data.
+            at: λ [D] of a plain network.
+        """
+
+    def extras(self, model: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
+        """Tensors and JSON-able facts that travel in the bundle of a conditional model."""
+        return {}, {}
+
+    def floor(self, split: Split) -> Mapping[str, float] | None:
+        """A lower bound of each term's mean over a split, or None; regret is then also reported over it."""
+        return None
+
+    def scores(self, net: Any, *, seed: int) -> Mapping[str, float]:
+        """Numbers of the network as a whole, not per sample (disentanglement, say)."""
+        return {}
+
+    def examples(self, method: str) -> dict[str, Tensor]:
+        """Example inputs of a method of the network by argument name, for export.
+
+        Raises:
+            YotoError: If the task gives none.
+        """
+        raise YotoError(
+            "The model's task should have a method `examples` to be exported here. Use yoto.export in Python."
+        )
+
+    def dynamic(self, method: str) -> dict[str, dict[int, str]] | None:
+        """Axes of the example inputs that may have any size beside the batch, with their names."""
+        return None
 
 
-BUILT_IN: dict[str, TaskEntry] = {
-    "vae": TaskEntry("yoto.apps.vae.task:VAETask", "yoto.apps.vae.options:VAEOptions"),
-    "compression": TaskEntry("yoto.apps.codec.task:CompressionTask", "yoto.apps.codec.options:CompressionOptions"),
-    "style": TaskEntry(
-        "yoto.apps.style.task:StyleTask", "yoto.apps.style.options:StyleOptions", "yoto.apps.style.options:prepare"
-    ),
-}
-GROUP = "yoto.apps"
-"""Entry-point group in which other packages name their tasks."""
+COMPLETED: dict[type, type] = {}
 
 
-def imported(path: str) -> Any:
-    """The object at `module:Name`."""
-    module, _, attribute = path.partition(":")
-    try:
-        return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise YotoError(f"Task {path!r} should be importable as module:Name. Found: {error}.") from None
+def complete(task: Task) -> BaseTask:
+    """A task as a `BaseTask`: itself where it is one, else with the defaults behind its own methods and attributes.
 
-
-def named(name: str) -> TaskEntry:
-    """The entry of a built-in task or of one that an installed package registers under `yoto.apps`.
-
-    Names may come from a file, so nothing is imported because a file says so.
+    >>> class Plain:
+    ...     def __init__(self):
+    ...         self.asked = 0
+    ...     def network(self): ...
+    ...     def terms(self, net, batch, at): ...
+    ...     def data(self, split): ...
+    ...     def floor(self, split):
+    ...         self.asked += 1
+    ...         return {"fit": 0.5}
+    >>> plain = Plain()
+    >>> full = complete(plain)
+    >>> full.floor("test"), full.scores(None, seed=0), plain.asked
+    ({'fit': 0.5}, {}, 1)
     """
-    if name in BUILT_IN:
-        return BUILT_IN[name]
-    from importlib.metadata import entry_points  # half as slow to import as everything else here
-
-    installed = {e.name: e.value for e in entry_points(group=GROUP)}
-    if name in installed:
-        return TaskEntry(installed[name])
-    known = (*BUILT_IN, *installed)
-    raise YotoError(
-        f"`task` should be one of {', '.join(known)}. Found {name!r}.{near_misses(name, known)} "
-        "A task of your own is given as module:Class (--task) or as an object."
-    )
-
-
-def check_options(name: str, options: Mapping[str, Any]) -> None:
-    """Check a task's options against its schema, where it has one, without importing torch."""
-    entry = named(name)
-    if entry.options is not None:
-        from yoto.support.schema import validated
-
-        validated(imported(entry.options), options, "options")
-
-
-def prepared(name: str, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A recipe's mapping as the task of this name completes it; as it is where the task does not or is unknown."""
-    entry = BUILT_IN.get(name)
-    return recipe if entry is None or entry.prepare is None else imported(entry.prepare)(recipe)
-
-
-def option_names(name: str) -> tuple[str, ...]:
-    """Names of a task's options, or () where it has no schema or is unknown."""
-    entry = named(name) if name in BUILT_IN else TaskEntry(name)
-    return tuple(imported(entry.options).model_fields) if entry.options is not None else ()
-
-
-def made(entry: TaskEntry, options: Mapping[str, Any]) -> Task:
-    """A task object from its entry and options."""
-    factory = imported(entry.task)
-    if entry.options is not None:
-        from yoto.support.schema import validated
-
-        return cast(Task, factory(validated(imported(entry.options), options, "options")))
-    try:
-        return cast(Task, factory(**options))
-    except TypeError as error:
-        raise YotoError(f"`options` should be arguments of {entry.task}. Found {dict(options)}: {error}.") from None
-
-
-def load_task(task: str | Task, options: Mapping[str, Any] | None = None) -> Task:
-    """A task object from its registered name (or the object itself) and its options.
-
-    Raises:
-        YotoError: For an unknown name or options that do not fit the task's schema.
-    """
-    return made(named(task), options or {}) if isinstance(task, str) else task
-
-
-def typed_task(path: str, options: Mapping[str, Any] | None = None) -> Task:
-    """A task object from `module:Class` as the user typed it; never call this with a name read from a file."""
-    return made(TaskEntry(path), options or {})
+    if isinstance(task, BaseTask):
+        return task
+    kind = type(task)
+    if kind not in COMPLETED:
+        COMPLETED[kind] = new_class(kind.__name__, (kind, BaseTask))
+    full: Any = object.__new__(COMPLETED[kind])
+    full.__dict__ = task.__dict__  # one state, whichever of the two is asked
+    return cast(BaseTask, full)

@@ -8,4 +8,9 @@ def test_columns_stand_two_spaces_apart_at_the_left_or_the_right():
         "a           10  x",
         "long one     2",
     ]
-    assert aligned(titles, rows[:1], rule=True).splitlines() == ["name  size  note", "----  ----  ----", "a     10    x"]
+    ruled = aligned(titles, rows[:1], rule=True)
+    assert ruled.splitlines() == [
+        "name  size  note",
+        "----  ----  ----",
+        "a     10    x",
+    ]

@@ -20,7 +20,6 @@ from PIL import Image
 from web import samples, toys
 from yoto import cli, codec
 from yoto.web import serve, server
-from yoto.web.models import Models
 from yoto.web.own import Own
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -95,7 +94,7 @@ def mixed(browser, tmp_path_factory):
     """The address of a page for a model with weights of sum 1 and a choice, without a task."""
     own = Own(str(toys.mixed(tmp_path_factory.mktemp("mixed") / "mixed.safetensors")))
     listening, begun = serve.bound("127.0.0.1", 0), threading.Event()
-    service = serve.made(server.create(Models(model=own), warm=False), begun.set)
+    service = serve.made(server.create({"model": own}, warm=False), begun.set)
     thread = threading.Thread(target=service.run, args=([listening],), daemon=True)
     thread.start()
     assert begun.wait(PATIENCE)

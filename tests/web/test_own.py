@@ -11,8 +11,8 @@ from web import toys
 from yoto import bundle
 from yoto.errors import YotoError
 from yoto.space import LossSpace
-from yoto.web.models import Models, bundled
 from yoto.web.own import Own
+from yoto.web.pages import all_pages, warm
 
 SETTING = {"mix": {"a": 0.2, "b": 0.3, "c": 0.5}, "kind": "y", "kl": 4.0}
 
@@ -49,7 +49,7 @@ def test_a_model_without_a_task_has_its_setting_and_no_picture(mixed):
 
 
 def test_a_model_without_a_task_can_be_warmed(mixed):
-    Models(model=mixed).warm()
+    warm({"model": mixed})
 
 
 @pytest.mark.parametrize(
@@ -106,12 +106,11 @@ def test_a_model_for_one_setting_is_refused(tmp_path):
 
 
 def test_the_users_page_comes_first(own):
-    assert bundled().pages == ("compression", "style", "vae")
-    assert Models(compression=bundled().compression, model=own).pages == ("model", "compression")
-    assert Models().pages == ()
+    assert list(all_pages()) == ["compression", "style", "vae"]
+    assert list(all_pages(own.path)) == ["model", "compression", "style", "vae"]
 
 
 def test_warming_stops_where_the_server_has_ended(mixed, monkeypatch):
     monkeypatch.setattr(Own, "drawn", True)
     monkeypatch.setattr(mixed, "ready", lambda: pytest.fail("it should not have been loaded"))
-    Models(model=mixed).warm(lambda: True)
+    warm({"model": mixed}, lambda: True)

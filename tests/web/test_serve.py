@@ -10,14 +10,13 @@ import pytest
 from web import samples
 from yoto.errors import YotoError
 from yoto.web import serve, server
-from yoto.web.models import Models
 
 
 @pytest.fixture
 def address(compression, caplog):
     """A server that runs; nothing may appear in its log."""
     listening, begun = serve.bound("127.0.0.1", 0), threading.Event()
-    service = serve.made(server.create(Models(compression=compression), warm=False), begun.set)
+    service = serve.made(server.create({"compression": compression}, warm=False), begun.set)
     thread = threading.Thread(target=service.run, args=([listening],), daemon=True)
     thread.start()
     assert begun.wait(30)
@@ -98,14 +97,14 @@ def test_names_are_this_machines_own_unless_others_are_let_in():
 
 
 def test_a_check_loads_every_page(compression):
-    found = serve.check(Models(compression=compression), "127.0.0.1", None)
+    found = serve.check({"compression": compression}, "127.0.0.1", None)
     assert {url.partition("/")[2].rpartition("/")[2] for url in found} >= {"compression.html", "compression.json"}
 
 
 def test_a_check_fails_where_a_page_does(compression, monkeypatch):
     monkeypatch.setattr(server.site, "page", lambda *arguments: 1 / 0)
     with pytest.raises(YotoError, match="should answer with a page. Found: HTTP Error 500"):
-        serve.check(Models(compression=compression), "127.0.0.1", 0)
+        serve.check({"compression": compression}, "127.0.0.1", 0)
 
 
 def test_a_client_that_leaves_in_the_middle_of_an_upload_is_no_error(address):

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,9 +15,8 @@ from PIL import Image
 from web import hostile, samples
 from yoto import codec
 from yoto.apps.codec.page import classic
-from yoto.web import server
+from yoto.web import server, site
 from yoto.web.desk import Desk
-from yoto.web.models import Models
 from yoto.web.store import Store
 
 with warnings.catch_warnings():
@@ -34,20 +34,20 @@ def client_for(app):
 
 
 @pytest.fixture(scope="module")
-def models(compression, style, vae, own):
-    return Models(compression, style, vae, own)
+def pages(compression, style, vae, own):
+    return {"model": own, "compression": compression, "style": style, "vae": vae}
 
 
 @pytest.fixture(scope="module")
-def client(models):
-    with client_for(server.create(models, warm=False)) as made:
+def client(pages):
+    with client_for(server.create(pages, warm=False)) as made:
         yield made
 
 
 @pytest.fixture
-def blocked(models):
+def blocked(pages):
     """A server that has no place for any job."""
-    app = server.create(models, desk=Desk(places=0), warm=False)
+    app = server.create(pages, desk=Desk(places=0), warm=False)
     with client_for(app) as made:
         yield made
 
@@ -108,7 +108,7 @@ def test_the_first_page_is_that_of_the_users_model(client):
 
 
 def test_pages_without_a_model_are_not_there(compression):
-    with client_for(server.create(Models(compression=compression), warm=False)) as client:
+    with client_for(server.create({"compression": compression}, warm=False)) as client:
         assert client.get("/").headers["location"] == "/compression.html"
         assert "style.html" not in client.get("/compression.html").text
         for path in ("/style.html", "/api/style.json", "/api/styles/great-wave.jpg"):
@@ -124,11 +124,11 @@ def test_static_files_have_their_kinds(client):
     }.items():
         response = client.get(path)
         assert (response.status_code, response.headers["content-type"]) == (200, kind)
-        assert response.content == (server.STATIC / path[1:]).read_bytes()
+        assert response.content == (site.STATIC / path[1:]).read_bytes()
 
 
 def test_pages_ask_nobody_else(client):
-    for path in sorted(server.STATIC.rglob("*")):
+    for path in sorted(Path(site.__file__).parents[1].rglob("static/**/*")):
         if path.suffix in (".html", ".css", ".js", ".svg"):
             text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
             for word in ("http:", "https:", "src=//", "@import"):
@@ -183,9 +183,9 @@ def test_every_kind_of_answer_is_secured(client, blocked):
     secured(client.get("/compression.html", headers={"Host": "evil.example"}))
 
 
-def test_an_error_of_ours_is_said_without_its_inside(models, monkeypatch, caplog):
-    monkeypatch.setattr(models.vae, "outcomes", lambda *a, **k: 1 / 0)
-    with client_for(server.create(models, warm=False)) as client:
+def test_an_error_of_ours_is_said_without_its_inside(pages, monkeypatch, caplog):
+    monkeypatch.setattr(pages["vae"], "outcomes", lambda *a, **k: 1 / 0)
+    with client_for(server.create(pages, warm=False)) as client:
         response = client.post("/api/vae/show", json=SHOW)
     assert "log" in refusal(response, 500)
     assert "ZeroDivision" not in response.text
@@ -342,7 +342,7 @@ def test_a_full_queue_says_when_to_come_again(blocked):
     assert response.headers["retry-after"] == "2"
 
 
-def test_a_client_has_one_job_at_a_time(models, monkeypatch):
+def test_a_client_has_one_job_at_a_time(pages, monkeypatch):
     hold, begun, first = threading.Event(), threading.Event(), []
 
     def outcomes(*arguments, **options):
@@ -350,9 +350,9 @@ def test_a_client_has_one_job_at_a_time(models, monkeypatch):
         assert hold.wait(30)
         return {}, {}
 
-    monkeypatch.setattr(models.vae, "outcomes", outcomes)
+    monkeypatch.setattr(pages["vae"], "outcomes", outcomes)
     names = [{"X-Yoto-Client": "a" * 12}, {"X-Yoto-Client": "b" * 12}]
-    with client_for(server.create(models, desk=Desk(places=1), warm=False)) as client:
+    with client_for(server.create(pages, desk=Desk(places=1), warm=False)) as client:
         thread = threading.Thread(
             target=lambda: first.append(client.post("/api/vae/show", json=SHOW, headers=names[0])), daemon=True
         )

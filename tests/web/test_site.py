@@ -9,13 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from yoto.apps.style.page import Style
+from yoto.apps.codec.page import Compression
+from yoto.apps.style.page import Style, style_network
+from yoto.apps.vae import page as vae_page
 from yoto.apps.vae.page import Autoencoders, examples, strip
 from yoto.errors import YotoError
 from yoto.web import site, static_copy, uploads
+from yoto.web.copy_folder import CopyFolder, parsed
 from yoto.web.errors import GoneError
 
-ALL = ("compression", "style", "vae")
+PAGES = {"compression": Compression(), "style": Style(), "vae": Autoencoders()}
+ALL = tuple(PAGES)
 
 
 class References(HTMLParser):
@@ -56,7 +60,7 @@ def copy(tmp_path_factory):
     data = tiny()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(static_copy, "VENDOR", vendor(tmp_path_factory.mktemp("vendor")))
-        patch.setattr(static_copy, "vae_networks", lambda *_: dict.fromkeys(static_copy.METHODS, data))
+        patch.setattr(vae_page, "vae_networks", lambda *_: dict.fromkeys(vae_page.METHODS, data))
         return static_copy.write(tmp_path_factory.mktemp("site") / "copy")
 
 
@@ -66,7 +70,7 @@ def read(copy, name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_a_page_names_itself_and_links_the_others(name):
-    html = site.page(name, ALL)
+    html = site.page(name, PAGES)
     assert f'data-mode="server" data-page="{name}"' in html
     assert f'src="js/{name}.js"' in html
     assert f'href="{name}.html" aria-current=page' in html
@@ -76,7 +80,7 @@ def test_a_page_names_itself_and_links_the_others(name):
 
 
 def test_a_static_page_states_its_policy_and_links_what_there_is():
-    html = site.page("vae", static_copy.PAGES, mode="static")
+    html = site.page("vae", {name: page for name, page in PAGES.items() if page.alone}, mode="static")
     assert 'data-mode="static"' in html
     assert "compression" not in html
     (policy,) = References(html).policies
@@ -189,7 +193,7 @@ def test_exported_vaes_agree_with_torch(name):
     runtime = pytest.importorskip("onnxruntime")
     loaded = Autoencoders().ready(name)
     task, model = loaded.task, loaded.bundle.conditional
-    networks = static_copy.vae_networks(model, task)
+    networks = vae_page.vae_networks(model, task)
     sessions = {method: runtime.InferenceSession(data) for method, data in networks.items()}
     for beta, count in ((0.5, 1), (7.0, 12), (64.0, 5)):
         net = model.bake(kl=beta)
@@ -211,14 +215,14 @@ def test_a_new_network_is_written_where_the_one_beside_the_model_is_of_another(m
     pytest.importorskip("onnxscript")
     page = Style()
     monkeypatch.setattr(type(page.bank), "network", lambda self: None)
-    graph = static_copy.parsed(static_copy.style_network(page))
+    graph = parsed(style_network(page))
     assert "bundle" in [p.key for p in graph.metadata_props]
 
 
 def test_the_command_says_what_it_wrote(tmp_path, monkeypatch, capsys):
     from yoto.cli import demo
 
-    written = static_copy.Copy(tmp_path / "copy")
+    written = CopyFolder(tmp_path / "copy")
     written.put("index.html", "x" * 1_500_000)
     monkeypatch.setattr(static_copy, "write", lambda folder: written)
     demo.demo(static=Path(tmp_path / "a b"))

@@ -35,7 +35,7 @@ def digits(path):
     """An untrained conditional VAE of 8x8 digits, whose data come with a package; with a curve over β."""
     from yoto.build import build_model
     from yoto.recipe import read
-    from yoto.task import load_task
+    from yoto.registry import load_task
 
     recipe = read("vae/digits", [])
     model = build_model(recipe, load_task(recipe.task, recipe.options))

@@ -75,16 +75,15 @@ def demo(
     if missing:
         raise YotoError(f"The page needs {' and '.join(missing)}. Found none. Install it with pip install 'yoto[app]'.")
 
-    from yoto.web import models, serve
+    from yoto.web import serve
+    from yoto.web.pages import all_pages
 
-    behind = models.bundled(model, own_task(task, model))
+    pages = all_pages(model, own_task(task, model))
     if check:
-        for url in serve.check(behind, host, port):
+        for url in serve.check(pages, host, port):
             note(url)
     else:
-        serve.run(
-            behind, host, port, browser=not no_browser, say=lambda url: note(f"yoto demo: {url} (Ctrl-C ends it)")
-        )
+        serve.run(pages, host, port, browser=not no_browser, say=lambda url: note(f"yoto demo: {url} (Ctrl-C ends it)"))
 
 
 def own_task(name: str | None, model: str | None) -> Task | None:

@@ -9,13 +9,11 @@ import typer
 from yoto.cli import checks, tasks
 from yoto.cli.options import Force, Json, ModelArgument, Output, TaskName
 from yoto.cli.output import print_json, table
+from yoto.registry import find, imported
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from yoto.bundle import Header
     from yoto.space import LossSpace
-    from yoto.task import Task
 
 FORMATS = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}
 
@@ -139,37 +137,23 @@ def export(
     tasks.check(task)
     checks.output_file(output, force=force)
 
-    if header.task == "style" and header.conditioning is not None and kind == "onnx" and not point:
+    application = find(header.task)
+    exporter = application.exporter if application is not None and header.conditioning is not None else None
+    if exporter is not None and kind == "onnx" and not point:
         if method != "forward":
             raise checks.UsageError(f"--method is for other models: this network has one form. Found {method!r}")
-        from yoto.apps.style.painting.onnx import write as write_network
-
-        print(write_network(header.path, output))
+        print(imported(exporter)(header.path, output))
         return
     from yoto.export import export as write
+    from yoto.task import complete
 
     loaded = bundle.load(header.path, task=tasks.make(task, (header.recipe or {}).get("options")))
     network = loaded.conditional.bake(header.space.point(point)) if point else loaded.model
-    inputs = None if kind == "safetensors" else example_inputs(loaded.task, method)
-    dynamic = (
-        loaded.task.dynamic(method) if inputs and loaded.task is not None and hasattr(loaded.task, "dynamic") else None
-    )
+    inputs = dynamic = None
+    if kind != "safetensors":
+        assert loaded.task is not None
+        whole = complete(loaded.task)
+        inputs = whole.examples(method)
+        dynamic = whole.dynamic(method) if inputs else None
     write(network, output, inputs, format=kind, method=method, dynamic=dynamic)  # type: ignore[arg-type]
     print(output)
-
-
-def example_inputs(task: Task | None, method: str) -> dict[str, Tensor]:
-    """Tensors that show the shapes of a method's arguments, as the task gives them.
-
-    Raises:
-        YotoError: If the task gives none.
-    """
-    from yoto.errors import YotoError
-
-    examples = getattr(task, "examples", None)
-    if examples is None:
-        raise YotoError(
-            "The model's task should have a method `examples` to be exported here. Use yoto.export in Python."
-        )
-    found: dict[str, Tensor] = examples(method)
-    return found

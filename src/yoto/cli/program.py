@@ -10,13 +10,11 @@ from typing import Annotated, NoReturn, cast
 import typer
 
 from yoto import __version__
-from yoto.apps.codec import commands as codec
-from yoto.apps.style import commands as style
-from yoto.apps.vae import commands as vae
 from yoto.cli import compare, demo, models, sweep, training
 from yoto.cli.checks import UsageError
-from yoto.cli.output import settle
+from yoto.cli.output import note, settle
 from yoto.errors import YotoError
+from yoto.registry import applications, imported
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -31,8 +29,12 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for group in (training, sweep, compare, models, codec, style, vae, demo):
+for group in (training, sweep, compare, models):
     group.register(app)
+for application in applications(lambda refusal: note(f"yoto: {refusal}")).values():
+    if application.commands is not None:
+        imported(application.commands)(app)
+demo.register(app)
 
 
 def show_version(wanted: bool) -> None:

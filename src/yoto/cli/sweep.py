@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,7 +10,8 @@ import typer
 
 from yoto.cli import checks, tasks
 from yoto.cli.options import DataFolder, Force, Json, ModelArgument, TaskName
-from yoto.cli.output import bar, note, print_json, table
+from yoto.cli.output import note, print_json, table
+from yoto.registry import find, imported
 
 if TYPE_CHECKING:
     from yoto.bundle import Header
@@ -17,6 +19,18 @@ if TYPE_CHECKING:
     from yoto.recipe import Recipe
 
 SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """What a sweep was asked for; None: as the recipe says."""
+
+    grid: int | None
+    split: str
+    limit: int | None
+    seed: int | None
+    scores: bool
+    as_json: bool
 
 
 def register(app: typer.Typer) -> None:
@@ -57,6 +71,7 @@ def sweep(
     yoto sweep compression/photo --data pictures -o rate-distortion
     """
     from yoto import bundle
+    from yoto.build import recipe_of
 
     header = bundle.read_header(model)
     recipe = recipe_of(header)
@@ -66,18 +81,13 @@ def sweep(
     checks.choice(split, SPLITS, "--split")
     folder = output or (Path(model) if Path(model).is_dir() else Path(header.path.stem)) / "sweep"
     checks.output_folder(folder, force=force)
-    if header.task == "compression" and header.conditioning is not None:
-        rate_distortion(header, recipe, folder, grid=grid, split=split, limit=limit, as_json=as_json)
+    asked = Asked(grid=grid, split=split, limit=limit, seed=seed, scores=scores, as_json=as_json)
+    application = find(header.task)
+    if application is not None and application.sweep is not None and header.conditioning is not None:
+        imported(application.sweep)(header, recipe, folder, asked)
         return
 
-    if header.task == "style" and header.conditioning is not None:
-        for option, value in (("--grid", grid), ("--seed", seed), ("--scores", scores or None)):
-            if value is not None:
-                raise checks.UsageError(f"{option} does not apply to a style model, whose sliders are measured")
-        sliders(header, recipe, folder, split=split, limit=limit, as_json=as_json)
-        return
-
-    curve = measure(header, recipe, grid=grid, split=split, limit=limit, seed=seed, task_name=task, scores=scores)
+    curve = measure(header, recipe, asked, task)
     from yoto.report.report import report_sweep
 
     written = report_sweep(curve, folder)
@@ -90,113 +100,33 @@ def sweep(
     note(f"{folder}: {', '.join(path.name for path in written)}")
 
 
-def rate_distortion(
-    header: Header, recipe: Recipe, folder: Path, *, grid: int | None, split: str, limit: int | None, as_json: bool
-) -> None:
-    """Measure a codec by its files, beside the classic ones, and write and print what came of it."""
-    from yoto.data.photographs import photographs_of
-
-    chosen = photographs_of(recipe.options.get("data"), split, any_folder=True)[:limit]
-
-    import torch
-
-    from yoto.apps import codec
-    from yoto.apps.codec import report
-    from yoto.apps.codec.rate_distortion import QUALITIES, evaluate
-    from yoto.training.machine import describe_machine
-
-    qualities = QUALITIES if grid is None else [100 * i / max(1, grid - 1) for i in range(grid)]
-    facts = {"model": recipe.name, "split": split, "machine": describe_machine(torch.device("cpu")), **header.info}
-    facts["threads"] = torch.get_num_threads()
-    model = codec.load(header.path)
-    result = evaluate(model, chosen, qualities=qualities, progress=bar(), info=facts)
-    written = report.write(result, folder)
-    if as_json:
-        print_json(result.to_dict())
-        return
-    rates = result.rates()
-    print(table(["codec", "BD-rate, %"], [[name, rate] for name, rate in rates.items()]))
-    note(f"{folder}: {', '.join(path.name for path in written)}")
-
-
-def sliders(header: Header, recipe: Recipe, folder: Path, *, split: str, limit: int | None, as_json: bool) -> None:
-    """Measure what the sliders of a style model do, and write and print what came of it."""
-    from yoto.data.photographs import photographs_of
-
-    chosen = photographs_of(recipe.options.get("data"), split, any_folder=True)[:limit]
-
-    import torch
-
-    from yoto.apps.style import Bank, report
-    from yoto.apps.style.sliders import evaluate
-    from yoto.training.machine import describe_machine
-
-    facts = {"model": recipe.name, "split": split, "machine": describe_machine(torch.device("cpu"))}
-    result = evaluate(Bank(header), chosen, info=facts, progress=bar())
-    found = report.summary(result)
-    written = report.write(result, found, folder)
-    if as_json:
-        print_json(found)
-        return
-    rows = [[name, each["spearman"], each["moved"]] for name, each in found["sliders"].items()]
-    print(table(["slider", "Spearman with its own loss", "pixels moved"], rows))
-    note(f"{folder}: {', '.join(path.name for path in written)}")
-
-
-def recipe_of(header: Header) -> Recipe:
-    """The recipe that a model carries.
-
-    Raises:
-        YotoError: If the model carries none.
-    """
-    from yoto.errors import YotoError
-    from yoto.recipe import from_dict
-
-    if header.recipe is None:
-        raise YotoError(f"{str(header.path)!r} should carry its recipe. Found none.")
-    return from_dict(header.recipe)
-
-
-def measure(
-    header: Header,
-    recipe: Recipe,
-    *,
-    grid: int | None,
-    split: str,
-    limit: int | None,
-    seed: int | None,
-    task_name: str | None,
-    scores: bool,
-) -> TradeoffCurve:
+def measure(header: Header, recipe: Recipe, asked: Asked, task_name: str | None) -> TradeoffCurve:
     """The trade-off curve of a model by its recipe's settings, but for those given."""
     import torch
 
     from yoto import bundle
-    from yoto.build import evaluation_objective
+    from yoto.build import build_task, evaluation_objective, evaluation_points
     from yoto.curves import sweep as measure_points
-    from yoto.task import load_task
 
-    task = tasks.make(task_name, recipe.options) or load_task(header.task, recipe.options)
+    task = build_task(recipe, tasks.make(task_name, recipe.options))
     loaded = bundle.load(header.path, task=task)
-    space, settings = header.space, recipe.evaluation
-    listed = recipe.evaluation_points() if grid is None else None
-    if header.conditioning is None:
-        points = space.point(recipe.fixed)[None]
-    elif listed is not None:
-        points = torch.stack([space.point(point) for point in listed])
-    else:
-        points = space.grid(grid or settings.grid)
+    settings = recipe.evaluation
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return measure_points(
         loaded.model.to(device),
         task,
-        task.data(split),  # type: ignore[arg-type]
-        points,
-        space=space,
+        task.data(asked.split),  # type: ignore[arg-type]
+        evaluation_points(recipe, asked.grid),
+        space=header.space,
         objective=evaluation_objective(recipe),
         batch=settings.batch,
-        limit=limit or settings.limit,
-        seed=settings.seed if seed is None else seed,
-        scores=scores,
-        info={"model": recipe.name, "task": header.task, "data": recipe.options.get("dataset", ""), "split": split},
+        limit=asked.limit or settings.limit,
+        seed=settings.seed if asked.seed is None else asked.seed,
+        scores=asked.scores,
+        info={
+            "model": recipe.name,
+            "task": header.task,
+            "data": recipe.options.get("dataset", ""),
+            "split": asked.split,
+        },
     )

@@ -28,7 +28,7 @@ def make(name: str | None, options: Mapping[str, Any] | None) -> Task | None:
 
     The module may also lie in the present folder, which scripts do not search otherwise.
     """
-    from yoto.task import typed_task
+    from yoto.registry import typed_task
 
     if name is None:
         return None

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from yoto.data import Data
     from yoto.recipe import Recipe
-    from yoto.task import Split, Task
+    from yoto.task import BaseTask, Split, Task
 
 
 class Bench:
@@ -46,9 +46,9 @@ class Bench:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.examples = min(len(self.data), self.settings.limit or len(self.data))
 
-    def task_of(self, recipe: Recipe) -> Task:
+    def task_of(self, recipe: Recipe) -> BaseTask:
         """The task of one of the recipes; the network may differ from that of another."""
-        return self.given or build_task(recipe)
+        return build_task(recipe, self.given)
 
     def load(self, run: Path, recipe: Recipe) -> nn.Module:
         """A run's model, ready to evaluate."""
@@ -59,11 +59,8 @@ class Bench:
 
         They are of the whole split, so there is none for a part of it.
         """
-        bounds = getattr(self.task, "floor", None)
-        if bounds is None or self.examples < len(self.data):
-            return None
-        found = bounds(self.split)
-        if found is None:
+        found = self.task.floor(self.split)
+        if found is None or self.examples < len(self.data):
             return None
         space = self.recipe.loss_space()
         terms = {name: torch.tensor([float(value)]) for name, value in found.items()}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from yoto.curves.curve import TradeoffCurve
 from yoto.errors import YotoError
 from yoto.support.seeds import noise_seed
+from yoto.task import complete
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from yoto.data import Data
     from yoto.objective import Objective
     from yoto.space import LossSpace
-    from yoto.task import Task
+    from yoto.task import BaseTask, Task
 
 
 def sweep(
@@ -73,7 +74,7 @@ def sweep(
         )
     total = len(data) if limit is None else min(limit, len(data))
     device = next(model.parameters()).device
-    data, points = data.to(device), points.to(device)
+    data, points, full = data.to(device), points.to(device), complete(task)
     sums = [Sums(free_columns(space, point)) for point in points]
     with torch.no_grad(), evaluating(model), repeatable(device):
         nets = [bind(model, point) for point in points]
@@ -88,7 +89,7 @@ def sweep(
                 total_of.add({"term": terms, "metric": further, "loss": {"loss": loss}}, len(rows))
             if progress is not None:
                 progress(int(rows[-1]) + 1, total)
-        whole = [task.scores(net, seed=seed) for net in nets] if scores and hasattr(task, "scores") else []
+        whole = [full.scores(net, seed=seed) for net in nets] if scores else []
     means, errors = [each.means() for each in sums], [each.errors() for each in sums]
     groups: dict[str, dict[str, tuple[float, ...]]] = {"term": {}, "metric": {}, "loss": {}}
     for group, name in means[0]:
@@ -103,13 +104,13 @@ def sweep(
         loss=groups["loss"]["loss"],
         metrics=groups["metric"],
         errors={name: tuple(error[group, name] for error in errors) for group, name in errors[0]},
-        info={"n": total, "seed": seed, "batch": batch, **words(task), **(info or {})},
+        info={"n": total, "seed": seed, "batch": batch, **words(full), **(info or {})},
     )
 
 
-def words(task: Task) -> dict[str, dict[str, str]]:
+def words(task: BaseTask) -> dict[str, dict[str, str]]:
     """What a task may say for people: `units` of its terms, metrics and "loss", `symbols` of its parameters."""
-    return {name: dict(getattr(task, name)) for name in ("units", "symbols") if getattr(task, name, None)}
+    return {name: dict(said) for name, said in (("units", task.units), ("symbols", task.symbols)) if said}
 
 
 def columns_of(space: LossSpace, lam: Tensor) -> dict[str, float]:

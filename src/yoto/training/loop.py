@@ -62,11 +62,10 @@ def train(
     """
     begin = (time.monotonic(), time.process_time())
     out = Path(out)
-    task = build_task(recipe) if task is None else task
     fabric = launch(devices, nodes, accelerator)
     first_alone(fabric, partial(check_folder, recipe, out, resume=resume, force=force))
     with torch.random.fork_rng(devices=[]), StopRequest() as request:
-        run = Run(recipe, out, task, fabric, begin)
+        run = Run(recipe, out, build_task(recipe, task), fabric, begin)
         if weights is not None and not resume:
             run.start_from(weights)
         if resume and (out / "last" / "state.json").exists():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from yoto import bundle
 from yoto.build import build_model, evaluation_points, own_point, training_objective
@@ -20,7 +20,7 @@ from yoto.conditioning import Conditional
 from yoto.objective.step import LossStep
 from yoto.recipe import Recipe
 from yoto.support.files import write_atomic
-from yoto.task import Task
+from yoto.task import BaseTask
 from yoto.training.batches import Batches
 from yoto.training.clipping import Clipper
 from yoto.training.ema import EMA
@@ -62,7 +62,7 @@ class Result:
 class Run:
     """One process's part in a training run."""
 
-    def __init__(self, recipe: Recipe, out: Path, task: Task, fabric: Any, begin: tuple[float, float]) -> None:
+    def __init__(self, recipe: Recipe, out: Path, task: BaseTask, fabric: Any, begin: tuple[float, float]) -> None:
         training = recipe.training
         self.recipe, self.out, self.task, self.fabric = recipe, out, task, fabric
         self.objective = training_objective(recipe)
@@ -217,8 +217,9 @@ class Run:
 
     def write_bundle(self, path: Path, **info: Any) -> None:
         """Write the model's present weights, with what its task wants to travel with them."""
-        model, extras = self.state.model, {}
-        if isinstance(model, Conditional) and hasattr(self.task, "extras"):
+        model = self.state.model
+        extras: dict[str, Tensor] = {}
+        if isinstance(model, Conditional):
             extras, facts = self.task.extras(model)
             info = {**facts, **info}
         bundle.save(model, path, recipe=self.recipe, info={"steps": self.state.step, **info}, extras=extras)

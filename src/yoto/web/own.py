@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yoto import bundle
@@ -11,13 +12,17 @@ from yoto.errors import YotoError
 from yoto.space import Value
 from yoto.web import describe, uploads
 from yoto.web.outcome import Outcome
+from yoto.web.page import Page
 
 if TYPE_CHECKING:
     from yoto.bundle import Bundle
     from yoto.task import Task
 
 
-class Own:
+FILES = Path(__file__).parent / "model"
+
+
+class Own(Page):
     """A model behind its page; its methods run in threads.
 
     Args:
@@ -27,6 +32,10 @@ class Own:
     Raises:
         YotoError: If it was trained for one setting alone.
     """
+
+    title = "Your model"
+    html = FILES / "page.html"
+    script = FILES / "page.js"
 
     def __init__(self, model: str, task: Task | None = None) -> None:
         self.header = bundle.read_header(model)
@@ -53,6 +62,9 @@ class Own:
             "drawn": self.drawn,
             "load": self.path,
         }
+
+    def loads(self) -> Sequence[Callable[[], object]]:
+        return [self.ready] if self.drawn else []
 
     def ready(self) -> Bundle:
         """The model, loaded once."""

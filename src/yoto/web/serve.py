@@ -14,12 +14,13 @@ import uvicorn
 
 from yoto.errors import YotoError
 from yoto.web import server
-from yoto.web.models import Models
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fastapi import FastAPI
+
+    from yoto.web.page import Page
 
 PORT = 8000
 ELSEWHERE = 20
@@ -107,7 +108,7 @@ def made(app: FastAPI, ready: Callable[[], None]) -> Announced:
     return Announced(config, ready)
 
 
-def run(models: Models, host: str, port: int | None, *, browser: bool, say: Callable[[str], None]) -> None:
+def run(pages: Mapping[str, Page], host: str, port: int | None, *, browser: bool, say: Callable[[str], None]) -> None:
     """Serve until interrupted.
 
     Args:
@@ -123,7 +124,7 @@ def run(models: Models, host: str, port: int | None, *, browser: bool, say: Call
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     with listening:
-        made(server.create(models, allowed=allowed_on(host)), ready).run([listening])
+        made(server.create(pages, allowed=allowed_on(host)), ready).run([listening])
 
 
 def displayed() -> bool:
@@ -131,7 +132,7 @@ def displayed() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def check(models: Models, host: str, port: int | None) -> list[str]:
+def check(pages: Mapping[str, Page], host: str, port: int | None) -> list[str]:
     """Start, load every page with its files and facts once, and stop; the addresses that were loaded.
 
     Raises:
@@ -139,7 +140,7 @@ def check(models: Models, host: str, port: int | None) -> list[str]:
     """
     listening = bound(host, 0 if port is None else port)
     begun = threading.Event()
-    service = made(server.create(models, allowed=allowed_on(host), warm=False), begun.set)
+    service = made(server.create(pages, allowed=allowed_on(host), warm=False), begun.set)
     thread = threading.Thread(target=service.run, args=([listening],), daemon=True)
     thread.start()
     try:
@@ -147,7 +148,7 @@ def check(models: Models, host: str, port: int | None) -> list[str]:
             raise YotoError("The server did not start within a minute.")
         base = address(listening, host)
         kinds = ("{}.html", "api/{}.json", "js/{}.js")
-        found = [kind.format(name) for kind in kinds for name in models.pages]
+        found = [kind.format(name) for kind in kinds for name in pages]
         return [
             loaded(base + path) for path in ("", *found, "api/samples.json", "js/common.js", "css/app.css", "icon.svg")
         ]

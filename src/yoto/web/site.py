@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping
 from functools import cache
 from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yoto.web import uploads
 from yoto.web.errors import GoneError
-from yoto.web.models import TITLES
+
+if TYPE_CHECKING:
+    from yoto.web.page import Page
 
 STATIC = Path(__file__).parent / "static"
-OWN = {
-    name: STATIC.parents[1] / "apps" / home / "static"
-    for name, home in {"compression": "codec", "style": "style", "vae": "vae"}.items()
-}
-"""Where the pages of applications lie."""
 FIRST = "roman-colosseum"
 """The sample that pages begin with."""
 THUMBNAIL = 160
@@ -29,7 +27,7 @@ POLICY = (
 """What a page may load. In a page without a server this stands in the page itself."""
 
 
-def page(name: str, pages: tuple[str, ...], *, mode: str = "server") -> str:
+def page(name: str, pages: Mapping[str, Page], *, mode: str = "server") -> str:
     """A page as HTML.
 
     Args:
@@ -39,17 +37,27 @@ def page(name: str, pages: tuple[str, ...], *, mode: str = "server") -> str:
     """
     frame = (STATIC / "frame.html").read_text(encoding="utf-8")
     links = "".join(
-        f'<a href="{other}.html"{" aria-current=page" if other == name else ""}>{escape(TITLES[other])}</a>'
+        f'<a href="{other}.html"{" aria-current=page" if other == name else ""}>{escape(pages[other].title)}</a>'
         for other in pages
     )
-    body = (OWN[name] / "page.html" if name in OWN else STATIC / f"{name}.html").read_text(encoding="utf-8")
+    body = pages[name].html.read_text(encoding="utf-8")
     policy = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n' if mode == "static" else ""
     values = {
-        "title": escape(TITLES[name]), "page": name, "mode": mode, "links": links, "main": body, "policy": policy,
+        "title": escape(pages[name].title), "page": name, "mode": mode, "links": links, "main": body, "policy": policy,
     }  # fmt: skip
     for key, value in values.items():
         frame = frame.replace(f"<!--{key}-->", value).replace(f"{{{{{key}}}}}", value)
     return frame
+
+
+def files(pages: Mapping[str, Page]) -> dict[str, Path]:
+    """The files beside the pages by address: what they share, and the script of each."""
+    shared = {
+        path.relative_to(STATIC).as_posix(): path
+        for path in sorted(STATIC.rglob("*"))
+        if path.is_file() and path.suffix != ".html"
+    }
+    return shared | {f"js/{name}.js": page.script for name, page in pages.items()}
 
 
 def samples() -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from yoto.conditioning import Conditional
 from yoto.data.photographs import BUNDLED
 from yoto.errors import YotoError
 from yoto.recipe import read
-from yoto.task import load_task
+from yoto.registry import load_task
 from yoto.training import train
 
 SMALL = ["options.channels=8", "options.latents=12", "options.crop=64", "training.precision=32-true"]

@@ -38,7 +38,7 @@ def save(folder, path):
 
     from yoto import bundle
     from yoto.build import build_model
-    from yoto.task import load_task
+    from yoto.registry import load_task
 
     made = recipe(paintings(folder))
     task = load_task(made.task, made.options)

@@ -8,7 +8,7 @@ import torch
 import yoto
 from yoto import recipe as recipes
 from yoto.apps.vae.network import PAPER_SITES
-from yoto.task import load_task
+from yoto.registry import load_task
 
 NAMES = [n for n in recipes.names() if recipes.read(n).task == "vae"]
 

@@ -10,7 +10,8 @@ from torch.distributions import Bernoulli, Normal
 
 from yoto.apps.vae import losses
 from yoto.apps.vae.task import VAETask
-from yoto.task import Task, load_task
+from yoto.registry import load_task
+from yoto.task import Task
 
 DIGITS = {"dataset": "digits"}
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,11 +16,13 @@ from yoto.data.images import Picture, Pixels
 from yoto.errors import YotoError
 from yoto.web import describe, uploads
 from yoto.web.outcome import Outcome
+from yoto.web.page import Page
 from yoto.web.uploads import PREVIEW
 
 if TYPE_CHECKING:
     from yoto.apps.codec.model import CodecModel
 
+FILES = Path(__file__).parent / "static"
 DEFAULT = "compression/photo"
 CLASSICS: dict[str, dict[str, Any]] = {"JPEG": {"optimize": True}, "WebP": {"method": 4}}
 """Pillow's options of the formats that a file is set beside."""
@@ -27,16 +30,23 @@ SEARCHED = 4_000_000
 """Pixels of a picture for which a target is searched, with eight encodings at most."""
 WIDEST = 16383
 """Pixels along a side of a WebP file at most."""
+FILE_BYTES = 64 * uploads.MEGABYTE
+"""Of a file that is opened here, at most."""
 LARGEST_TILE = 1024
 """Pixels along a side of the tiles of a file that is opened here; larger ones take memory that no encoder asks for."""
 
 
-class Compression:
+class Compression(Page):
     """The codec behind the page; its methods run in threads.
 
     Args:
         model: Name or file of a codec.
     """
+
+    title = "Compression"
+    html = FILES / "page.html"
+    script = FILES / "page.js"
+    bodies: Mapping[str, int] = {"/api/compression/decode": 2 * FILE_BYTES}  # the route refuses earlier and says more
 
     def __init__(self, model: str = DEFAULT) -> None:
         self.name = model
@@ -52,6 +62,9 @@ class Compression:
             "range": {"low": low, "high": high},
             "quality": 50,
         }
+
+    def loads(self) -> Sequence[Callable[[], object]]:
+        return [self.ready]
 
     def ready(self) -> CodecModel:
         """The codec, loaded once."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +12,7 @@ from yoto.apps.codec import metrics
 from yoto.apps.codec.network import STRIDE, Coded, MeanScaleHyperprior, make_network
 from yoto.apps.codec.options import CompressionOptions
 from yoto.errors import YotoError
+from yoto.task import BaseTask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -25,23 +27,19 @@ START_CROPS = 200
 """Crops from which the block transform starts; of 128x128 pixels they hold 12,800 blocks."""
 
 
-class CompressionTask:
+class CompressionTask(BaseTask):
     """Terms "distortion" (mean squared error of 8-bit levels, or 1 - MS-SSIM) and "rate" (bits per pixel).
 
     `options` may be a mapping of `CompressionOptions`.
     """
 
-    symbols: ClassVar[dict[str, str]] = {"distortion": "λ"}
+    symbols: Mapping[str, str] = {"distortion": "λ"}
 
     def __init__(self, options: CompressionOptions | dict[str, Any] | None = None) -> None:
         given = options if options is not None else {}
         self.options = given if isinstance(given, CompressionOptions) else CompressionOptions(**given)
-
-    @property
-    def units(self) -> dict[str, str]:
-        """Units of terms, metrics and the loss."""
         distortion = "squared levels" if self.options.distortion == "mse" else "1 - MS-SSIM"
-        return {"distortion": distortion, "rate": "bits per pixel", "loss": "bits per pixel", "psnr": "dB"}
+        self.units = {"distortion": distortion, "rate": "bits per pixel", "loss": "bits per pixel", "psnr": "dB"}
 
     def network(self) -> nn.Module:
         """A new plain network, initialised from torch's global generator."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yoto import bundle
@@ -12,19 +14,29 @@ from yoto.apps.style.options import LAYERS, PAINTING, THUMBNAIL
 from yoto.apps.style.painting.bank import DEFAULT, DEFAULT_STRENGTH, Bank, open_bank
 from yoto.data.images import Picture
 from yoto.web import describe, uploads
+from yoto.web.copy_folder import CopyFolder, fixed, parsed
 from yoto.web.outcome import Outcome
+from yoto.web.page import Page
 from yoto.web.uploads import PREVIEW
 
 if TYPE_CHECKING:
     from yoto.apps.style.painting.painter import Painter
 
 
-class Style:
+FILES = Path(__file__).parent / "static"
+
+
+class Style(Page):
     """The painter behind the page; its methods run in threads.
 
     Args:
         model: Name or file of a style model.
     """
+
+    title = "Style"
+    html = FILES / "page.html"
+    script = FILES / "page.js"
+    alone = True
 
     def __init__(self, model: str = DEFAULT) -> None:
         self.name = model
@@ -57,6 +69,27 @@ class Style:
         """The thumbnail of a painting as JPEG, or None where the model shows none."""
         return self.thumbnails.get(name)
 
+    def loads(self) -> Sequence[Callable[[], object]]:
+        return [self.ready]
+
+    def put(self, copy: CopyFolder) -> None:
+        """The facts, thumbnails and network of style transfer."""
+        from yoto.apps.style.painting.tiles import SMALLEST
+
+        data = style_network(self)
+        graph = parsed(data).graph
+        channels = next(i for i in graph.input if i.name == "statistics").type.tensor_type.shape.dim[1].dim_value
+        network = {
+            "file": "models/style.onnx", "outputs": [o.name for o in graph.output], "fixed": fixed(self.bank.space),
+            "channels": channels, "smallest": SMALLEST,
+        }  # fmt: skip
+        copy.put(network["file"], data)
+        copy.put_json("api/style.json", self.info() | {"network": network})
+        for style in self.bank.styles:
+            thumbnail = self.thumbnail(style.name)
+            if thumbnail is not None:
+                copy.put(f"api/styles/{style.name}.jpg", thumbnail)
+
     def ready(self) -> Painter:
         """The painter, loaded once."""
         from yoto.apps import style as stylize
@@ -87,6 +120,19 @@ class Style:
             "width": made.shape[1], "height": made.shape[0], "preview": preview,
         }  # fmt: skip
         return Outcome(facts, uploads.png(made, icc_profile=uploads.profile(picture)))
+
+
+def style_network(page: Style) -> bytes:
+    """The network of style transfer as ONNX: the file beside the model where it belongs to it, else a new one."""
+    path, own = page.bank.network(), page.bank.header.path
+    if path is not None:
+        data = path.read_bytes()
+        if any(p.key == "bundle" and p.value == bundle.sha256(own) for p in parsed(data).metadata_props):
+            return data
+    from yoto.apps.style.painting import onnx
+
+    with tempfile.TemporaryDirectory() as folder:
+        return onnx.write(own, Path(folder) / "network.onnx").read_bytes()
 
 
 def strength_curves(curve: dict[str, Any] | None, bank: Bank) -> dict[str, Any] | None:

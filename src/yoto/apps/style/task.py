@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +14,7 @@ from yoto.apps.style.features import Features, make_features
 from yoto.apps.style.network import TransformNetwork
 from yoto.apps.style.options import LAYERS, PAINTING, PARAMETERS, StyleOptions, painting_file
 from yoto.errors import YotoError
+from yoto.task import BaseTask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -113,7 +115,7 @@ class Measure:
         return result
 
 
-class StyleTask:
+class StyleTask(BaseTask):
     """Terms "content", "style" (over groups of layers, by the offsets in λ) and "smoothness" (total variation).
 
     λ has the columns of `PARAMETERS` and, where the bank has several paintings, a share for each. The style loss of
@@ -122,8 +124,8 @@ class StyleTask:
     `options` may be a mapping of `StyleOptions`.
     """
 
-    symbols: ClassVar[dict[str, str]] = {"style": "style weight"}
-    units: ClassVar[dict[str, str]] = {
+    symbols: Mapping[str, str] = {"style": "style weight"}
+    units: Mapping[str, str] = {
         "content": "relative",
         "style": "of a photograph's",
         "smoothness": "of a photograph's",

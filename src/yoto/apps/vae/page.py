@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +16,9 @@ from yoto import bundle
 from yoto.data.images import Picture, Pixels
 from yoto.errors import YotoError
 from yoto.web import describe, uploads
+from yoto.web.copy_folder import CopyFolder, fixed, parsed
 from yoto.web.outcome import Outcome
+from yoto.web.page import Page
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -22,9 +27,12 @@ if TYPE_CHECKING:
     from yoto.apps.vae.task import VAETask
     from yoto.bundle import Bundle
 
+FILES = Path(__file__).parent / "static"
 DEFAULTS = ("vae/fashion-mnist", "vae/shapes")
 EXAMPLES = Path(__file__).parents[2] / "assets" / "vae"
 """Holds strips of examples of data sets that do not come with the package, DATASET.png."""
+METHODS = ("encode", "decode")
+"""Of the network, that a page without a server runs."""
 COUNT = 12
 """Examples, and samples."""
 STEPS = 9
@@ -44,12 +52,17 @@ class Loaded:
     examples: Tensor | None
 
 
-class Autoencoders:
+class Autoencoders(Page):
     """The β-VAEs behind the page; its methods run in threads.
 
     Args:
         models: Names or files of β-VAEs.
     """
+
+    title = "β-VAE"
+    html = FILES / "page.html"
+    script = FILES / "page.js"
+    alone = True
 
     def __init__(self, models: tuple[str, ...] = DEFAULTS) -> None:
         self.headers = {name: bundle.read_header(name) for name in models}
@@ -80,6 +93,30 @@ class Autoencoders:
                 }
             )
         return {"models": models, "count": COUNT, "steps": STEPS, "span": SPAN, "dimensions": DIMENSIONS}
+
+    def loads(self) -> Sequence[Callable[[], object]]:
+        return [partial(self.ready, name) for name in self.headers]
+
+    def put(self, copy: CopyFolder) -> None:
+        """The facts, networks and examples of the β-VAEs."""
+        info = self.info()
+        for facts in info["models"]:
+            name = facts["model"].removeprefix("vae/").replace("/", "-")
+            loaded = self.ready(facts["model"])
+            space = loaded.bundle.space
+            networks = {}
+            for method, data in vae_networks(loaded.bundle.conditional, loaded.task).items():
+                file = f"models/vae-{name}-{method}.onnx"
+                copy.put(file, data)
+                networks[method] = {"file": file, "outputs": [o.name for o in parsed(data).graph.output]}
+            tiles = examples(loaded.task)
+            if tiles is not None:
+                copy.put(f"api/vae/{name}.png", uploads.encoded(strip(tiles), "PNG"))
+            facts |= {
+                "columns": list(space.names), "fixed": fixed(space), "likelihood": loaded.task.options.likelihood,
+                "networks": networks, "examples": None if tiles is None else f"api/vae/{name}.png",
+            }  # fmt: skip
+        copy.put_json("api/vae.json", info)
 
     def ready(self, name: str) -> Loaded:
         """A model, loaded once.
@@ -145,6 +182,25 @@ class Autoencoders:
         """As `show`, with strips as PNG."""
         facts, strips = self.show(*arguments, **options)
         return facts, {name: Outcome({}, uploads.png(pixels)) for name, pixels in strips.items()}
+
+
+def vae_networks(model: Any, task: Any) -> dict[str, bytes]:
+    """Encoder and decoder as ONNX with λ [B, D] as the last input.
+
+    Weights are stored in half precision where they are many, as the bundle stores them.
+    """
+    from yoto.export import export, halve, strip
+
+    result = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for method in METHODS:
+            path = Path(folder) / f"{method}.onnx"
+            export(model, path, task.examples(method), method=method)
+            graph = parsed(path.read_bytes())
+            strip(graph)
+            halve(graph)
+            result[method] = graph.SerializeToString()
+    return result
 
 
 def examples(task: VAETask) -> Tensor | None:

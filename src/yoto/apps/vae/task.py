@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,7 @@ from yoto.apps.vae.network import VAE, VAEOutput, architecture
 from yoto.apps.vae.options import VAEOptions
 from yoto.errors import YotoError
 from yoto.support.precision import wide
+from yoto.task import BaseTask
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from yoto.task import Split
 
 
-class VAETask:
+class VAETask(BaseTask):
     """Terms "reconstruction" (negative log-likelihood) and "kl", in nats per image.
 
     One latent is drawn per image, from torch's global generator. Images are in [0, 1]; for the Gaussian
@@ -28,8 +30,8 @@ class VAETask:
     mapping of `VAEOptions`.
     """
 
-    units: ClassVar[dict[str, str]] = dict.fromkeys(("reconstruction", "kl", "loss"), "nats per image")
-    symbols: ClassVar[dict[str, str]] = {"kl": "β"}
+    units: Mapping[str, str] = dict.fromkeys(("reconstruction", "kl", "loss"), "nats per image")
+    symbols: Mapping[str, str] = {"kl": "β"}
 
     def __init__(self, options: VAEOptions | dict[str, Any] | None = None) -> None:
         given = options if options is not None else {}

@@ -1,0 +1,215 @@
+"""The one table of applications: where the parts of each are, as text, so that nothing is imported before it is used.
+
+Built-in applications and those of installed packages come through the same door. A package names its own under the
+entry-point group `yoto.tasks`: either `module:APPLICATION`, a row such as those below (its module should import no
+torch, since every command looks at it), or `module:Class`, a task alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from yoto.errors import YotoError, near_misses
+from yoto.task import BaseTask, complete
+
+if TYPE_CHECKING:
+    from yoto.task import Task
+
+GROUP = "yoto.tasks"
+"""Entry-point group in which other packages name their applications."""
+ROW = "APPLICATION"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Application:
+    """One row of the table; each part is "module:Name", or None where the application has none.
+
+    Attributes:
+        task: The class of its task.
+        options: The schema of the task's options (pydantic), whose object is the task's only argument; without one the
+            options are the task's keyword arguments. Its module imports no torch.
+        prepare: Completes a recipe's mapping before it is checked, say by names that its options stand for.
+        commands: Called with the command line's `typer.Typer`, to which it adds commands. Its module imports neither
+            torch nor NumPy.
+        page: Makes a `yoto.web.page.Page`, without arguments.
+        routes: Called with the web application, its server and the page, to add what the page's script asks for.
+        sweep: Does what `yoto sweep` does with a conditional model of this task, in place of its trade-off curve:
+            called with the model's header, its recipe, the output folder and a `yoto.cli.sweep.Asked`.
+        exporter: Writes the network of a conditional model as the ONNX file that the application itself runs: called
+            with the model's file and the output's, which it returns (None: beside the model).
+        package: A package whose folders `models` and `recipes` hold what comes with it, as TASK/NAME.
+    """
+
+    task: str
+    options: str | None = None
+    prepare: str | None = None
+    commands: str | None = None
+    page: str | None = None
+    routes: str | None = None
+    sweep: str | None = None
+    exporter: str | None = None
+    package: str | None = None
+
+
+BUILT_IN: dict[str, Application] = {
+    "compression": Application(
+        task="yoto.apps.codec.task:CompressionTask",
+        options="yoto.apps.codec.options:CompressionOptions",
+        commands="yoto.apps.codec.commands:register",
+        page="yoto.apps.codec.page:Compression",
+        routes="yoto.apps.codec.routes:add",
+        sweep="yoto.apps.codec.sweep:sweep",
+    ),
+    "style": Application(
+        task="yoto.apps.style.task:StyleTask",
+        options="yoto.apps.style.options:StyleOptions",
+        prepare="yoto.apps.style.options:prepare",
+        commands="yoto.apps.style.commands:register",
+        page="yoto.apps.style.page:Style",
+        routes="yoto.apps.style.routes:add",
+        sweep="yoto.apps.style.sweep:sweep",
+        exporter="yoto.apps.style.painting.onnx:write",
+    ),
+    "vae": Application(
+        task="yoto.apps.vae.task:VAETask",
+        options="yoto.apps.vae.options:VAEOptions",
+        commands="yoto.apps.vae.commands:register",
+        page="yoto.apps.vae.page:Autoencoders",
+        routes="yoto.apps.vae.routes:add",
+    ),
+}
+
+
+def imported(path: str) -> Any:
+    """The object at `module:Name`."""
+    module, _, attribute = path.partition(":")
+    try:
+        return getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise YotoError(f"Task {path!r} should be importable as module:Name. Found: {error}.") from None
+
+
+def entry_points() -> dict[str, str]:
+    """What installed packages name under `yoto.tasks`: "module:Name" by name."""
+    from importlib.metadata import entry_points as found  # half as slow to import as everything else here
+
+    return {entry.name: entry.value for entry in found(group=GROUP)}
+
+
+def row(value: str) -> Application:
+    """The row that an entry point stands for."""
+    if value.partition(":")[2] != ROW:
+        return Application(task=value)
+    found = imported(value)
+    if not isinstance(found, Application):
+        raise YotoError(f"{value!r} should be a yoto.registry.Application. Found {type(found).__name__}.")
+    return found
+
+
+def find(name: str) -> Application | None:
+    """The application of this name, built in or installed, or None.
+
+    Names may come from a file, so nothing is imported because a file says so.
+    """
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    value = entry_points().get(name) if name else None
+    return None if value is None else row(value)
+
+
+def named(name: str) -> Application:
+    """As `find`.
+
+    Raises:
+        YotoError: If there is none.
+    """
+    found = find(name)
+    if found is None:
+        known = (*BUILT_IN, *entry_points())
+        raise YotoError(
+            f"`task` should be one of {', '.join(known)}. Found {name!r}.{near_misses(name, known)} "
+            "A task of your own is given as module:Class (--task) or as an object."
+        )
+    return found
+
+
+def applications(refused: Callable[[str], object]) -> dict[str, Application]:
+    """All applications by name, the built-in ones first.
+
+    Args:
+        refused: Called with what is wrong with an installed one, which is left out.
+    """
+    result = dict(BUILT_IN)
+    for name, value in entry_points().items():
+        try:
+            result.setdefault(name, row(value))
+        except YotoError as error:
+            refused(f"the installed application {name!r} is left out: {error}")
+    return result
+
+
+def folders(kind: str) -> dict[str, Path]:
+    """Folders of models or recipes that installed applications bring, by application.
+
+    Args:
+        kind: "models" or "recipes".
+    """
+    found = {name: each.package for name, each in applications(str).items() if each.package is not None}
+    return {name: Path(str(files(package))) / kind for name, package in found.items()}
+
+
+# ---- a task and its options
+
+
+def check_options(name: str, options: Mapping[str, Any]) -> None:
+    """Check a task's options against its schema, where it has one, without importing torch."""
+    entry = named(name)
+    if entry.options is not None:
+        from yoto.support.schema import validated
+
+        validated(imported(entry.options), options, "options")
+
+
+def prepared(name: str, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A recipe's mapping as the task of this name completes it; as it is where the task does not or is unknown."""
+    entry = find(name)
+    return recipe if entry is None or entry.prepare is None else imported(entry.prepare)(recipe)
+
+
+def option_names(name: str) -> tuple[str, ...]:
+    """Names of a task's options, or () where it has no schema or is unknown."""
+    entry = find(name)
+    return () if entry is None or entry.options is None else tuple(imported(entry.options).model_fields)
+
+
+def made(entry: Application, options: Mapping[str, Any]) -> BaseTask:
+    """A task object from its row and options."""
+    factory = imported(entry.task)
+    if entry.options is not None:
+        from yoto.support.schema import validated
+
+        return complete(factory(validated(imported(entry.options), options, "options")))
+    try:
+        task = cast("Task", factory(**options))
+    except TypeError as error:
+        raise YotoError(f"`options` should be arguments of {entry.task}. Found {dict(options)}: {error}.") from None
+    return complete(task)
+
+
+def load_task(task: str | Task, options: Mapping[str, Any] | None = None) -> BaseTask:
+    """A task object from its registered name (or the object itself) and its options.
+
+    Raises:
+        YotoError: For an unknown name or options that do not fit the task's schema.
+    """
+    return made(named(task), options or {}) if isinstance(task, str) else complete(task)
+
+
+def typed_task(path: str, options: Mapping[str, Any] | None = None) -> BaseTask:
+    """A task object from `module:Class` as the user typed it; never call this with a name read from a file."""
+    return made(Application(task=path), options or {})

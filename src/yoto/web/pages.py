@@ -1,0 +1,45 @@
+"""The pages that there are, by name."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from yoto.errors import YotoError
+from yoto.registry import applications, imported
+from yoto.web.own import Own
+
+if TYPE_CHECKING:
+    from yoto.task import Task
+    from yoto.web.page import Page
+
+log = logging.getLogger("yoto.web")
+OWN = "model"
+"""Name of the page of a model of the user's."""
+
+
+def all_pages(model: str | None = None, task: Task | None = None) -> dict[str, Page]:
+    """The pages of all applications with their bundled models, and before them that of a model of the user's.
+
+    Args:
+        model: Name, file or run folder.
+        task: Its task's object, where the model's file names one that only its user can give.
+    """
+    found: dict[str, Page] = {} if model is None else {OWN: Own(model, task)}
+    for name, application in applications(log.warning).items():
+        if application.page is not None:
+            found[name] = imported(application.page)()
+    return found
+
+
+def warm(pages: Mapping[str, Page], ended: Callable[[], bool] = lambda: False) -> None:
+    """Load everything that the first clicks need, until it is all there or the server has ended."""
+    for page in pages.values():
+        for load in page.loads():
+            if ended():
+                return
+            try:
+                load()
+            except YotoError as error:
+                log.warning("%s", error)  # its page will say so too

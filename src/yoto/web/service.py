@@ -1,0 +1,70 @@
+"""What the routes of all pages share: pictures that came in, results that go out, and whose turn it is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fastapi import Request
+
+from yoto.web import uploads
+from yoto.web.desk import Desk
+from yoto.web.errors import TooLargeError
+from yoto.web.outcome import Outcome
+from yoto.web.store import Store
+
+if TYPE_CHECKING:
+    from yoto.web.page import Page
+
+CLIENT = re.compile(r"[A-Za-z0-9_-]{8,64}")
+RESULTS = 256 * uploads.MEGABYTE
+"""Bytes of results that are kept."""
+PER_CLIENT = 12
+"""Results kept per client: the last few pictures with their files."""
+
+
+class Server:
+    """What the routes share.
+
+    Args:
+        pages: By name.
+        desk: Who may compute when.
+    """
+
+    def __init__(self, pages: Mapping[str, Page], desk: Desk) -> None:
+        self.pages, self.desk = pages, desk
+        self.album = uploads.Album()
+        self.results: Store[Outcome] = Store("result", RESULTS, PER_CLIENT)
+        self.infos = {name: page.info() for name, page in pages.items()}
+
+    async def job(self, request: Request, work: Callable[[], Any], beside: str = "") -> Any:
+        """What a job returns, at the client's turn; one that has a name may wait beside the client's other one."""
+        return await self.desk.run(client_of(request) + beside, work, request.is_disconnected)
+
+    async def tidy(self, seconds: float = 60.0) -> None:
+        """Drop what nobody has used for half an hour, also where nobody comes any more."""
+        while True:
+            await asyncio.sleep(seconds)
+            self.album.store.expire()
+            self.results.expire()
+
+    def kept(self, request: Request, outcome: Outcome) -> dict[str, Any]:
+        """Keep an outcome; what the page is told of it, its name as "id" among it."""
+        size = len(outcome.picture) + len(outcome.file) + 1024
+        return {**outcome.facts, "id": self.results.put(outcome, size, client_of(request))}
+
+
+def client_of(request: Request) -> str:
+    """Who asks: the name that a page gave itself, with the address it comes from."""
+    given = request.headers.get("x-yoto-client", "")
+    address = request.client.host if request.client is not None else ""
+    return f"{address}/{given}" if CLIENT.fullmatch(given) else address
+
+
+def refuse_length(request: Request, most: int) -> None:
+    """Refuse a body whose stated length is beyond the limit before it is read."""
+    stated = request.headers.get("content-length", "")
+    if stated.isdecimal() and int(stated) > most:
+        raise TooLargeError(f"The file should have at most {most // uploads.MEGABYTE} MB. Found more.")
