@@ -119,7 +119,8 @@ def test_several_runs_at_a_time_give_the_same_weights(done, tmp_path):
 
 def test_a_task_without_pictures_or_floor(tmp_path):
     class Bare(Toy):
-        floor = None
+        def floor(self, split):
+            return None
 
         def picture(self, net, at, *, seed):
             return None
