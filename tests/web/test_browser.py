@@ -2,6 +2,7 @@
 
 import ast
 import io
+import math
 import os
 import re
 import shlex
@@ -104,6 +105,18 @@ def mixed(browser, tmp_path_factory):
     listening.close()
 
 
+WATCH = """(selector) => {
+  globalThis.watched = { changes: -1, last: null };
+  const look = () => {
+    const seen = document.querySelector(selector);
+    const now = seen?.toDataURL ? seen.toDataURL() : seen?.complete ? seen.currentSrc : watched.last;
+    if (now !== watched.last) [watched.last, watched.changes] = [now, watched.changes + 1];
+    requestAnimationFrame(look);
+  };
+  look();
+}"""
+
+
 class Tab:
     """A page under test."""
 
@@ -163,6 +176,22 @@ class Tab:
             self.page.mouse.move(box["x"] + share * box["width"], y)
             self.page.wait_for_timeout(20)
         self.page.mouse.up()
+
+    def shown_while_dragging(self, slider, picture):
+        """Drag a slider for five seconds: how often what a picture shows on the screen changed before it was let go."""
+        self.page.evaluate(WATCH, picture)
+        box = self.page.locator(slider).bounding_box()
+        y = box["y"] + box["height"] / 2
+        self.page.mouse.move(box["x"] + 0.02 * box["width"], y)
+        self.page.mouse.down()
+        end, step = time.monotonic() + 5, 0
+        while time.monotonic() < end:
+            step += 1
+            self.page.mouse.move(box["x"] + (0.5 - 0.45 * math.cos(step / 40)) * box["width"], y)
+            self.page.wait_for_timeout(8)
+        changes = self.page.evaluate("watched.changes")
+        self.after(self.page.mouse.up)
+        return changes
 
     def unfold(self, selector):
         """Open a part of the page that is folded away."""
@@ -270,6 +299,19 @@ def test_pages_lead_to_each_other(visit):
     for name in ("vae", "compression"):
         tab.page.locator(f"nav a[href='{name}.html']").click()
         tab.until(lambda name=name: tab.page.url.endswith(f"/{name}.html") and tab.done)
+
+
+@pytest.mark.parametrize(
+    ("name", "slider", "picture"),
+    [
+        ("compression", "#slider-quality", "#viewer .layer:nth-child(2) img"),
+        ("style", "#slider-strength", "#viewer .layer:nth-child(2) img"),
+        ("vae", "#slider-beta", "#reconstructions canvas"),
+        ("model", "#slider-kl", "#output img"),
+    ],
+)
+def test_the_picture_moves_while_the_slider_is_dragged(visit, name, slider, picture):
+    assert visit(f"{name}.html").shown_while_dragging(slider, picture) >= 3
 
 
 # ---- compression

@@ -103,10 +103,9 @@ function position(values) {
 
 const setting = () => Object.fromEntries(Object.entries(controls).map(([name, c]) => [name, c.get()]));
 
-async function show(final, stale) {
+async function show(final) {
   const values = setting();
   const found = await ask("api/model/picture", { values });
-  if (!final && stale()) return;
   if (found.drawn) {
     const image = await loaded(`api/results/${found.id}.png`);
     image.alt = `What the network does at ${Object.entries(found.weights).map(([n, v]) => `${n} ${number(v)}`).join(", ")}`;
@@ -126,6 +125,6 @@ async function show(final, stale) {
   });
   done();
 }
-const drag = () => { if (chart) chart.move(...position(setting())); work.run((stale) => show(false, stale)); };
-const release = () => work.run((stale) => show(true, stale));
+const drag = () => { if (chart) chart.move(...position(setting())); work.run(() => show(false)); };
+const release = () => work.run(() => show(true));
 release();

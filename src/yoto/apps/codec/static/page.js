@@ -28,10 +28,10 @@ async function code(target, preview, stale) {
   const current = picture;
   if (!current) return;
   const found = await ask("api/compression/encode", { picture: current.id, target, preview }, (said) => view.state(said, true));
-  if (current !== picture || (preview && stale())) return;
+  if (current !== picture) return;
   const url = `api/results/${found.id}.png`;
   await loaded(url);
-  if (current !== picture || (preview && stale())) return;
+  if (current !== picture) return;
   view.state("coding", true);
   if (preview) {
     view.show(url, "decoded (preview)");

@@ -60,7 +60,7 @@ function setting() {
   return { style, strength: strength.value, layers, smoothness, keep_colours: $("colours").checked };
 }
 
-async function paint(preview, stale) {
+async function paint(preview) {
   const [current, asked] = [picture, setting()];
   let [url, made] = ["", {}];
   if (engine) {
@@ -70,9 +70,9 @@ async function paint(preview, stale) {
     made = await ask("api/style/paint", { picture: current.id, ...asked, preview }, (said) => view.state(said, true));
     url = `api/results/${made.id}.png`;
   }
-  if (current !== picture || (preview && stale())) return;
+  if (current !== picture) return;
   await loaded(url);
-  if (current !== picture || (preview && stale())) return;
+  if (current !== picture) return;
   view.show(url, preview ? "painted (preview)" : "painted");
   const weight = info.weight.low * (info.weight.high / info.weight.low) ** asked.strength;
   if (chart) {
@@ -103,8 +103,8 @@ async function paint(preview, stale) {
   });
   done();
 }
-const drag = () => picture && work.run((stale) => paint(true, stale));
-const release = () => picture && work.run((stale) => paint(false, stale));
+const drag = () => picture && work.run(() => paint(true));
+const release = () => picture && work.run(() => paint(false));
 
 if (isStatic) $("download").textContent = `Download (at most ${LARGEST} pixels wide and high)`;
 await gallery($("gallery"), $("viewer"), (chosen) => {

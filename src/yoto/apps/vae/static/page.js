@@ -56,7 +56,7 @@ const choice = (canvas, i) => el("button", {
   onclick: () => { traverse = i; run(true); },
 }, canvas);
 
-async function show(final, stale) {
+async function show(final) {
   const current = model;
   const asked = { model: current.model, beta: beta.value, seed, picture: own, traverse };
   let [shown, strips] = [null, {}];
@@ -64,7 +64,7 @@ async function show(final, stale) {
     ({ facts: shown, strips } = await engine(asked));
   } else {
     shown = await ask("api/vae/show", asked);
-    if (current !== model || (!final && stale())) return;
+    if (current !== model) return;
     const names = Object.entries(shown.strips);
     const images = await Promise.all(names.map(([, id]) => loaded(`api/results/${id}.png`)));
     strips = Object.fromEntries(names.map(([name], i) => [name, images[i]]));
@@ -89,7 +89,7 @@ async function show(final, stale) {
   });
   done();
 }
-const run = (final = false) => work.run((stale) => show(final, stale));
+const run = (final = false) => work.run(() => show(final));
 
 $("again").addEventListener("click", () => { seed += 1; run(true); });
 $("own").addEventListener("change", async (event) => {
