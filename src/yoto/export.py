@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -22,11 +22,10 @@ from torch.utils import _pytree as pytree
 from yoto.conditioning.conditional import Conditional
 from yoto.conditioning.film import refuse_bound
 from yoto.conditioning.folding import deviation
+from yoto.data.formats import EXPORTS, ExportFormat
 from yoto.errors import YotoError
 from yoto.support.files import atomic
 
-Format = Literal["onnx", "pt2", "safetensors"]
-SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}
 LAMBDA = "lambda"
 """Name of the input that holds λ."""
 TOLERANCE = 1e-4
@@ -61,7 +60,7 @@ def export(
     path: str | os.PathLike[str],
     inputs: Mapping[str, Tensor] | None = None,
     *,
-    format: Format | None = None,
+    format: ExportFormat | None = None,
     method: str = "forward",
     dynamic: Mapping[str, Mapping[int, str]] | None = None,
 ) -> None:
@@ -81,8 +80,8 @@ def export(
     """
     refuse_bound(model, "export")
     target = Path(path)
-    chosen = format or SUFFIXES.get(target.suffix)
-    if chosen not in ("onnx", "pt2", "safetensors"):
+    chosen = format or EXPORTS.get(target.suffix)
+    if chosen not in EXPORTS.values():
         raise YotoError(f"`format` should be onnx, pt2 or safetensors, or the file should end so. Found {str(path)!r}.")
     if chosen == "safetensors":
         weights_only(model, target)
@@ -101,7 +100,7 @@ def export(
         if chosen == "pt2":
             program = traced(entry, examples, named)
             torch.export.save(program, temporary)
-            check(entry, examples, torch.export.load(temporary).module())
+            check_exported(entry, examples, torch.export.load(temporary).module())
         else:
             write_onnx(entry, examples, named, temporary)
 
@@ -165,10 +164,10 @@ def write_onnx(
         arrays = [t.numpy() for t in inputs]
         return tuple(torch.from_numpy(o) for o in session.run(None, dict(zip(names, arrays, strict=True))))
 
-    check(entry, examples, run)
+    check_exported(entry, examples, run)
 
 
-def check(entry: Entry, examples: Mapping[str, Tensor], exported: Any) -> None:
+def check_exported(entry: Entry, examples: Mapping[str, Tensor], exported: Any) -> None:
     """Refuse an exported model that deviates from eager, at the example's batch size and at another one."""
     for inputs in (list(examples.values()), [torch.cat([t, t[:1]]) for t in examples.values()]):
         expected = pytree.tree_leaves(entry(*inputs))

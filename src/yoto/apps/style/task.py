@@ -140,8 +140,8 @@ class StyleTask(BaseTask):
     def measure(self, name: str) -> Measure:
         """The measure by a feature network's name, made once."""
         if name not in self._measures:
-            weights = self.options.weights if name == self.options.features else None
-            self._measures[name] = Measure(make_features(name, weights), self.options)
+            file = self.options.weights if name == self.options.features else None
+            self._measures[name] = Measure(make_features(name, file), self.options)
         return self._measures[name]
 
     def network(self) -> nn.Module:
