@@ -40,6 +40,10 @@ class Encoded:
         pixels: Number of pixels.
         trials: Encodings that were made to reach a target.
         psnr: PSNR in dB against the picture as coded, where it was measured.
+
+    >>> coded = Encoded(bytes(1000), level=128, pixels=16000)
+    >>> coded.bpp, round(coded.quality, 1)
+    (0.5, 50.2)
     """
 
     data: bytes
@@ -91,6 +95,10 @@ def encode(
     Raises:
         YotoError: If more than one of quality and targets is given, a value is out of range, or the picture unfit.
         OutOfReachError: If no level comes near a target; it names the nearest value.
+
+    >>> picture = np.add.outer(np.arange(64), np.arange(96)).astype(np.uint8)
+    >>> encode(picture, quality=60).level
+    153
     """
     given = {"quality": quality, "bpp": bpp, "psnr": psnr, "size": size}
     named = [name for name, value in given.items() if value is not None]
@@ -219,7 +227,12 @@ def as_picture(picture: Picture | Image | Pixels, keep_exif: bool) -> Picture:
 
 
 def compress(picture: Picture | Image | Pixels, **options: Any) -> bytes:
-    """The bytes of a `.yoto` file; arguments and errors as of `encode`."""
+    """The bytes of a `.yoto` file; arguments and errors as of `encode`.
+
+    >>> picture = np.add.outer(np.arange(64), np.arange(96)).astype(np.uint8)
+    >>> len(compress(picture, size=400)) // 401
+    0
+    """
     return encode(picture, **options).data
 
 
@@ -235,6 +248,10 @@ def decompress(
 
     Raises:
         FileError: If the file is damaged, no `.yoto` file, or its model is not here.
+
+    >>> picture = np.add.outer(np.arange(64), np.arange(96)).astype(np.uint8)
+    >>> decompress(compress(picture)).size
+    (96, 64)
     """
     contents = container.parse(data)
     header = contents.header

@@ -15,7 +15,7 @@ from yoto import bundle
 from yoto.apps.codec.format.errors import FileError
 from yoto.apps.codec.format.integer import IntegerDecoder, fingerprint, level_weights
 from yoto.apps.codec.network import Codec
-from yoto.conditioning.conditional import Conditional
+from yoto.conditioning import Conditional
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ class CodecModel:
 
     Raises:
         YotoError: If it is no codec, lacks its integer tables, or is damaged.
+
+    >>> len(load().fingerprint)  # the bytes by which a file names its model
+    8
     """
 
     def __init__(self, loaded: Bundle) -> None:
@@ -84,6 +87,9 @@ def load(name_or_path: str | os.PathLike[str] | CodecModel | None = None) -> Cod
 
     Raises:
         YotoError: If it is missing, damaged or no codec.
+
+    >>> len(load("compression/photo").weights)  # one λ for each quality level
+    256
     """
     if isinstance(name_or_path, CodecModel):
         return name_or_path

@@ -17,7 +17,7 @@ from yoto.task import BaseTask
 if TYPE_CHECKING:
     import numpy as np
 
-    from yoto.conditioning.conditional import Conditional
+    from yoto.conditioning import Conditional
     from yoto.data import Data
     from yoto.task import Split
 
@@ -54,7 +54,7 @@ class CompressionTask(BaseTask):
             at: λ [D] of a plain network, columns distortion and rate.
         """
         from yoto.apps.codec.start import start_codec, start_conditional
-        from yoto.conditioning.conditional import Conditional
+        from yoto.conditioning import Conditional
 
         plain = model.plain if isinstance(model, Conditional) else model
         if not isinstance(plain, MeanScaleHyperprior):

@@ -20,7 +20,7 @@ from yoto.task import BaseTask
 if TYPE_CHECKING:
     import numpy as np
 
-    from yoto.conditioning.conditional import Conditional
+    from yoto.conditioning import Conditional
     from yoto.data import Data
     from yoto.task import Split
 
