@@ -14,8 +14,8 @@ from pathlib import Path
 
 from PIL import Image
 
+from yoto.data.folder import pictures_in
 from yoto.data.images import read_photograph
-from yoto.data.photographs import pictures_in
 from yoto.support.files import write_atomic
 
 QUALITY = 92

@@ -68,7 +68,7 @@ class YotoImageFile(ImageFile.ImageFile):
         return super().load()
 
 
-def save(image: Image.Image, file: IO[bytes], _name: str | bytes) -> None:
+def save_file(image: Image.Image, file: IO[bytes], _name: str | bytes) -> None:
     """Pillow's entry point for saving."""
     from yoto import codec
     from yoto.data.images import of_image
@@ -82,6 +82,6 @@ def save(image: Image.Image, file: IO[bytes], _name: str | bytes) -> None:
 
 
 Image.register_open(FORMAT, YotoImageFile, accept)
-Image.register_save(FORMAT, save)
+Image.register_save(FORMAT, save_file)
 Image.register_extension(FORMAT, ".yoto")
 Image.register_mime(FORMAT, "image/x-yoto")

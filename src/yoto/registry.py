@@ -73,7 +73,7 @@ BUILT_IN: dict[str, Application] = {
         page="yoto.apps.style.page:Style",
         routes="yoto.apps.style.routes:add",
         sweep="yoto.apps.style.sweep:sweep",
-        exporter="yoto.apps.style.painting.onnx:write",
+        exporter="yoto.apps.style.painting.onnx:write_network",
     ),
     "vae": Application(
         task="yoto.apps.vae.task:VAETask",

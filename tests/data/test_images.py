@@ -1,6 +1,7 @@
 """Pictures of every kind become what a person expects, or are refused in one line."""
 
 import io
+import sys
 
 import numpy as np
 import pytest
@@ -232,3 +233,10 @@ def test_shrunk_pictures_fit_and_keep_their_shape(height, width, side, quick):
         assert abs(found.shape[0] - max(1, height * scale)) <= 0.5
         assert abs(found.shape[1] - max(1, width * scale)) <= 0.5
     assert (found == 7).all()
+
+
+@pytest.mark.parametrize("read", [images.read_picture, images.read_photograph, images.size_of])
+def test_without_pillow_the_extra_is_named(read, monkeypatch):
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(YotoError, match=r"Reading a picture needs Pillow. Install with pip install '\.\[train\]'"):
+        read("x.png")

@@ -39,8 +39,8 @@ def read_crops(folder: str | os.PathLike[str], split: str, size: int = 32, limit
     folder = Path(folder)
     if not folder.is_dir():
         raise YotoError(f"{str(folder)!r} should be a folder of photographs. Found: no such folder.")
-    files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()]
-    chosen = sorted((file for file in files if split_of(file.name) == split), key=lambda file: digest(file.name))
+    files = pictures_in(folder)
+    chosen = [file for file in files if split_of(file.name) == split]
     if not chosen:
         raise YotoError(
             f"{str(folder)!r} should have photographs for the {split} split. Found: {len(files)} photographs, "
@@ -52,6 +52,12 @@ def read_crops(folder: str | os.PathLike[str], split: str, size: int = 32, limit
         if limit is not None and len(crops) >= limit:
             break
     return np.stack(crops[:limit])
+
+
+def pictures_in(folder: Path) -> list[Path]:
+    """The picture files below a folder, in an order that depends on their names alone."""
+    files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()]
+    return sorted(files, key=lambda file: digest(file.name))
 
 
 def split_of(name: str) -> str:

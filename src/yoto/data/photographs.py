@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from yoto.data.arrays import check_indices
-from yoto.data.folder import digest, split_of
-from yoto.data.formats import SUFFIXES
+from yoto.data.folder import pictures_in, split_of
 from yoto.data.images import read_photograph
 from yoto.data.pixels import Pixels, to_unit
 from yoto.errors import YotoError
@@ -115,12 +114,6 @@ class WholePhotographs:
     def to(self, device: torch.device | str) -> WholePhotographs:
         """The same photographs on `device`."""
         return WholePhotographs(self.images.to(device))
-
-
-def pictures_in(folder: Path) -> list[Path]:
-    """The picture files below a folder, in an order that depends on their names alone."""
-    files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()]
-    return sorted(files, key=lambda file: digest(file.name))
 
 
 def files_of(folder: str | os.PathLike[str], split: str) -> list[Path]:

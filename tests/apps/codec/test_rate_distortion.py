@@ -62,7 +62,7 @@ def test_the_report(tiny, tmp_path):
     seen = []
     made = evaluate(tiny, [DATA / "rgb-original.png"], qualities=(0.0, 50.0, 100.0), progress=lambda *n: seen.append(n))
     assert seen[-1][0] == seen[-1][1] == len(seen)
-    names = {path.name for path in report.write(made, tmp_path)}
+    names = {path.name for path in report.write_report(made, tmp_path)}
     assert names == {"points.csv", "points.json", "report.md", "curve.png"} == {p.name for p in tmp_path.iterdir()}
     values = json.loads((tmp_path / "points.json").read_text())
     assert values["bd_rate_percent"]["JPEG 4:2:0"] == pytest.approx(0)

@@ -47,7 +47,7 @@ def test_the_same_features_judge_alike(measured):
 
 
 def test_a_report_is_written(measured, tmp_path):
-    paths = report.write(measured, report.summary(measured), tmp_path)
+    paths = report.write_report(measured, report.summary(measured), tmp_path)
     assert [path.name for path in paths] == ["sliders.csv", "summary.json", "report.md", "sliders.png"]
     assert all(path.stat().st_size for path in paths)
     found = json.loads(paths[1].read_text())

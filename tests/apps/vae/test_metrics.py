@@ -21,3 +21,9 @@ def test_active_units_vary_over_the_data():
     mean = torch.tensor([[1.0, 0.0, 0.05], [-1.0, 0.0, -0.05]])
     assert metrics.active_units(mean).tolist() == [True, False, False]
     assert metrics.active_units(mean, threshold=0.001).tolist() == [True, False, True]
+
+
+def test_used_units_cost_bits_on_average():
+    kl = torch.tensor([[0.03, 0.0, 0.015], [0.01, 0.0, 0.0]])
+    assert metrics.used_units(kl).tolist() == [True, False, False]
+    assert metrics.used_units(kl, threshold=0.005).tolist() == [True, False, True]

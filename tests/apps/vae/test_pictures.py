@@ -77,3 +77,16 @@ def test_the_tasks_picture_follows_the_seed(digits):
     assert picture.shape[0] == size(4, 10)[0]
     assert (picture == task.picture(net, None, seed=3)).all()
     assert (picture != task.picture(net, None, seed=4)).any()
+
+
+def test_the_narrowest_dimensions_tell_most():
+    assert pictures.telling(torch.tensor([0.9, 0.1, 1.0, 0.5]), 3) == [1, 3, 0]
+
+
+def test_one_dimension_after_the_other_is_traversed():
+    mean = torch.tensor([0.5, -0.25, 2.0])
+    found = pictures.traversed(mean, [2, 0], 3, 1.5)
+    assert found.tolist() == [
+        [[0.5, -0.25, -1.5], [0.5, -0.25, 0.0], [0.5, -0.25, 1.5]],
+        [[-1.5, -0.25, 2.0], [0.0, -0.25, 2.0], [1.5, -0.25, 2.0]],
+    ]

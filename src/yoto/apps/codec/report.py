@@ -75,7 +75,7 @@ def markdown(report: Report) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(report: Report, out: str | Path) -> list[Path]:
+def write_report(report: Report, out: str | Path) -> list[Path]:
     """Write points.csv, points.json, report.md and curve.png to the folder `out` and return their paths."""
     folder = Path(out)
     names = ("points.csv", "points.json", "report.md", "curve.png")

@@ -36,7 +36,7 @@ def sweep(header: Header, recipe: Recipe, folder: Path, asked: Asked) -> None:
     facts["threads"] = torch.get_num_threads()
     model = codec.load(header.path)
     result = evaluate(model, chosen, qualities=qualities, progress=bar(), info=facts)
-    written = report.write(result, folder)
+    written = report.write_report(result, folder)
     if asked.as_json:
         print_json(result.to_dict())
         return

@@ -68,7 +68,7 @@ class CompressionTask(BaseTask):
             start_codec(plain, crops, unit * float(at[0] / at[1]))
 
     def extras(self, model: Conditional[Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Integer tables that a codec needs beside the weights, and the fingerprint that files name it by."""
+        """Integer tables that a codec needs beside the network, and the fingerprint that files name it by."""
         from yoto.apps.codec.format.integer import build, fingerprint
 
         if model.space.free != ("distortion",):

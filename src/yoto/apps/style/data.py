@@ -9,8 +9,9 @@ from torch import Tensor
 
 from yoto.apps.style.options import painting_file
 from yoto.data import Data
+from yoto.data.folder import pictures_in
 from yoto.data.images import read_photograph
-from yoto.data.photographs import BUNDLED, photographs_of, pictures_in, read_crops_of, read_whole
+from yoto.data.photographs import BUNDLED, photographs_of, read_crops_of, read_whole
 from yoto.data.pixels import Pixels, planes
 
 if TYPE_CHECKING:

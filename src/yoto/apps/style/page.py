@@ -132,7 +132,7 @@ def style_network(page: Style) -> bytes:
     from yoto.apps.style.painting import onnx
 
     with tempfile.TemporaryDirectory() as folder:
-        return onnx.write(own, Path(folder) / "network.onnx").read_bytes()
+        return onnx.write_network(own, Path(folder) / "network.onnx").read_bytes()
 
 
 def strength_curves(curve: dict[str, Any] | None, bank: Bank) -> dict[str, Any] | None:

@@ -131,7 +131,7 @@ def at(strength: dict[str, Any], position: float) -> float:
     return float(strength["content"][index])
 
 
-def write(evaluation: Evaluation, found: dict[str, Any], out: str | Path) -> list[Path]:
+def write_report(evaluation: Evaluation, found: dict[str, Any], out: str | Path) -> list[Path]:
     """Write sliders.csv, summary.json, report.md and sliders.png to the folder `out` and return their paths.
 
     Args:

@@ -18,10 +18,11 @@ from torch import Tensor
 from yoto import bundle
 from yoto.apps.style.data import middle
 from yoto.apps.style.losses import total_variation
+from yoto.apps.style.measure import Measure
 from yoto.apps.style.options import LAYERS, painting_file
 from yoto.apps.style.painting.bank import Bank
 from yoto.apps.style.painting.sheets import SLIDERS, positions, setting
-from yoto.apps.style.task import Measure, StyleTask
+from yoto.apps.style.task import StyleTask
 from yoto.data.images import read_photograph
 from yoto.data.pixels import planes
 from yoto.errors import YotoError

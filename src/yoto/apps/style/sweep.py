@@ -37,7 +37,7 @@ def sweep(header: Header, recipe: Recipe, folder: Path, asked: Asked) -> None:
     facts = {"model": recipe.name, "split": asked.split, "machine": describe_machine(torch.device("cpu"))}
     result = evaluate(Bank(header), chosen, info=facts, progress=bar())
     found = report.summary(result)
-    written = report.write(result, found, folder)
+    written = report.write_report(result, found, folder)
     if asked.as_json:
         print_json(found)
         return

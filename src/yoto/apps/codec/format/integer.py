@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 LEVELS = 256
 """Quality levels, evenly spaced in log λ."""
 WEIGHT_BITS, ACTIVATION_BITS, GAIN_BITS, SHIFT_BITS = 12, 8, 10, 10
-"""Binary places of weights, activations, FiLM scales and FiLM shifts."""
+"""Binary places of kernels, activations, FiLM scales and FiLM shifts."""
 ALIGN = WEIGHT_BITS + ACTIVATION_BITS + GAIN_BITS - SHIFT_BITS
 """Binary places from a FiLM shift to the accumulator."""
 DROP = WEIGHT_BITS + GAIN_BITS
@@ -40,7 +40,7 @@ LARGEST_HYPER = 2**12 - 1
 """Hyper-latent symbols are clamped to ± this."""
 EXACT = 2**53
 DECODER = ("plain.synthesis.", "plain.hyper_synthesis.", "film.")
-"""Prefixes of the weights that a decoder uses."""
+"""Prefixes of the parameters that a decoder uses."""
 CONDITIONING = ("sites", "hidden", "layout", "multiplier", "gain", "skip", "fourier", "raw")
 """Settings of the conditioning network that its values depend on."""
 UNIT = 2.0**-ACTIVATION_BITS
@@ -94,7 +94,7 @@ class IntegerDecoder:
     """From integer hyper-latents to the mean and the table of every latent, exactly.
 
     Args:
-        net: The plain network, whose hyper-decoder's weights are rounded.
+        net: The plain network, whose hyper-decoder's parameters are rounded.
         extras: The tensors that `build` made.
 
     Raises:
@@ -148,7 +148,7 @@ class IntegerDecoder:
 
 
 def integer_layer(net: Codec, name: str, extras: Mapping[str, Tensor], largest: float) -> IntegerLayer:
-    """A layer of the hyper-decoder with rounded weights and its FiLM tables, for inputs up to `largest`."""
+    """A layer of the hyper-decoder with rounded parameters and its FiLM tables, for inputs up to `largest`."""
     module = getattr(net.hyper_synthesis, name)
     weight = (module.weight.detach().cpu().double() * 2.0**WEIGHT_BITS).round()
     bias = (module.bias.detach().cpu().double() * 2.0 ** (WEIGHT_BITS + ACTIVATION_BITS)).round()
@@ -195,7 +195,7 @@ def stored(values: Tensor, bits: int, name: str) -> Tensor:
 
 @torch.no_grad()
 def build(model: Conditional[Codec]) -> dict[str, Tensor]:
-    """All that an entropy coder needs beside the weights, as integers, for every quality level.
+    """All that an entropy coder needs beside the network, as integers, for every quality level.
 
     FiLM values and priors come from a float network and are stored, so that no decoder has to compute them.
 

@@ -27,6 +27,6 @@ def make_features(name: str, path: str | None = None) -> Features:
 
     Args:
         name: "lite0", "squeezenet", "vgg16", "vgg19" or "untrained".
-        path: A file of weights: needed for the VGG networks, in place of the package for "lite0".
+        path: A file of parameters: needed for the VGG networks, in place of the package for "lite0".
     """
     return MAKERS[name](path).eval().requires_grad_(False)

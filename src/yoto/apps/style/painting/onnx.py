@@ -41,7 +41,7 @@ class Network(nn.Module):
 
 
 def fold(norm: nn.Module) -> None:
-    """Put a bound norm's modulation into its weights, so that it costs nothing at every pixel.
+    """Put a bound norm's modulation into its parameters, so that it costs nothing at every pixel.
 
     The norm belongs to a bound clone, which shares its parameters with the plain network: they get a place of its own.
     """
@@ -52,7 +52,7 @@ def fold(norm: nn.Module) -> None:
     norm.__dict__["_parameters"] = folded
 
 
-def write(model: str | os.PathLike[str], path: str | os.PathLike[str] | None = None) -> Path:
+def write_network(model: str | os.PathLike[str], path: str | os.PathLike[str] | None = None) -> Path:
     """Write the network of a style model, by default beside the model, where `yoto stylize` finds it.
 
     Args:
@@ -96,12 +96,12 @@ def write(model: str | os.PathLike[str], path: str | os.PathLike[str] | None = N
     entry.key, entry.value = "bundle", bundle.sha256(bank.header.path)
     onnx.checker.check_model(graph)
     data = graph.SerializeToString()
-    check(loaded, examples, data)
+    check_network(loaded, examples, data)
     write_atomic(target, data)
     return target
 
 
-def check(model: Conditional[Any], examples: tuple[Tensor, ...], data: bytes) -> None:
+def check_network(model: Conditional[Any], examples: tuple[Tensor, ...], data: bytes) -> None:
     """Refuse a network that deviates from torch, with its own and with given statistics, where onnxruntime is here."""
     try:
         import onnxruntime

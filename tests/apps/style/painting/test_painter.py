@@ -88,11 +88,11 @@ def test_threads_share_one_painter(painter, pixels):
 def exported(model, tmp_path_factory):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
-    from yoto.apps.style.painting.onnx import write
+    from yoto.apps.style.painting.onnx import write_network
 
     path = tmp_path_factory.mktemp("onnx") / "toy.safetensors"
     shutil.copyfile(model, path)
-    write(path)
+    write_network(path)
     return path
 
 
