@@ -38,8 +38,8 @@ def refusal(what: str, *modules: str, extra: str | None = None) -> YotoError:
     """The error that says what `what` needs and how to install it."""
     packages = [LIBRARIES[module][0] for module in modules]
     return YotoError(
-        f"{what} needs {' and '.join(packages)}. Install with pip install '.[{extra or LIBRARIES[modules[0]][1]}]' "
-        "in a checkout of yoto."
+        f"{what} needs {' and '.join(packages)}. Found none. Install it with pip install "
+        f"'.[{extra or LIBRARIES[modules[0]][1]}]' in a checkout of yoto."
     )
 
 
