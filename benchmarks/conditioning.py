@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from yoto.conditioning.conditional import Conditional, condition
+from yoto.conditioning import Conditional, condition
 from yoto.objective import Objective
 from yoto.recipe import Recipe, read
 from yoto.registry import load_task

@@ -16,7 +16,7 @@ import yaml
 
 from yoto import bundle
 from yoto.build import evaluation_points
-from yoto.conditioning.conditional import Conditional
+from yoto.conditioning import Conditional
 from yoto.curves import sweep
 from yoto.registry import imported, named
 from yoto.task import BaseTask

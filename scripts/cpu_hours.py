@@ -20,13 +20,13 @@ import torch
 from yoto import bundle, codec
 from yoto.apps.codec.rate_distortion import CLASSICS, REFERENCE, Point, bd_rate, classic_points, model_points
 from yoto.build import build_model
-from yoto.data.images import Picture, read
+from yoto.data.images import Picture, read_picture
 from yoto.data.photographs import BUNDLED
+from yoto.drawing.lines import save_figure
 from yoto.drawing.tables import csv_text
 from yoto.drawing.theme import LIGHT, figure
 from yoto.recipe import read as read_recipe
 from yoto.registry import load_task
-from yoto.report.plots import save
 from yoto.support.files import write_atomic
 
 
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--start", metavar="RECIPE")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    pictures = [read(file) for file in sorted(BUNDLED.glob("*.webp"))]
+    pictures = [read_picture(file) for file in sorted(BUNDLED.glob("*.webp"))]
     jpeg, webp = (classic_points(CLASSICS[name], pictures) for name in (REFERENCE, "WebP"))
     rows = []
     if options.start:
@@ -78,7 +78,7 @@ def main() -> None:
                   textcoords="offset points", size=9, color=LIGHT.faint)  # fmt: skip
     axes.set(xlabel="hours of training on one CPU core", ylabel=f"BD-rate against {REFERENCE} (%)")
     axes.margins(0.12)
-    save(drawn, options.output.with_suffix(".png"))
+    save_figure(drawn, options.output.with_suffix(".png"))
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from yoto import bundle
-from yoto.conditioning.conditional import condition
+from yoto.conditioning import condition
 from yoto.errors import YotoError
 from yoto.space import LogUniform, LossSpace
 

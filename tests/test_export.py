@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from yoto.conditioning.conditional import condition
+from yoto.conditioning import condition
 from yoto.errors import YotoError
 from yoto.export import export
 from yoto.space import LogUniform, LossSpace

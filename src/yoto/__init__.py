@@ -5,16 +5,19 @@ The public names load on first use, so that importing the package costs nothing.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+
+from yoto.support.renamed import OldNames
 
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from yoto.bundle import load as load
     from yoto.bundle import save as save
-    from yoto.conditioning.conditional import Conditional as Conditional
-    from yoto.conditioning.conditional import condition as condition
+    from yoto.conditioning import Conditional as Conditional
+    from yoto.conditioning import condition as condition
     from yoto.curves import TradeoffCurve as TradeoffCurve
     from yoto.curves import sweep as sweep
     from yoto.objective import Objective as Objective
@@ -32,8 +35,8 @@ HOMES: dict[str, str] = {
     "Fixed": "yoto.space",
     "Simplex": "yoto.space",
     "Choice": "yoto.space",
-    "condition": "yoto.conditioning.conditional",
-    "Conditional": "yoto.conditioning.conditional",
+    "condition": "yoto.conditioning",
+    "Conditional": "yoto.conditioning",
     "Objective": "yoto.objective",
     "sweep": "yoto.curves",
     "TradeoffCurve": "yoto.curves",
@@ -41,6 +44,9 @@ HOMES: dict[str, str] = {
     "load": "yoto.bundle",
 }
 __all__ = ["__version__", *HOMES]  # noqa: PLE0604
+
+
+sys.meta_path.append(OldNames())  # for pickles made before the modules had their present names
 
 
 def __getattr__(name: str) -> Any:

@@ -41,7 +41,7 @@ def build_model(recipe: Recipe, task: BaseTask, data: Data | None = None) -> nn.
     """
     import torch
 
-    from yoto.conditioning.conditional import condition
+    from yoto.conditioning import condition
 
     at = own_point(recipe)
     with torch.random.fork_rng(devices=[]):

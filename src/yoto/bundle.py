@@ -23,7 +23,7 @@ from yoto.support.files import write_atomic
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from yoto.conditioning.conditional import Conditional
+    from yoto.conditioning import Conditional
     from yoto.recipe import Recipe
     from yoto.task import Task
 
@@ -92,7 +92,7 @@ class Bundle:
         Raises:
             YotoError: If it was trained for one λ alone.
         """
-        from yoto.conditioning.conditional import Conditional
+        from yoto.conditioning import Conditional
 
         if not isinstance(self.model, Conditional):
             raise YotoError(f"{str(self.header.path)!r} should hold a conditional model. Found one for fixed weights.")
@@ -175,8 +175,8 @@ def save(
     >>> read_header(file).info, read_header(file).space.free
     ({'steps': 300}, ('penalty',))
     """
-    from yoto.conditioning.conditional import Conditional
-    from yoto.conditioning.film import refuse_bound
+    from yoto.conditioning import Conditional
+    from yoto.conditioning.binding import refuse_bound
 
     refuse_bound(model, "save")
     conditional = isinstance(model, Conditional)
@@ -260,7 +260,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     """
     import torch
 
-    from yoto.conditioning.conditional import condition
+    from yoto.conditioning import condition
 
     header = read_header(name_or_path)
     state, extras = parted(weights(header.path))

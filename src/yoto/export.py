@@ -20,8 +20,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
-from yoto.conditioning.conditional import Conditional
-from yoto.conditioning.film import refuse_bound
+from yoto.conditioning import Conditional
+from yoto.conditioning.binding import refuse_bound
 from yoto.conditioning.folding import deviation
 from yoto.errors import YotoError
 from yoto.support.extras import require

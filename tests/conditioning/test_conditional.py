@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 import yoto
-from yoto.conditioning.conditional import bind, condition
+from yoto.conditioning import bind, condition
 from yoto.conditioning.film import ConditioningNetwork
 from yoto.errors import YotoError
 from yoto.export import export

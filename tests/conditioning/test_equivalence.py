@@ -11,7 +11,7 @@ import torch.multiprocessing as mp
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
-from yoto.conditioning.conditional import condition
+from yoto.conditioning import condition
 from yoto.errors import YotoError
 from yoto.objective import Objective
 from yoto.space import LogUniform, LossSpace

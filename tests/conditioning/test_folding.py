@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
-from yoto.conditioning.conditional import condition
+from yoto.conditioning import condition
 from yoto.errors import YotoError
 from yoto.space import LogUniform, LossSpace
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from yoto.conditioning.conditional import condition
+from yoto.conditioning import condition
 from yoto.curves import TradeoffCurve, sweep
 from yoto.data import ArrayData
 from yoto.errors import YotoError

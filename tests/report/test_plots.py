@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from curves.curves import comparison, contender, curve
+from yoto.drawing.lines import save_figure
 from yoto.errors import YotoError
-from yoto.report.plots import calm_place, regret_figure, samples_figure, save, tradeoff_figure
+from yoto.report.plots import calm_place, regret_figure, samples_figure, tradeoff_figure
 
 
 def texts(figure):
@@ -88,7 +89,7 @@ def test_regret_is_a_difference_in_the_unit_where_a_ratio_is_undefined():
 def test_pictures_of_several_models(tmp_path):
     tile = np.zeros((20, 40, 3), np.uint8)
     figure = samples_figure({"one": {"β = 1": tile, "β = 2": tile}, "two": {"β = 1": tile, "β = 2": tile}})
-    save(figure, tmp_path / "samples.png")
+    save_figure(figure, tmp_path / "samples.png")
     with Image.open(tmp_path / "samples.png") as image:
         assert image.width > image.height / 2
     assert {axes.get_title(loc="left") for axes in figure.axes} >= {"one, β = 1", "two, β = 2"}

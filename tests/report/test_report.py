@@ -9,7 +9,7 @@ import pytest
 
 from curves.curves import comparison, contender, curve
 from yoto.curves import TradeoffCurve
-from yoto.report.report import report_comparison, report_sweep
+from yoto.report.report import comparison_text, report_comparison, report_sweep
 
 TILE = np.zeros((20, 40, 3), np.uint8)
 PICTURES = {"conditional": {"β = 0.5": TILE}, "trained for it alone": {"β = 0.5": TILE}}
@@ -108,7 +108,7 @@ def test_markdown_and_terminal_show_the_same_figures(folder):
     text = (folder / "report.md").read_text("utf-8")
     assert "| conditional, 1x | 1.125 | 1.030 | 1.005 |" in text
     assert "![" in text
-    table = comparison().table()
+    table = comparison_text(comparison())
     assert "1.125" in table
     assert "geometric mean" in table
     assert "seeds 0, 1" in table
@@ -143,9 +143,9 @@ def test_a_loss_that_crosses_zero_is_reported_as_a_difference(tmp_path):
         contenders=(contender(losses=[(-9.0, 21.0, 33.0)]),),
     )
     report_comparison(made, tmp_path)
-    assert "+1.67" in made.table()
-    assert "seed 0" in made.table()
-    assert "ratio" not in made.table()
+    assert "+1.67" in comparison_text(made)
+    assert "seed 0" in comparison_text(made)
+    assert "ratio" not in comparison_text(made)
     assert json.loads((tmp_path / "report.json").read_text("utf-8"))["measure"] == "difference"
     assert "floor" not in (tmp_path / "report.md").read_text("utf-8")
 

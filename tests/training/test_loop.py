@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from training.toy import Still, ToyTask, recipe
 from yoto.build import build_model
-from yoto.conditioning.conditional import Conditional
+from yoto.conditioning import Conditional
 from yoto.errors import YotoError
 from yoto.training import train
 from yoto.training.checkpoint import load_checkpoint

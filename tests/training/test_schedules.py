@@ -4,7 +4,7 @@ from itertools import pairwise
 import pytest
 
 from training.toy import settings
-from yoto.training.schedules import knots_at, learning_rate_factor
+from yoto.training.schedules import learning_rate_factor
 
 
 def test_cosine_with_warm_up():
@@ -30,9 +30,3 @@ def test_constant():
 def test_a_run_shorter_than_its_warm_up(schedule):
     assert learning_rate_factor(0, settings(steps=1, schedule=schedule, warmup=100)) == pytest.approx(0.01)
     assert math.isfinite(learning_rate_factor(0, settings(steps=1, schedule=schedule, warmup=0)))
-
-
-def test_knots_are_joined_by_lines_from_first_to_last_step():
-    assert [knots_at(step, 5, [4.0, -1.0]) for step in (0, 2, 4)] == pytest.approx([4.0, 1.5, -1.0])
-    assert [knots_at(step, 9, [0.0, 0.0, 1.0]) for step in (0, 3, 4, 6, 8)] == pytest.approx([0, 0, 0, 0.5, 1])
-    assert knots_at(0, 1, (2.0, 0.0)) == 2.0

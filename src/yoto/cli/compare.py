@@ -87,6 +87,7 @@ def compare(
 
     from yoto.comparison import Stopped
     from yoto.comparison import compare as compare_models
+    from yoto.report.report import comparison_text
 
     try:
         result = compare_models(
@@ -109,7 +110,7 @@ def compare(
     if as_json:
         print_json(result.to_dict())
     else:
-        print(result.table())
+        print(comparison_text(result))
         note(f"report: {folder / 'report.html'}")
 
 

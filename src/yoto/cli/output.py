@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from yoto.support.tables import aligned
+
 
 def print_json(data: Any) -> None:
     """Print `data` as JSON; numbers that JSON lacks (NaN, infinities) are an internal error."""
@@ -16,15 +18,7 @@ def print_json(data: Any) -> None:
 def table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     """Columns two spaces apart: text to the left, numbers (four significant digits) to the right."""
     right = [all(isinstance(row[i], (int, float)) for row in rows) for i in range(len(titles))]
-    cells = [[str(title) for title in titles], *[[cell(entry) for entry in row] for row in rows]]
-    widths = [max(len(row[i]) for row in cells) for i in range(len(titles))]
-    return "\n".join(
-        "  ".join(
-            text.rjust(width) if number else text.ljust(width)
-            for text, width, number in zip(row, widths, right, strict=True)
-        ).rstrip()
-        for row in cells
-    )
+    return aligned(titles, [[cell(entry) for entry in row] for row in rows], right=right)
 
 
 def cell(entry: Any) -> str:

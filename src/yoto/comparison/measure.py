@@ -11,7 +11,7 @@ import torch
 from yoto import bundle
 from yoto.build import build_task, evaluation_objective, evaluation_points
 from yoto.comparison.runs import record
-from yoto.conditioning.conditional import bind
+from yoto.conditioning import bind
 from yoto.curves.curve import TradeoffCurve, same_point
 from yoto.curves.parity import Cost
 from yoto.curves.sweep import free_columns, sweep

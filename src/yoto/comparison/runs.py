@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,6 @@ from yoto.recipe import Recipe, from_dict, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from concurrent.futures import Future
     from pathlib import Path
 
     from yoto.task import Task
@@ -129,36 +127,21 @@ def train_in_parallel(
     deadline: float | None,
     note: Callable[[str], None],
 ) -> None:
-    """Train in `jobs` processes of one thread each; SIGTERM is passed on to them, Ctrl-C reaches them itself."""
-    import multiprocessing
-    from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-
+    """Train in `jobs` processes of one thread each."""
+    from yoto.training.launch import in_processes
     from yoto.training.signals import StopRequest
 
-    done, complete, stopped_by = total - len(waiting), True, None
-    context = multiprocessing.get_context("spawn")
-    with StopRequest() as request, ProcessPoolExecutor(jobs, mp_context=context) as pool:
-        queue = list(waiting.items())
-        running: dict[Future[tuple[bool, int | None]], str] = {}
-        while queue or running:
-            asked = request.signal is not None or minutes_left(deadline) == 0
-            while queue and len(running) < jobs and not asked:
-                name, recipe = queue.pop(0)
-                arguments = (recipe.to_dict(), folder / name, task, minutes_left(deadline), False, 1)
-                running[pool.submit(train_one, *arguments)] = name
-            if asked and queue:
-                complete, queue = False, []
-            if request.signal == signal.SIGTERM:
-                for child in multiprocessing.active_children():
-                    child.terminate()
-                request.signal = -signal.SIGTERM
-            ready, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
-            for future in ready:
-                name, (whole, number) = running.pop(future), future.result()
-                complete, stopped_by = complete and whole, stopped_by or number
-                done += whole
-                if whole:
-                    note(f"{done} of {total} runs are finished: {name}")
+    def call(name: str) -> tuple[Any, ...]:
+        return waiting[name].to_dict(), folder / name, task, minutes_left(deadline), False, 1
+
+    complete, stopped_by = 0, None
+    with StopRequest() as request:
+        for name, (whole, number) in in_processes(
+            train_one, waiting, call, jobs, request, lambda: minutes_left(deadline) == 0
+        ):
+            complete, stopped_by = complete + whole, stopped_by or number
+            if whole:
+                note(f"{total - len(waiting) + complete} of {total} runs are finished: {name}")
         stopped_by = stopped_by or (None if request.signal is None else abs(request.signal))
-    if not complete:
-        raise Stopped(done, total, stopped_by)
+    if complete < len(waiting):
+        raise Stopped(total - len(waiting) + complete, total, stopped_by)

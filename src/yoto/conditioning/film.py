@@ -7,152 +7,19 @@ training by Dosovitskiy & Djolonga, "You Only Train Once", ICLR 2020.
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu
 
-from yoto.conditioning.folding import Layer
+from yoto.conditioning.conditioner import Conditioner
+from yoto.conditioning.folding import Site
 from yoto.errors import YotoError, near_misses
 
 Layout = Literal["shared", "separate"]
 Gain = Literal["linear", "exponential"]
-M = TypeVar("M", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class Site:
-    """A conditioned layer: its name in the plain network and how its output is laid out."""
-
-    name: str
-    type: str
-    layer: Layer
-
-
-@dataclass(frozen=True)
-class Modulation:
-    """FiLM values of one site for one λ (scale [C]) or for a λ per sample (scale [B, C]).
-
-    Attributes:
-        scale: [C] or [B, C].
-        shift: Likewise, or None where the layer has no bias.
-        batch_dim: Axis of the layer's output that holds the samples.
-    """
-
-    site: Site
-    scale: Tensor
-    shift: Tensor | None
-    batch_dim: int
-
-    def __call__(self, output: Tensor) -> Tensor:
-        """scale·output + shift per channel.
-
-        Raises:
-            YotoError: If λ is per sample and the output has no batch of that size at `batch_dim`.
-        """
-        axis = self.site.layer.channel_axis(output)
-        shape = [1] * output.ndim
-        shape[axis] = self.site.layer.channels
-        if self.scale.ndim == 2:
-            samples = self.scale.shape[0]
-            if axis == self.batch_dim or output.ndim <= self.batch_dim or output.shape[self.batch_dim] != samples:
-                raise YotoError(
-                    f"With a λ per sample, the output of layer {self.site.name!r} should have {samples} samples in "
-                    f"dimension {self.batch_dim}. Found shape {tuple(output.shape)}. Set batch_dim= of condition(), "
-                    "give one λ for the whole batch, or leave the layer out."
-                )
-            shape[self.batch_dim] = samples
-        scale = self.scale.to(output.device, output.dtype).view(shape)
-        if self.shift is None:
-            return output * scale
-        return torch.addcmul(self.shift.to(output.device, output.dtype).view(shape), output, scale)
-
-
-class FiLMSite(nn.Module):
-    """Mixed into a layer's class when it is bound at a λ: the layer, followed by its modulation."""
-
-    film: Modulation
-
-    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
-        """The layer's output, modulated."""
-        if self.film.scale.requires_grad and not torch.compiler.is_compiling() and not torch.is_grad_enabled():
-            refuse_reentrant_checkpoint(self.film.site.name)
-        return self.film(super().forward(*args, **kwargs))
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return rebuild_site, (type(self).__mro__[2],), dict(self.__dict__)
-
-
-SITE_CLASSES: dict[type[nn.Module], type[nn.Module]] = {}
-
-
-def site_class(base: type[nn.Module]) -> type[nn.Module]:
-    """The class of `base` layers that are bound: still a `base`, with the same parameters."""
-    if base not in SITE_CLASSES:  # a dictionary, since torch.compile traces through functools.cache
-        SITE_CLASSES[base] = type(f"FiLM{base.__name__}", (FiLMSite, base), {"__doc__": FiLMSite.__doc__})
-    return SITE_CLASSES[base]
-
-
-def rebuild_site(base: type[nn.Module]) -> nn.Module:
-    """An empty bound layer, for pickling and copying."""
-    cls = site_class(base)
-    return cls.__new__(cls)
-
-
-def refuse_bound(net: nn.Module, action: str) -> None:
-    """Refuse a network that is bound at a λ where its plain weights alone would be taken."""
-    if any(isinstance(m, FiLMSite) for m in net.modules()):
-        raise YotoError(
-            f"A network to {action} should be plain or conditional. Found one bound at a λ, whose weights are "
-            "those before conditioning. Give model.bake(…) in place of model.at(…)."
-        )
-
-
-def refuse_reentrant_checkpoint(name: str) -> None:
-    """Reentrant checkpointing would lose the conditioning network's gradient; find it on the stack."""
-    frame = sys._getframe()
-    while frame is not None:
-        if frame.f_code.co_filename.endswith("checkpoint.py") and frame.f_code.co_name in (
-            "forward",
-            "backward",
-        ):
-            raise YotoError(
-                f"Layer {name!r} should not run under reentrant checkpointing, which loses gradients of the FiLM "
-                "values. Give use_reentrant=False to torch.utils.checkpoint.checkpoint."
-            )
-        frame = frame.f_back  # type: ignore[assignment]
-
-
-def bound_clone(root: M, modulations: Mapping[str, Modulation]) -> M:
-    """A shallow copy of the module tree: same parameters and buffers, sites with their modulation attached.
-
-    Args:
-        root: The plain network.
-        modulations: By site name, as in `root.named_modules()`.
-    """
-    by_module = {id(root.get_submodule(name)): m for name, m in modulations.items()}
-    clones: dict[int, nn.Module] = {}
-
-    def clone(module: nn.Module) -> nn.Module:
-        if id(module) in clones:
-            return clones[id(module)]
-        modulation = by_module.get(id(module))
-        cls = type(module) if modulation is None else site_class(type(module))
-        new = cls.__new__(cls)
-        clones[id(module)] = new
-        new.__dict__.update(module.__dict__)
-        new.__dict__.pop("_compiled_call_impl", None)  # of module.compile(): it would run the unbound original
-        if modulation is not None:
-            new.__dict__["film"] = modulation
-        children = module._modules
-        new.__dict__["_modules"] = {k: None if c is None else clone(c) for k, c in children.items()}
-        return new
-
-    return clone(root)  # type: ignore[return-value]
 
 
 def dense(inputs: int, outputs: int) -> nn.Linear:
@@ -196,7 +63,7 @@ class StackedLinear(nn.Module):
         return [h if x.ndim == 2 else h[0] for h in hidden.unbind(0)]
 
 
-class ConditioningNetwork(nn.Module):
+class ConditioningNetwork(Conditioner):
     """Conditioning vector to FiLM values of every site: scale 1 + ε·s(λ) or exp(ε·s(λ)), shift ε·t(λ).
 
     Args:
@@ -220,8 +87,7 @@ class ConditioningNetwork(nn.Module):
         gain: Gain = "linear",
         skip: bool = False,
     ) -> None:
-        super().__init__()
-        self.sites = tuple(sites)
+        super().__init__(sites)
         self.multiplier = multiplier
         self.layout = layout
         self.gain = gain
@@ -234,8 +100,25 @@ class ConditioningNetwork(nn.Module):
             self.first = StackedLinear(len(self.widths), inputs, hidden[0]) if hidden else None
             self.mlps = nn.ModuleList(mlp(hidden[0] if hidden else inputs, hidden[1:], width) for width in self.widths)
 
+    @classmethod
+    def from_config(cls, inputs: int, sites: Sequence[Site], config: Mapping[str, Any]) -> Self:
+        return cls(
+            inputs, sites, config["hidden"], config["layout"], config["multiplier"], config["gain"], config["skip"]
+        )
+
+    @staticmethod
+    def check(config: Mapping[str, Any]) -> None:
+        layout, hidden = config["layout"], config["hidden"]
+        if layout not in ("shared", "separate"):
+            raise YotoError(f"`layout` should be 'shared' or 'separate'. Found {layout!r}.")
+        if config["gain"] not in ("linear", "exponential"):
+            raise YotoError(f"`gain` should be 'linear' or 'exponential'. Found {config['gain']!r}.")
+        if config["skip"] and layout != "shared":
+            raise YotoError("`skip` should be used with the shared layout. Found layout='separate'.")
+        if isinstance(hidden, int) or any(width < 1 for width in hidden):
+            raise YotoError(f"`hidden` should be a list of widths ≥ 1. Found {hidden!r}.")
+
     def forward(self, encoding: Tensor) -> list[tuple[Tensor, Tensor | None]]:
-        """Conditioning vector [E] or [B, E] to (scale, shift) of every site, [C] or [B, C] each."""
         if self.layout == "shared":
             features = self.trunk(encoding)
             features = torch.cat([features, encoding], dim=-1) if self.skip else features
@@ -283,7 +166,6 @@ class ConditioningNetwork(nn.Module):
                 start += layer.channels
 
     def added(self) -> list[int]:
-        """Parameters that each site adds: its own layers, without the shared trunk."""
         if self.layout == "shared":
             per_channel = self.heads.in_features + 1
             sizes = [w * per_channel for w in self.widths]

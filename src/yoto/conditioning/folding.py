@@ -56,6 +56,15 @@ class Layer:
         return 1 if self.spatial < 0 else output.ndim - 1 - self.spatial
 
 
+@dataclass(frozen=True)
+class Site:
+    """A conditioned layer: its name in the plain network and how its output is laid out."""
+
+    name: str
+    type: str
+    layer: Layer
+
+
 def refusal(module: nn.Module, channel_axis: int | None = None) -> str | None:
     """Why a module cannot be conditioned, or None if it can."""
     if not isinstance(module, FOLDABLE):

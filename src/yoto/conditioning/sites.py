@@ -13,8 +13,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from yoto.conditioning.film import Site
-from yoto.conditioning.folding import FOLDABLE, NORMS, layer_of, refusal
+from yoto.conditioning.folding import FOLDABLE, NORMS, Site, layer_of, refusal
 from yoto.errors import YotoError, near_misses
 
 Selection: TypeAlias = "str | type[nn.Module] | Sequence[str] | Sequence[type[nn.Module]] | None"

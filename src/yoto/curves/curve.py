@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from yoto.curves.indicators import Hypervolume, hypervolume
 from yoto.curves.regret import Regret
-from yoto.drawing.tables import point_label
+from yoto.curves.rows import curve_fields, curve_rows
+from yoto.drawing.columns import Column, Places, parameter_label, point_label, with_unit
+from yoto.drawing.tables import csv_text
 from yoto.errors import YotoError, near_misses
 from yoto.support.files import write_atomic
 
@@ -220,11 +222,45 @@ class TradeoffCurve:
         value = hypervolume(list(zip(*columns, strict=True)), list(reference_point.values()))
         return Hypervolume(value=value, reference_point=dict(reference_point))
 
-    def plot(self, x: str | None = None, y: str | None = None, *, dark: bool = False) -> Figure:
-        """A matplotlib figure of the curve; see `yoto.report.plots.sweep_figure`."""
-        from yoto.report.plots import sweep_figure
+    def column(self, name: str) -> Column:
+        """A series as it is drawn: with its unit and standard errors."""
+        return Column(with_unit(name, self.info.get("units", {})), self.series(name), self.errors.get(name, ()))
 
-        return sweep_figure(self, x=x, y=y, dark=dark)
+    def places(self) -> Places:
+        """Where the points stand along the curve: at their value with one parameter, else at their number."""
+        if self.parameter is None:
+            return Places("point", [float(index) for index in range(len(self))], joined=False)
+        label = parameter_label(self.parameter, self.info.get("symbols", {}), self.terms)
+        return Places(label, self.values(self.parameter), joined=True)
+
+    def two_terms(self, x: str | None = None, y: str | None = None) -> tuple[str, str]:
+        """Names for a horizontal and a vertical axis: by default the second term and the first."""
+        names = [*self.terms, *self.metrics]
+        if len(names) < 2:
+            names = [*names, "loss"]
+        return x or names[1], y or names[0]
+
+    def plot(self, x: str | None = None, y: str | None = None, *, dark: bool = False) -> Figure:
+        """A matplotlib figure: two terms against each other, and every term along the parameter.
+
+        Args:
+            x, y: Terms or metrics across and upwards; by default the second and the first term.
+            dark: For a dark page.
+
+        Raises:
+            YotoError: If a name is unknown.
+        """
+        from yoto.drawing.lines import curve_figure
+
+        curve, (x, y) = self.ordered(), self.two_terms(x, y)
+        return curve_figure(
+            curve.column(x),
+            curve.column(y),
+            [curve.column(name) for name in curve.terms],
+            curve.places(),
+            {index: curve.label(index) for index in sorted({0, len(curve) // 2, len(curve) - 1})},
+            dark=dark,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values; `from_dict` reads them back."""
@@ -268,9 +304,7 @@ class TradeoffCurve:
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write one row per point, for a spreadsheet; `info` stays out of it."""
-        from yoto.drawing.tables import csv_text, curve_rows
-
-        write_atomic(path, csv_text(curve_rows(self)))
+        write_atomic(path, csv_text(curve_rows(vars(self))))
 
     @classmethod
     def from_csv(cls, path: str | os.PathLike[str]) -> TradeoffCurve:
@@ -279,8 +313,6 @@ class TradeoffCurve:
         Raises:
             YotoError: If the file is missing or has other columns.
         """
-        from yoto.drawing.tables import curve_fields
-
         return cls(**curve_fields(path))
 
 

@@ -176,12 +176,6 @@ class Comparison:
         runs = [cost for contender in self.contenders for cost in contender.costs]
         return Cost.total([*runs, *(cost for costs in self.fixed_costs for cost in costs)])
 
-    def table(self) -> str:
-        """The headline figures and costs as text for a terminal."""
-        from yoto.report.report import text
-
-        return text(self)
-
     def to_dict(self) -> dict[str, Any]:
         """Every number as JSON-able values."""
         return {

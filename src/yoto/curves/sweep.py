@@ -63,7 +63,7 @@ def sweep(
     """
     import torch
 
-    from yoto.conditioning.conditional import bind
+    from yoto.conditioning import bind
 
     if space is None:
         space = space_of(model, objective)
@@ -126,7 +126,7 @@ def free_columns(space: LossSpace, lam: Tensor) -> dict[str, float]:
 
 def space_of(model: nn.Module, objective: Objective | None) -> LossSpace:
     """The loss space of a conditional model, else that of the objective."""
-    from yoto.conditioning.conditional import Conditional
+    from yoto.conditioning import Conditional
 
     if isinstance(model, Conditional):
         return model.space
@@ -137,7 +137,7 @@ def space_of(model: nn.Module, objective: Objective | None) -> LossSpace:
 
 def check_points(model: nn.Module, points: Tensor, space: LossSpace) -> None:
     """Refuse λ of another shape than [m, D], and several for a plain network."""
-    from yoto.conditioning.conditional import Conditional
+    from yoto.conditioning import Conditional
 
     if points.ndim != 2 or points.shape[1] != len(space.names) or not len(points):
         raise YotoError(

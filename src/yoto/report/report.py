@@ -5,15 +5,16 @@ from __future__ import annotations
 import io
 import json
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yoto.drawing.tables import aligned, csv_text, markdown
+from yoto.drawing.tables import csv_text, markdown
 from yoto.report import summary
-from yoto.support.files import write_atomic
+from yoto.report.files import write_report
+from yoto.support.tables import aligned
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     import numpy as np
     from matplotlib.figure import Figure
@@ -27,13 +28,10 @@ if TYPE_CHECKING:
 
 def report_sweep(curve: TradeoffCurve, out: str | Path) -> list[Path]:
     """Write curve.csv, curve.json and curve.png to the folder `out` and return their paths."""
-    from yoto.report.plots import save, sweep_figure
+    from yoto.drawing.lines import save_figure
 
-    paths = [Path(out) / name for name in ("curve.csv", "curve.json", "curve.png")]
-    curve.to_csv(paths[0])
-    curve.to_json(paths[1])
-    save(sweep_figure(curve), paths[2])
-    return paths
+    figure = partial(save_figure, curve.plot())
+    return write_report(out, {"curve.csv": curve.to_csv, "curve.json": curve.to_json, "curve.png": figure})
 
 
 def report_comparison(comparison: Comparison, out: str | Path, pictures: Pictures | None = None) -> list[Path]:
@@ -50,23 +48,21 @@ def report_comparison(comparison: Comparison, out: str | Path, pictures: Picture
     from yoto.report.page import page
     from yoto.report.plots import regret_figure, samples_figure, tradeoff_figure
 
-    folder = Path(out)
     images = {
         "tradeoff": both(partial(tradeoff_figure, comparison)),
         "regret": both(partial(regret_figure, comparison)),
     }
     if pictures:
         images["samples"] = both(partial(samples_figure, pictures))
-    for name, image in images.items():
-        write_atomic(folder / f"{name}.png", image.light)
     shown = list(dict.fromkeys(title for row in (pictures or {}).values() for title in row))
-    write_atomic(folder / "table.csv", csv_text(table_rows(comparison)))
     values = json.dumps(comparison.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
-    write_atomic(folder / "report.json", values + "\n")
-    write_atomic(folder / "report.md", markdown_report(comparison, samples=bool(pictures)))
-    write_atomic(folder / "report.html", page(comparison, images, shown))
-    files = ["report.html", "report.md", "report.json", "table.csv", *(f"{name}.png" for name in images)]
-    return [folder / name for name in files]
+    contents = {
+        "report.html": page(comparison, images, shown),
+        "report.md": markdown_report(comparison, samples=bool(pictures)),
+        "report.json": values + "\n",
+        "table.csv": csv_text(table_rows(comparison)),
+    }
+    return write_report(out, {**contents, **{f"{name}.png": image.light for name, image in images.items()}})
 
 
 def both(draw: Callable[..., Figure]) -> Image:
@@ -115,7 +111,7 @@ def table_rows(comparison: Comparison) -> list[dict[str, Any]]:
     return rows
 
 
-def text(comparison: Comparison) -> str:
+def comparison_text(comparison: Comparison) -> str:
     """The regret and cost tables for a terminal."""
     return "\n".join(
         [
@@ -123,13 +119,18 @@ def text(comparison: Comparison) -> str:
             summary.settings(comparison),
             "",
             summary.measure_text(comparison),
-            aligned(*summary.regret_rows(comparison)),
+            ruled(*summary.regret_rows(comparison)),
             "",
             "cost per seed",
-            aligned(*summary.cost_rows(comparison)),
+            ruled(*summary.cost_rows(comparison)),
             summary.spent_text(comparison),
         ]
     )
+
+
+def ruled(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for a terminal, its first column to the left and all others to the right."""
+    return aligned(titles, rows, right=[index > 0 for index in range(len(titles))], rule=True)
 
 
 def markdown_report(comparison: Comparison, *, samples: bool) -> str:

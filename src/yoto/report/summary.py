@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from yoto.curves.parity import Cost
-from yoto.drawing.tables import point_label
+from yoto.drawing.columns import point_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

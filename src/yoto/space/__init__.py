@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from yoto.space.distribution import Choice, Distribution, Fixed, Interval, LogUniform, Uniform, Value
+from yoto.space.choice import Choice
+from yoto.space.distribution import Distribution, Value
+from yoto.space.interval import Fixed, Interval, LogUniform, Uniform
+from yoto.space.sampling import Sampling
 from yoto.space.simplex import Simplex
-from yoto.space.space import LossSpace, Sampling
+from yoto.space.space import LossSpace
 
 __all__ = [
     "Choice",

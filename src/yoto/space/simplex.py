@@ -29,6 +29,11 @@ class Simplex(Distribution):
         terms: Names of the loss terms; they are the columns of λ, whatever keyword the group has.
         concentration: Dirichlet parameter of every term: 1 is uniform on the simplex, below 1 prefers corners.
         minimum: Smallest weight, above 0 and below 1/m.
+
+    >>> from yoto import LossSpace
+    >>> space = LossSpace(mix=Simplex("content", "style"))
+    >>> space.median().tolist(), space.point(content=0.25, style=0.75).tolist()
+    ([0.5, 0.5], [0.25, 0.75])
     """
 
     terms: tuple[str, ...]

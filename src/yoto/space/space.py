@@ -8,56 +8,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError, near_misses
-from yoto.space.distribution import Choice, Distribution, Fixed, LogUniform, Uniform, Value, number
+from yoto.space.choice import Choice
+from yoto.space.distribution import Distribution, Value, number
+from yoto.space.encoding import encoded, encoded_size
+from yoto.space.interval import Fixed
+from yoto.space.kinds import distribution_from
+from yoto.space.sampling import Sampling, drawn, uniform_numbers
 from yoto.space.simplex import Simplex
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-__all__ = [
-    "Choice",
-    "Distribution",
-    "Fixed",
-    "LogUniform",
-    "LossSpace",
-    "Sampling",
-    "Simplex",
-    "Uniform",
-    "Value",
-]
-
-Sampling = Literal["stratified", "iid", "sobol"]
-
-KINDS: dict[str, type[Distribution]] = {cls.kind: cls for cls in (Fixed, Uniform, LogUniform, Simplex, Choice)}
-
-
 RESERVED = ("at", "into", "probe", "recalibrate", "extrapolate")
-
-
-def distribution_from(name: str, entry: Any) -> Distribution:
-    """A distribution from a number (fixed), a `Distribution`, or its JSON form `{distribution: …, …}`."""
-    if isinstance(entry, Distribution):
-        return entry
-    if isinstance(entry, Mapping):
-        arguments = dict(entry)
-        kind = arguments.pop("distribution", None)
-        if kind not in KINDS:
-            raise YotoError(
-                f"`distribution` of {name!r} should be one of {', '.join(KINDS)}. Found {kind!r}."
-                f"{near_misses(str(kind), tuple(KINDS))}"
-            )
-        names = arguments.pop("terms", None) if kind == "simplex" else arguments.pop("options", None)
-        try:
-            return KINDS[kind](*([names] if names is not None else []), **arguments)
-        except TypeError as error:
-            raise YotoError(
-                f"{name!r} should hold the arguments of a {kind} distribution. Found {dict(entry)}: {error}."
-            ) from None
-    return Fixed(number(name, entry))
+"""Arguments of `Conditional.at` and `bake`."""
 
 
 class LossSpace:
@@ -71,6 +38,7 @@ class LossSpace:
     Raises:
         YotoError: If a column name occurs twice or no parameter is given.
 
+    >>> from yoto import LogUniform
     >>> space = LossSpace(reconstruction=1.0, kl=LogUniform(0.125, 512.0))
     >>> space.names, space.free
     (('reconstruction', 'kl'), ('kl',))
@@ -276,27 +244,9 @@ class LossSpace:
         for name in tilt if isinstance(tilt, Mapping) else ():
             if name not in self.free:
                 raise YotoError(f"`tilt` should name free parameters. Found {name!r}.{near_misses(name, self.free)}")
-        total = sum(d.uniforms for d in self.parameters.values())
-        if method == "sobol" and total:
-            seed = int(torch.randint(2**31 - 1, (), generator=generator, device="cpu"))
-            engine = torch.quasirandom.SobolEngine(total, scramble=True, seed=seed)  # type: ignore[no-untyped-call]
-            uniform = engine.draw(n, dtype=torch.float64)
-        elif method in ("iid", "stratified", "sobol"):
-            uniform = torch.rand(n, total, generator=generator, dtype=torch.float64, device="cpu")
-            if method == "stratified":
-                order = torch.rand(n, total, generator=generator, dtype=torch.float64, device="cpu").argsort(dim=0)
-                uniform = (order + uniform) / n
-        else:
-            raise YotoError(f"`method` should be 'stratified', 'iid' or 'sobol'. Found {method!r}.")
-        parts, start = [], 0
-        for name, distribution in self.parameters.items():
-            own = tilt.get(name, 0.0) if isinstance(tilt, Mapping) else tilt
-            drivers = uniform[:, start : start + distribution.uniforms]
-            if spread != 1:  # else rounding would change what earlier runs drew
-                drivers = distribution.narrowed(drivers, spread)
-            parts.append(distribution.draw(drivers, own))
-            start += distribution.uniforms
-        return torch.cat(parts, dim=1).to(device=device, dtype=torch.float32)
+        width = sum(d.uniforms for d in self.parameters.values())
+        lam = drawn(self.parameters, uniform_numbers(n, width, generator, method), tilt, spread)
+        return lam.to(device=device, dtype=torch.float32)
 
     def encode(self, lam: Tensor, fourier: int = 0, raw: bool = False) -> Tensor:
         """The conditioning vector [..., E] of λ [..., D]: what the network is told.
@@ -309,24 +259,16 @@ class LossSpace:
             fourier: Adds sin and cos of k·π·u/2, k = 1..fourier, for every interval's position u.
             raw: Logs of the weights as they are, as in the paper's code (Dosovitskiy & Djolonga, 2020).
         """
-        import torch
-
         if lam.shape[-1] != len(self.names):
             raise YotoError(
                 f"λ should have {len(self.names)} columns ({', '.join(self.names)}). Found shape {tuple(lam.shape)}."
             )
-        parts = []
-        for name in self.free:
-            values = lam[..., self.slices[name]]
-            distribution = self.parameters[name]
-            parts.append(distribution.raw(values) if raw else distribution.encode(values, fourier))
-        return torch.cat(parts, dim=-1) if parts else lam[..., :0]
+        free = {name: self.parameters[name] for name in self.free}
+        return encoded(lam, free, self.slices, fourier, raw)
 
     def encoded_size(self, fourier: int = 0, raw: bool = False) -> int:
         """Length E of the conditioning vector."""
-        return sum(
-            len(self.parameters[n].columns(n)) if raw else self.parameters[n].encoded(fourier) for n in self.free
-        )
+        return encoded_size({name: self.parameters[name] for name in self.free}, fourier, raw)
 
     def weights_of(self, lam: Tensor) -> Tensor:
         """The columns [..., W] of λ [..., D] that weigh terms, in the order of `weights`."""

@@ -11,9 +11,9 @@ from yoto.data import Data
 from yoto.errors import YotoError
 from yoto.recipe import Training
 from yoto.space import LossSpace
+from yoto.space.sampling import knots_at
 from yoto.support.seeds import derive, generator
 from yoto.training.order import Order
-from yoto.training.schedules import knots_at
 
 
 class Batches:

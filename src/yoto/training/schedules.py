@@ -1,9 +1,8 @@
-"""Learning-rate factors and the moving distribution of λ, as plain functions of the step."""
+"""Learning rates as a plain function of the step."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 from yoto.recipe import Training
 
@@ -23,16 +22,3 @@ def learning_rate_factor(step: int, settings: Training) -> float:
     if settings.schedule == "steps":
         return float(settings.decay ** sum(step >= milestone for milestone in settings.milestones))
     return 1.0
-
-
-def knots_at(step: int, steps: int, knots: Sequence[float]) -> float:
-    """The value at step `step` of a schedule through knots, spread evenly over the run, with straight lines between.
-
-    Args:
-        step: From 0 to `steps` - 1.
-        steps: Length of the run.
-        knots: At least two values.
-    """
-    position = step / max(1, steps - 1) * (len(knots) - 1)
-    left = min(int(position), len(knots) - 2)
-    return knots[left] + (knots[left + 1] - knots[left]) * (position - left)

@@ -7,8 +7,7 @@ from typing import Any
 
 from yoto.bundle import Header
 from yoto.errors import YotoError
-from yoto.space import LossSpace, Simplex
-from yoto.space.distribution import Choice, Interval, LogUniform
+from yoto.space import Choice, Interval, LogUniform, LossSpace, Simplex
 
 POSITIONS = 101
 """Positions of a slider."""

@@ -8,7 +8,7 @@ from PIL import Image
 from yoto import bundle
 from yoto.apps.codec.task import CompressionTask
 from yoto.build import build_model
-from yoto.conditioning.conditional import Conditional
+from yoto.conditioning import Conditional
 from yoto.data.photographs import BUNDLED
 from yoto.errors import YotoError
 from yoto.recipe import read

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from yoto.apps.codec import latents
 from yoto.apps.codec.format import chunks, container
@@ -16,6 +15,7 @@ from yoto.apps.codec.format import coder as coders
 from yoto.apps.codec.model import CodecModel, load, model_for
 from yoto.data import images
 from yoto.data.images import Picture
+from yoto.data.pixels import Pixels, psnr_of
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from yoto.apps.codec.format.coder import Coder
 
-Pixels = npt.NDArray[np.uint8]
 TOP = 255
 TILE = 1024
 TRIALS = 8
@@ -299,13 +298,3 @@ def grey_of(pixels: Pixels) -> Pixels:
     """Mean of three nearly equal planes [h, w, 3], rounded."""
     total = pixels.astype(np.uint16).sum(axis=2, dtype=np.uint16)
     return np.asarray((total + 1) // 3, np.uint8)
-
-
-def psnr_of(one: Pixels, other: Pixels) -> float:
-    """PSNR in dB of 8-bit pixels over all colours together; 100 dB where they are equal."""
-    total = 0.0
-    for row in range(0, len(one), 512):
-        difference = one[row : row + 512].astype(np.float64) - other[row : row + 512]
-        total += float(np.square(difference).sum())
-    error = total / one.size / 255.0**2
-    return min(100.0, -10 * float(np.log10(max(error, 1e-10))))

@@ -15,7 +15,7 @@ from yoto import bundle
 from yoto.apps.codec.format.errors import FileError
 from yoto.apps.codec.format.integer import IntegerDecoder, fingerprint, level_weights
 from yoto.apps.codec.network import Codec
-from yoto.conditioning.conditional import Conditional
+from yoto.conditioning import Conditional
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:

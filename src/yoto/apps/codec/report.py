@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yoto.apps.codec.rate_distortion import REFERENCE, Report, rows_of
+from yoto.drawing.lines import save_figure
 from yoto.drawing.tables import csv_text
 from yoto.drawing.theme import DARK, LIGHT, colours, figure, legend
-from yoto.report.plots import save
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -83,5 +83,5 @@ def write(report: Report, out: str | Path) -> list[Path]:
     write_atomic(paths[0], csv_text(list(rows_of(report))))
     write_atomic(paths[1], json.dumps(report.to_dict(), indent=1) + "\n")
     write_atomic(paths[2], markdown(report))
-    save(rate_figure(report), paths[3])
+    save_figure(rate_figure(report), paths[3])
     return paths

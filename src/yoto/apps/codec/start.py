@@ -15,11 +15,12 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_unshuffle
 
 from yoto.apps.codec.network import BLOCK, MeanScaleHyperprior
+from yoto.conditioning.film import ConditioningNetwork
+from yoto.data.pixels import LEVELS
 
 if TYPE_CHECKING:
-    from yoto.conditioning.conditional import Conditional
+    from yoto.conditioning import Conditional
 
-LEVELS = 255.0
 GAIN_EXPONENT = 0.45
 """Quantisation steps shrink as λ to this power; 0.5 is the optimum at high rate, less is better below."""
 BRANCH = 0.01
@@ -97,6 +98,7 @@ def start_conditional(model: Conditional[MeanScaleHyperprior], images: Tensor, u
         unit: What a distortion weight of the space is worth as one on the mean squared error.
     """
     net, film = model.plain, model.film
+    assert isinstance(film, ConditioningNetwork)
     space = model.space
     column = space.index("distortion")
     low, high = (float(p[column]) for p in space.grid(2))

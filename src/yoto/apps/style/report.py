@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from yoto.apps.style.painting.sheets import SLIDERS
 from yoto.apps.style.sliders import Evaluation, against_blending, means, own_loss, spearman
+from yoto.drawing.lines import save_figure
 from yoto.drawing.tables import csv_text, markdown
 from yoto.drawing.theme import LIGHT, canvas, colours, dress, heading, legend
-from yoto.report.plots import save
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -151,5 +151,5 @@ def write(evaluation: Evaluation, found: dict[str, Any], out: str | Path) -> lis
     write_atomic(paths[0], csv_text([{name: row.get(name, "") for name in columns} for row in rows]))
     write_atomic(paths[1], json.dumps(found, indent=1) + "\n")
     write_atomic(paths[2], text(found))
-    save(slider_figure(found), paths[3])
+    save_figure(slider_figure(found), paths[3])
     return paths

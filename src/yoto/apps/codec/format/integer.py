@@ -23,7 +23,7 @@ from yoto.errors import YotoError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from yoto.conditioning.conditional import Conditional
+    from yoto.conditioning import Conditional
     from yoto.space import LossSpace
 
 LEVELS = 256

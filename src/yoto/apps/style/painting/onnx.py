@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from yoto import bundle
 from yoto.apps.style.network import Norm
 from yoto.apps.style.painting.bank import open_bank
-from yoto.conditioning.conditional import Conditional
-from yoto.conditioning.film import FiLMSite
+from yoto.conditioning import Conditional
+from yoto.conditioning.binding import FiLMSite
 from yoto.errors import YotoError
 from yoto.export import halve, quiet_exporter, strip
 from yoto.support.files import write_atomic

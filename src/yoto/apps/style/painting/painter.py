@@ -10,8 +10,9 @@ import numpy as np
 
 from yoto.apps.style.painting import tiles
 from yoto.apps.style.painting.bank import DEFAULT_STRENGTH, Bank, open_bank
-from yoto.apps.style.painting.engines import Engine, EngineName, Floats, make_engine
-from yoto.data.images import Picture, Pixels, of_image
+from yoto.apps.style.painting.engines import Engine, EngineName, make_engine
+from yoto.data.images import Picture, of_image
+from yoto.data.pixels import Floats, Pixels
 from yoto.errors import YotoError
 from yoto.space import Value
 

@@ -1,0 +1,121 @@
+"""Making an ordinary network conditional."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import torch
+from torch import nn
+
+from yoto.conditioning.binding import refuse_bound
+from yoto.conditioning.conditional import Conditional, conditioner_of
+from yoto.conditioning.film import Gain, Layout
+from yoto.conditioning.folding import verify
+from yoto.conditioning.sites import Selection, select
+from yoto.errors import YotoError
+from yoto.space import LossSpace
+
+M = TypeVar("M", bound=nn.Module)
+
+WRAPPERS = (
+    "OptimizedModule",
+    "DistributedDataParallel",
+    "DataParallel",
+    "ScriptModule",
+    "RecursiveScriptModule",
+)
+
+
+def condition(
+    net: M,
+    space: LossSpace,
+    *,
+    sites: Selection = None,
+    exclude: str | None = None,
+    hidden: Sequence[int] = (64,),
+    layout: Layout = "shared",
+    multiplier: float = 0.1,
+    gain: Gain = "linear",
+    skip: bool = False,
+    fourier: int = 0,
+    raw: bool = False,
+    batch_dim: int = 0,
+    channel_axis: Mapping[str, int] | None = None,
+) -> Conditional[M]:
+    """Make a network conditional on the loss parameters of `space`. `net` itself is left as it is.
+
+    Args:
+        net: Any module with convolutions, transposed convolutions, linear layers or norms.
+        space: The loss space, with at least one free parameter.
+        sites: Layers to condition: None for the rule (every layer that folds; of a layer and a batch, instance or group
+            norm right behind it the norm), a regular expression for whole names, a type, or a list of names or types.
+        exclude: Regular expression of names to leave out.
+        hidden: Widths of the conditioning network's hidden layers.
+        layout: "shared" trunk with a head per site, or the paper's "separate" MLPs.
+        multiplier: ε in scale 1 + ε·s and shift ε·t; the paper's code has 0.1 and 0.01.
+        gain: "linear" as above; "exponential" for scale exp(ε·s), where a layer's gain has to span a wide range.
+        skip: Whether the heads of the shared layout read the conditioning vector too, beside the trunk's features.
+        fourier: Number of Fourier features of each interval, see `LossSpace.encode`.
+        raw: Feed logs of the weights unscaled, as the paper's code does.
+        batch_dim: Dimension of the layers' outputs that holds the samples.
+        channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels.
+
+    Raises:
+        YotoError: If no layer matches, a layer does not fold exactly (checked in float64 for each), the space has no
+            free parameter, or `net` is wrapped (compiled, DDP) or bound.
+
+    >>> from yoto import LogUniform
+    >>> net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> model = condition(net, LossSpace(fit=1.0, penalty=LogUniform(0.01, 10)))
+    >>> model(torch.zeros(5, 3), at={"penalty": 0.1}).shape
+    torch.Size([5, 2])
+    >>> type(model.bake(penalty=0.1)).__name__
+    'Sequential'
+    """
+    if not isinstance(net, nn.Module):
+        raise YotoError(f"`net` should be a torch.nn.Module. Found {type(net).__name__}.")
+    for name, module in net.named_modules():
+        if type(module).__name__ in WRAPPERS or isinstance(module, (Conditional, torch.jit.ScriptModule)):
+            raise YotoError(
+                f"`net` should be a plain network. Found {type(module).__name__} at {name or 'its root'!r}. "
+                "Condition first, then compile or wrap the result."
+            )
+    refuse_bound(net, "condition")
+    if not space.free:
+        raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")
+    settings: dict[str, Any] = {
+        "hidden": hidden,
+        "layout": layout,
+        "multiplier": multiplier,
+        "gain": gain,
+        "skip": skip,
+        "fourier": fourier,
+        "raw": raw,
+        "batch_dim": batch_dim,
+        "channel_axis": dict(channel_axis or {}),
+    }
+    conditioner_of(settings).check(settings)
+    if raw and not space.positive:
+        raise YotoError("`raw` should be used with weights above 0 only. Found a range that contains 0.")
+    if fourier < 0 or batch_dim < 0:
+        raise YotoError(f"`fourier` and `batch_dim` should be ≥ 0. Found {fourier} and {batch_dim}.")
+    plain = copy.deepcopy(net)
+    chosen, remarks = select(plain, sites, exclude, settings["channel_axis"])
+    for remark in remarks:
+        warnings.warn(f"condition(): {remark}.", stacklevel=2)
+    for site in chosen:
+        verify(site.name, plain.get_submodule(site.name), site.layer)
+    names = [site.name for site in chosen]
+    config = {"sites": names, **settings, "hidden": list(hidden), "multiplier": float(multiplier)}
+    model = Conditional(plain, space, chosen, config)
+    reference = next(plain.parameters())
+    model.film.to(
+        reference.device,
+        reference.dtype if reference.dtype in (torch.float32, torch.float64) else torch.float32,
+    )
+    model.training = net.training  # of this module alone: parts of the network may have modes of their own
+    model.film.train(net.training)
+    return model
