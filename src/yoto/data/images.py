@@ -15,6 +15,7 @@ import numpy as np
 
 from yoto.data.pixels import Pixels
 from yoto.errors import YotoError
+from yoto.support.extras import needed
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -133,7 +134,8 @@ def size_of(file: str | os.PathLike[str] | bytes) -> tuple[int, int]:
 @contextmanager
 def opened(file: str | os.PathLike[str] | bytes, formats: tuple[str, ...] | None = None) -> Iterator[tuple[Image, str]]:
     """A block with a picture of Pillow, not yet decoded, and what messages call it; its errors as of `read_picture`."""
-    from PIL import Image, UnidentifiedImageError
+    with needed("A picture"):
+        from PIL import Image, UnidentifiedImageError
 
     name = "The input" if isinstance(file, bytes) else repr(os.fspath(file))
     source = io.BytesIO(file) if isinstance(file, bytes) else Path(file)
