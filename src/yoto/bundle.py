@@ -228,18 +228,17 @@ def blob(path: Path, name: str) -> bytes | None:
     return data[start + begin : start + end]
 
 
-def weights(path: Path) -> dict[str, Any]:
-    """The tensors of a bundle, float16 as float32, after checking its hash."""
+def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """The state of a bundle's model and, by the names they were saved under, its extras, after checking its hash.
+
+    float16 is read as float32.
+    """
     import torch
     from safetensors.torch import load as deserialise
 
     header, start = tensors.read_header(path)
     data = tensors.read_checked(path, header, start)
-    return {n: t.float() if t.dtype == torch.float16 else t for n, t in deserialise(data).items()}
-
-
-def parted(stored: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The weights and, by the names they were saved under, the extras among a bundle's tensors."""
+    stored = {n: t.float() if t.dtype == torch.float16 else t for n, t in deserialise(data).items()}
     extras = {name.removeprefix(EXTRAS): tensor for name, tensor in stored.items() if name.startswith(EXTRAS)}
     return {name: tensor for name, tensor in stored.items() if not name.startswith(EXTRAS)}, extras
 
@@ -264,7 +263,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     from yoto.conditioning import condition
 
     header = read_header(name_or_path)
-    state, extras = parted(weights(header.path))
+    state, extras = read_state(header.path)
     registered = task is None and net is None
     if registered:
         task = own_task(header)
@@ -278,7 +277,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
             model = condition(net, header.space, **header.conditioning)
     if any(t.dtype == torch.float64 for t in state.values()):
         model = model.double()
-    restore(model, state, str(header.path))
+    tensors.restore(model, state, str(header.path))
     return Bundle(model.eval(), header, task, extras, registered)
 
 
@@ -294,19 +293,6 @@ def own_task(header: Header) -> Task:
 
         options = from_dict(header.recipe).options
     return load_task(header.task, options)
-
-
-def restore(model: nn.Module, state: Mapping[str, Any], source: str) -> None:
-    """Load weights into a model, or say in one line which do not fit."""
-    own = model.state_dict()
-    odd = [n for n in own if n not in state] + [n for n in state if n not in own]
-    odd += [n for n in own if n in state and own[n].shape != state[n].shape]
-    if odd:
-        raise YotoError(
-            f"{source!r} should hold weights of this network. {len(odd)} do not fit, first {odd[0]!r}. Usually: "
-            "another recipe or another version of the network."
-        )
-    model.load_state_dict(dict(state))
 
 
 # ---- names

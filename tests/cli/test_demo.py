@@ -88,13 +88,11 @@ def test_a_taken_port_is_said(yoto):
     [(("fastapi",), "needs fastapi."), (("fastapi", "uvicorn"), "needs fastapi and uvicorn.")],
 )
 def test_without_its_packages_it_says_what_to_install(yoto, monkeypatch, missing, expected):
-    from yoto.cli import demo
-
-    monkeypatch.setattr(demo, "find_spec", lambda name: None if name in missing else object())
+    monkeypatch.setattr("yoto.support.extras.find_spec", lambda name: None if name in missing else object())
     code, _, err = yoto("demo", "--check")
     assert code == 2
     assert expected in err
-    assert "pip install 'yoto[app]'" in err
+    assert "pip install '.[web]'" in err
     assert err.count("\n") == 1
 
 

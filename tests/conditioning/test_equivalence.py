@@ -99,6 +99,7 @@ def test_compile_gives_eager_outputs_and_gradients_in_one_graph():
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method` is deprecated:DeprecationWarning")  # by torch itself
 def test_inductor_gives_eager_outputs():
     torch._dynamo.reset()
     model, x, lam = model_and_batch()

@@ -45,8 +45,9 @@ def test_an_unknown_logger_is_an_error(tmp_path):
 
 
 def test_tensorboard_without_its_package(tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
-    with pytest.raises(YotoError, match="pip install tensorboard"):
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(YotoError, match=r"needs tensorboard\. .*pip install '\.\[tensorboard\]'"):
         make_logger("tensorboard", tmp_path, 0)
 
 

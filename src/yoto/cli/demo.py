@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,12 +12,10 @@ import typer
 from yoto.cli import checks, tasks
 from yoto.cli.options import Force, TaskName, model_names
 from yoto.cli.output import note
-from yoto.errors import YotoError
+from yoto.support.extras import require
 
 if TYPE_CHECKING:
     from yoto.task import Task
-
-NEEDED = ("fastapi", "uvicorn")
 
 
 def register(app: typer.Typer) -> None:
@@ -71,9 +68,7 @@ def demo(
     tasks.check(task)
     if task is not None and model is None:
         raise checks.UsageError("--task is for MODEL. Found none")
-    missing = [name for name in NEEDED if find_spec(name) is None]
-    if missing:
-        raise YotoError(f"The page needs {' and '.join(missing)}. Found none. Install it with pip install 'yoto[app]'.")
+    require("The page", "fastapi", "uvicorn")
 
     from yoto.web import serve
     from yoto.web.pages import all_pages

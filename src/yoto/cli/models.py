@@ -10,12 +10,11 @@ from yoto.cli import checks, tasks
 from yoto.cli.options import Force, Json, ModelArgument, Output, TaskName
 from yoto.cli.output import print_json, table
 from yoto.registry import find, imported
+from yoto.support.formats import FORMATS
 
 if TYPE_CHECKING:
     from yoto.bundle import Header
     from yoto.space import LossSpace
-
-FORMATS = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}
 
 
 def register(app: typer.Typer) -> None:

@@ -15,6 +15,7 @@ from yoto.cli.checks import UsageError
 from yoto.cli.output import note, settle
 from yoto.errors import YotoError
 from yoto.registry import applications, imported
+from yoto.support.extras import needed
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
@@ -74,7 +75,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         try:
-            result = app(args=given, prog_name="yoto", standalone_mode=False)
+            with needed("This command"):
+                result = app(args=given, prog_name="yoto", standalone_mode=False)
         finally:
             settle()
         sys.stdout.flush()

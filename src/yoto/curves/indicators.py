@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from yoto.errors import YotoError
+from yoto.support.extras import needed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,6 +52,7 @@ def hypervolume(points: Sequence[Sequence[float]], reference_point: Sequence[flo
         )
     if not all(math.isfinite(value) for row in (*points, reference_point) for value in row):
         raise YotoError("`points` and `reference_point` should be finite numbers. Found NaN or infinity.")
-    import moocore
+    with needed("Hypervolume"):
+        import moocore
 
     return float(moocore.hypervolume([list(row) for row in points], ref=list(reference_point)))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from yoto.data.untrusted import check_bytes
 from yoto.errors import YotoError
+from yoto.support.extras import needed
 from yoto.support.files import atomic
 
 SHAPES3D = (480_000, 64, 64, 3)
@@ -52,10 +53,8 @@ def read_images(
 
 def unpack(path: Path, target: Path, shape: tuple[int, int, int, int], key: str) -> None:
     """Write data set `key` of the HDF5 file `path` to `target`, a slab at a time."""
-    try:
+    with needed("An HDF5 file"):
         import h5py
-    except ImportError:
-        raise YotoError(f"{str(path)!r} should be readable. Found: no h5py. Give pip install h5py.") from None
     try:
         with h5py.File(path, "r") as file:
             if key not in file or not isinstance(file[key], h5py.Dataset):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from yoto.support.extras import needed
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -48,8 +50,9 @@ RESOLUTION = 160
 
 def canvas(theme: Theme, width: float, height: float) -> Figure:
     """An empty figure, in inches, that belongs to no window system."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with needed("A figure"):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     made = Figure(figsize=(width, height), dpi=RESOLUTION, facecolor=theme.paper, layout="constrained")
     FigureCanvasAgg(made)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from yoto.errors import YotoError, near_misses
 from yoto.space.distribution import TOLERANCE, Distribution, Value, number
+from yoto.support.extras import needed
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -70,7 +71,8 @@ class Simplex(Distribution):
         if self.concentration == 1:
             gamma = -survival.log()
         else:
-            from scipy.special import gammainccinv
+            with needed("A simplex of concentration other than 1"):
+                from scipy.special import gammainccinv
 
             gamma = torch.from_numpy(gammainccinv(self.concentration, survival.numpy())).to(uniform.dtype)
         gamma = gamma.clamp_(min=1e-300)

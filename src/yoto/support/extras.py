@@ -34,13 +34,15 @@ LIBRARIES: dict[str, tuple[str, str]] = {
 """By the name that is imported: the package's name and the extra that brings it, where the caller names no other."""
 
 
+def advice(extra: str) -> str:
+    """How an extra is installed."""
+    return f"Install it with pip install '.[{extra}]' in a checkout of yoto."
+
+
 def refusal(what: str, *modules: str, extra: str | None = None) -> YotoError:
     """The error that says what `what` needs and how to install it."""
     packages = [LIBRARIES[module][0] for module in modules]
-    return YotoError(
-        f"{what} needs {' and '.join(packages)}. Install with pip install '.[{extra or LIBRARIES[modules[0]][1]}]' "
-        "in a checkout of yoto."
-    )
+    return YotoError(f"{what} needs {' and '.join(packages)}. Found none. {advice(extra or LIBRARIES[modules[0]][1])}")
 
 
 def require(what: str, *modules: str, extra: str | None = None) -> None:

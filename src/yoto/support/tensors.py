@@ -10,9 +10,12 @@ import json
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 LARGEST_HEADER = 16 * 2**20
 
@@ -81,3 +84,16 @@ def read_checked(path: Path, header: Mapping[str, Any], start: int) -> bytes:
             f"{str(path)!r} is damaged: it does not have the SHA-256 it was written with. Get the file anew."
         )
     return data
+
+
+def restore(model: nn.Module, state: Mapping[str, Any], source: str) -> None:
+    """Load weights into a model, or say in one line which do not fit."""
+    own = model.state_dict()
+    odd = [n for n in own if n not in state] + [n for n in state if n not in own]
+    odd += [n for n in own if n in state and own[n].shape != state[n].shape]
+    if odd:
+        raise YotoError(
+            f"{source!r} should hold weights of this network. {len(odd)} do not fit, first {odd[0]!r}. Usually: "
+            "another recipe or another version of the network."
+        )
+    model.load_state_dict(dict(state))

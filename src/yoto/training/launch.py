@@ -9,6 +9,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from typing import Any, TypeVar
 
 from yoto.errors import YotoError
+from yoto.support.extras import needed
 from yoto.training.signals import StopRequest
 
 R = TypeVar("R")
@@ -16,7 +17,8 @@ R = TypeVar("R")
 
 def launch(devices: int, nodes: int, accelerator: str) -> Any:
     """A Lightning Fabric whose processes are started; with several devices every step is shared out by DDP."""
-    from lightning_fabric import Fabric
+    with needed("Training"):
+        from lightning_fabric import Fabric
 
     strategy = "ddp" if devices * nodes > 1 else "auto"
     fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy)

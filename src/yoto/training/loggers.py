@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from yoto.errors import YotoError
+from yoto.support.extras import needed
 from yoto.support.files import write_atomic
 
 
@@ -72,12 +73,8 @@ class TensorBoardLogger:
         Raises:
             YotoError: If tensorboard is not installed.
         """
-        try:
+        with needed("The logger 'tensorboard'"):
             from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise YotoError(
-                "The logger 'tensorboard' should have its package. Found none. Give `pip install tensorboard`."
-            ) from None
         self.writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
 
     def write(self, row: Mapping[str, float]) -> None:

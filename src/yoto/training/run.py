@@ -20,6 +20,7 @@ from yoto.conditioning import Conditional
 from yoto.objective.step import LossStep
 from yoto.recipe import Recipe
 from yoto.support.files import write_atomic
+from yoto.support.tensors import restore
 from yoto.task import BaseTask
 from yoto.training.batches import Batches
 from yoto.training.clipping import Clipper
@@ -104,8 +105,8 @@ class Run:
             YotoError: If they do not fit.
         """
         path = bundle.locate(name_or_path)
-        weights, _ = bundle.parted(bundle.weights(path))
-        bundle.restore(self.state.model, weights, str(name_or_path))
+        state, _ = bundle.read_state(path)
+        restore(self.state.model, state, str(name_or_path))
         if self.state.ema is not None:
             self.state.ema = EMA(self.state.model, self.state.ema.decay)
         self.source = hashlib.sha256(path.read_bytes()).hexdigest()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from yoto.errors import YotoError
+from yoto.support.extras import require
 from yoto.web import site, uploads
 from yoto.web.copy_folder import CopyFolder
 from yoto.web.pages import all_pages
@@ -53,11 +53,7 @@ def refuse_incomplete() -> None:
             f"A copy of the page needs onnxruntime-web: {str(VENDOR)!r} should hold {', '.join(missing)}. Found no "
             "such file. Run make web in a checkout of yoto."
         )
-    lacking = [name for name in ("onnx", "onnxscript") if find_spec(name) is None]
-    if lacking:
-        raise YotoError(
-            f"A copy of the page needs {' and '.join(lacking)}. Found none. Install it with pip install 'yoto[onnx]'."
-        )
+    require("A copy of the page", "onnx", "onnxscript")
 
 
 def put_files(copy: CopyFolder, pages: Mapping[str, Page]) -> None:

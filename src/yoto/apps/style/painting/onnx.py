@@ -17,6 +17,7 @@ from yoto.conditioning import Conditional
 from yoto.conditioning.binding import FiLMSite
 from yoto.errors import YotoError
 from yoto.export import halve, quiet_exporter, strip
+from yoto.support.extras import require
 from yoto.support.files import write_atomic
 
 TOLERANCE = 2e-3
@@ -62,11 +63,9 @@ def write_network(model: str | os.PathLike[str], path: str | os.PathLike[str] | 
     Raises:
         YotoError: If it is no style model, onnx is not installed, or the file would deviate from torch.
     """
-    try:
-        import onnx
-        import onnxscript  # noqa: F401
-    except ImportError:
-        raise YotoError("Writing ONNX needs onnx and onnxscript. Install them with pip install 'yoto[onnx]'.") from None
+    require("Writing ONNX", "onnx", "onnxscript")
+    import onnx
+
     bank = open_bank(model)
     target = Path(path) if path is not None else bank.header.path.with_suffix(".onnx")
     loaded = bundle.load(bank.header.path).conditional
