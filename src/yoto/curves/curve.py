@@ -191,8 +191,8 @@ class TradeoffCurve:
         """Regret against models trained for each point alone, at the points of `reference`.
 
         Args:
-            reference: Usually the joined curves of fixed models; every one of its points must be on
-                this curve, whose further points are left out.
+            reference: Usually the joined curves of models that were trained for one λ each; every one of its points
+                must be on this curve, whose further points are left out.
             floor: The lowest loss possible, for all points or for each.
 
         Raises:

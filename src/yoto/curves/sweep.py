@@ -75,17 +75,17 @@ def sweep(
     total = len(data) if limit is None else min(limit, len(data))
     device = next(model.parameters()).device
     data, points, full = data.to(device), points.to(device), complete(task)
-    sums = [Sums(free_columns(space, point)) for point in points]
+    sums = [Sums(free_columns(space, lam)) for lam in points]
     with torch.no_grad(), evaluating(model), repeatable(device):
-        nets = [bind(model, point) for point in points]
+        nets = [bind(model, lam) for lam in points]
         for number, rows in enumerate(torch.split(torch.arange(total), batch)):
             examples = data.batch(rows, None)
-            for point, net, total_of in zip(points, nets, sums, strict=True):
+            for lam, net, total_of in zip(points, nets, sums, strict=True):
                 torch.manual_seed(noise_seed(seed, number))
-                lam = point.expand(len(rows), -1)
-                terms = task.terms(net, examples, lam)
-                loss = space.combine(terms, lam) if objective is None else objective.loss(terms, lam)
-                further = task.metrics(net, examples, lam) if metrics else {}
+                at = lam.expand(len(rows), -1)
+                terms = task.terms(net, examples, at)
+                loss = space.combine(terms, at) if objective is None else objective.loss(terms, at)
+                further = task.metrics(net, examples, at) if metrics else {}
                 total_of.add({"term": terms, "metric": further, "loss": {"loss": loss}}, len(rows))
             if progress is not None:
                 progress(int(rows[-1]) + 1, total)
@@ -99,7 +99,7 @@ def sweep(
     return TradeoffCurve(
         parameters=tuple(sums[0].point),
         points=tuple(each.point for each in sums),
-        weights=tuple(columns_of(space, point) for point in points),
+        weights=tuple(columns_of(space, lam) for lam in points),
         terms=groups["term"],
         loss=groups["loss"]["loss"],
         metrics=groups["metric"],
