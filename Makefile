@@ -20,12 +20,13 @@ PYTEST := OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m py
 # Any of these drives the tests of the pages.
 BROWSERS := chromium chromium-browser google-chrome google-chrome-stable
 
-.PHONY: help setup test test-slow lint format types demo tour web bench clean
+.PHONY: help setup test test-core test-slow lint format types demo tour web bench clean
 
 help:
 	@echo "make setup      environment in $(VENV) with $(BIN)/yoto (PYTHON=$(PYTHON))"
-	@echo "make test       the fast tests, a few minutes on two cores (JOBS=$(JOBS))"
-	@echo "make test-slow  the slow ones"
+	@echo "make test       the fast tests, under five minutes on two cores (JOBS=$(JOBS))"
+	@echo "make test-core  the core's own, under 20 seconds"
+	@echo "make test-slow  the slow ones, a quarter of an hour"
 	@echo "make lint       ruff: rules and formatting; make format applies what it can"
 	@echo "make types      mypy --strict"
 	@echo "make demo       the page with the sliders, with the bundled models"
@@ -60,6 +61,11 @@ test: $(STAMP)
 	@for name in "$$YOTO_CHROMIUM" $(BROWSERS); do command -v "$$name" >/dev/null && exit 0; done; \
 	echo "No Chromium found: the tests of the pages are skipped. Debian: apt install chromium; or YOTO_CHROMIUM=PATH."
 	$(PYTEST)
+
+# Loss spaces, conditioning, objectives, curves, bundles: what a base install serves.
+CORE := tests/space tests/conditioning tests/objective tests/curves tests/test_bundle.py
+test-core: $(STAMP)
+	$(PYTEST) $(CORE)
 
 test-slow: $(STAMP)
 	$(PYTEST) -m slow

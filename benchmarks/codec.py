@@ -182,7 +182,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     file = min(BUNDLED.glob("*.webp"))
-    picture, model = images.read(file), codec.load(options.model)
+    picture, model = images.read_picture(file), codec.load(options.model)
     result = {
         "machine": describe_machine(torch.device("cpu")),
         "picture": f"{file.stem}, {picture.pixels.shape[1]}x{picture.pixels.shape[0]}",

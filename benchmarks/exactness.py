@@ -114,7 +114,7 @@ def main() -> None:
         folder = Path(name)
         expected, crcs = {}, {}
         for file in sorted(BUNDLED.glob("*.webp"))[: options.images]:
-            picture = images.read(file)
+            picture = images.read_picture(file)
             for quality in QUALITIES:
                 data = codec.compress(picture, quality=quality, model=loaded)
                 stem = f"{file.stem}-{quality:g}"

@@ -20,7 +20,7 @@ import torch
 from yoto import bundle, codec
 from yoto.apps.codec.rate_distortion import CLASSICS, REFERENCE, Point, bd_rate, classic_points, model_points
 from yoto.build import build_model
-from yoto.data.images import Picture, read
+from yoto.data.images import Picture, read_picture
 from yoto.data.photographs import BUNDLED
 from yoto.drawing.lines import save_figure
 from yoto.drawing.tables import csv_text
@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument("--start", metavar="RECIPE")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    pictures = [read(file) for file in sorted(BUNDLED.glob("*.webp"))]
+    pictures = [read_picture(file) for file in sorted(BUNDLED.glob("*.webp"))]
     jpeg, webp = (classic_points(CLASSICS[name], pictures) for name in (REFERENCE, "WebP"))
     rows = []
     if options.start:

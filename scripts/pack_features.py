@@ -13,7 +13,8 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from yoto.apps.style.features import LITE0_FILE, Lite0, package_file
+from yoto.apps.style.features.interface import package_file
+from yoto.apps.style.features.lite0 import LITE0_FILE, Lite0
 from yoto.support.files import write_atomic
 
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from yoto.data.photographs import open_photograph, pictures_in
+from yoto.data.images import read_photograph
+from yoto.data.photographs import pictures_in
 from yoto.support.files import write_atomic
 
 QUALITY = 92
@@ -23,7 +24,7 @@ FACTORS = (1.0, 0.9, 0.8, 0.72, 0.65, 0.58, 0.5, 0.4)
 
 def shrunk(file: Path, factor: float) -> bytes:
     """A photograph as JPEG (4:4:4)."""
-    image = Image.fromarray(open_photograph(file))
+    image = Image.fromarray(read_photograph(file))
     size = tuple(max(1, round(side * factor)) for side in image.size)
     buffer = io.BytesIO()
     image.resize(size, Image.Resampling.LANCZOS).save(buffer, "JPEG", quality=QUALITY, subsampling="4:4:4")

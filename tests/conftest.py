@@ -103,6 +103,19 @@ def picture(tmp_path):
     return path
 
 
+@pytest.fixture(params=["16 bits", "32 bits"])
+def deep_greys(request, tmp_path):
+    """A folder of training photographs with one of more than eight bits, whose every pixel is level 128."""
+    import numpy as np
+    from PIL import Image
+
+    folder = tmp_path / "deep" / "train"
+    folder.mkdir(parents=True)
+    dtype = np.uint16 if request.param == "16 bits" else np.int32
+    Image.fromarray(np.full((150, 170), 128 * 257, dtype)).save(folder / "train-1.tif")
+    return folder.parent
+
+
 @pytest.fixture(scope="session")
 def compression():
     from yoto.apps.codec.page import Compression

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "src" / "yoto"
 PAGES = sorted(p for p in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")] if "```python" in p.read_text("utf-8"))
-MODULES = [
-    "yoto.space.choice",
-    "yoto.space.interval",
-    "yoto.space.simplex",
-    "yoto.space.space",
-    "yoto.conditioning.condition",
-    "yoto.recipe",
-]
+MODULES = sorted(
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in PACKAGE.rglob("*.py")
+    if ">>> " in path.read_text("utf-8")
+)
+FACES = ("yoto", "yoto.codec", "yoto.stylize")
+PUBLIC = [(face, name) for face in FACES for name in importlib.import_module(face).__all__ if name != "__version__"]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda p: p.stem)
@@ -31,6 +31,14 @@ def test_docstring_examples(name):
     result = doctest.testmod(importlib.import_module(name))
     assert result.attempted > 0
     assert result.failed == 0
+
+
+@pytest.mark.parametrize(("face", "name"), PUBLIC)
+def test_every_public_name_has_an_example_that_prints_a_number(face, name):
+    described = getattr(importlib.import_module(face), name)
+    examples = doctest.DocTestParser().get_examples(described.__doc__ or "")
+    run = [example for example in examples if doctest.SKIP not in example.options]
+    assert any(re.search(r"\d", example.want) for example in run)
 
 
 def test_the_worked_example_of_the_format_is_a_real_file():

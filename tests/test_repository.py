@@ -1,7 +1,10 @@
-"""Promises about the repository itself: its size, and that published figures are those of the results."""
+"""Promises about the repository itself: its size, what it asks for, and that published figures are the results'."""
 
 import json
+import re
+import statistics
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -21,6 +24,34 @@ def tracked():
 def test_the_tracked_tree_stays_small():
     files = [f for f in tracked() if f.is_file()]
     assert sum(f.stat().st_size for f in files) < 30 * MIB
+
+
+def test_files_stay_short():
+    lines = {path: len(path.read_text("utf-8").splitlines()) for path in (ROOT / "src/yoto").rglob("*.py")}
+    assert not {path.relative_to(ROOT).as_posix(): count for path, count in lines.items() if count > 350}
+    assert statistics.median(lines.values()) <= 110
+
+
+def test_every_optional_library_is_in_the_extra_that_messages_name():
+    from yoto.support.extras import LIBRARIES
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    extras = project["optional-dependencies"]
+
+    def packages(lines):
+        """Names of packages, those of the extras that the lines name included."""
+        for line in lines:
+            name, inner = re.fullmatch(r"([\w-]+)(?:\[(.*)\])?.*", line).groups()
+            if name == "yoto":
+                for extra in inner.split(","):
+                    yield from packages(extras[extra])
+            else:
+                yield name
+
+    assert set(packages(project["dependencies"])) == {"torch", "numpy", "safetensors"}
+    for package, extra in LIBRARIES.values():
+        assert package in set(packages(extras[extra])), (package, extra)
+    assert set(packages(extras["all"])) == {package for package, _ in LIBRARIES.values()}
 
 
 @pytest.mark.parametrize(("task", "limit"), [("vae", 4.0), ("compression", 9.0), ("style", 5.0)])

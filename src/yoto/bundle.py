@@ -1,23 +1,23 @@
 """Bundles: weights, loss space, task name, recipe and trade-off curve in one `.safetensors` file.
 
-The header is JSON and is read without torch; the weights carry a SHA-256, so a damaged file is refused. Nothing in a
-file is executed or imported.
+The header is read without torch, and a recipe only where one is asked for, so that a network of one's own is loaded
+without what recipes need.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError, near_misses
 from yoto.space import LossSpace
+from yoto.support import tensors
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 VERSION = 1
 EXTRAS = "extras."
 """Prefix of stored tensors that are no weights."""
-LARGEST_HEADER = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -64,19 +63,27 @@ class Header:
 class Bundle:
     """A loaded bundle: `model` is a `Conditional`, or a plain network where `header.conditioning` is None.
 
-    `extras` are the tensors that its task stored beside the weights, by name.
+    `extras` are the tensors that its task stored beside the weights, by name; `registered` says whether the task is the
+    one that the bundle names.
     """
 
     model: nn.Module
     header: Header
     task: Task | None
-    recipe: Recipe | None
     extras: dict[str, Tensor]
+    registered: bool
 
     @property
     def space(self) -> LossSpace:
         """The loss space."""
         return self.header.space
+
+    @cached_property
+    def recipe(self) -> Recipe | None:
+        """The recipe of the run, checked against its schema, or None."""
+        from yoto.recipe import from_dict
+
+        return None if self.header.recipe is None else from_dict(self.header.recipe, check_task=self.registered)
 
     @property
     def conditional(self) -> Conditional[Any]:
@@ -92,30 +99,6 @@ class Bundle:
         return self.model
 
 
-def raw_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The safetensors header as a mapping and where the tensor data starts; refuses damaged files."""
-    try:
-        size = path.stat().st_size
-        with path.open("rb") as file:
-            start = file.read(8)
-            length = struct.unpack("<Q", start)[0] if len(start) == 8 else -1
-            if not 2 <= length <= min(LARGEST_HEADER, size - 8):
-                raise YotoError(f"{str(path)!r} should be a .safetensors file. Found {size} bytes without its header.")
-            header = json.loads(file.read(length))
-            ends = [t["data_offsets"][1] for n, t in header.items() if n != "__metadata__"]
-    except OSError as error:
-        raise YotoError(f"{str(path)!r} cannot be read: {error.strerror}.") from None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        if isinstance(error, YotoError):
-            raise
-        raise YotoError(f"{str(path)!r} should be a .safetensors file. Found a damaged header.") from None
-    if 8 + length + max(ends, default=0) != size:
-        raise YotoError(
-            f"{str(path)!r} is damaged: it should have {8 + length + max(ends, default=0)} bytes. Found {size}."
-        )
-    return header, 8 + length
-
-
 def read_header(name_or_path: str | os.PathLike[str]) -> Header:
     """What a bundle says of itself, without torch and without its weights; names as of `locate`.
 
@@ -123,7 +106,7 @@ def read_header(name_or_path: str | os.PathLike[str]) -> Header:
         YotoError: If the file is missing, damaged or no bundle.
     """
     path = locate(name_or_path)
-    header, _ = raw_header(path)
+    header, _ = tensors.read_header(path)
     metadata = header.pop("__metadata__", None) or {}
     if metadata.get("format") != "yoto":
         raise YotoError(
@@ -182,6 +165,15 @@ def save(
         info: JSON-able facts about the run.
         extras: Further tensors, which `load` gives back as `Bundle.extras`.
         half: Store float32 weights as float16 (they load as float32 again), but for tensors beyond its range.
+
+    >>> import tempfile
+    >>> from torch import nn
+    >>> from yoto import LogUniform, condition
+    >>> model = condition(nn.Linear(3, 2), LossSpace(fit=1.0, penalty=LogUniform(0.1, 10.0)))
+    >>> file = Path(tempfile.mkdtemp()) / "model.safetensors"
+    >>> save(model, file, info={"steps": 300})
+    >>> read_header(file).info, read_header(file).space.free
+    ({'steps': 300}, ('penalty',))
     """
     from yoto.conditioning import Conditional
     from yoto.conditioning.binding import refuse_bound
@@ -202,7 +194,7 @@ def save(
         "info": json.dumps(dict(info or {})),
     }
     state = {**model.state_dict(), **{f"{EXTRAS}{name}": tensor for name, tensor in (extras or {}).items()}}
-    write_atomic(path, packed(state, metadata, half))
+    write_atomic(path, tensors.packed(state, metadata, half))
 
 
 def halve(model: nn.Module) -> None:
@@ -215,37 +207,9 @@ def halve(model: nn.Module) -> None:
                 value.copy_(value.half())
 
 
-def packed(state: Mapping[str, Any], metadata: Mapping[str, str], half: bool = False) -> bytes:
-    """Tensors and metadata as the bytes of a safetensors file; a `sha256` of everything joins the metadata."""
-    import torch
-    from safetensors.torch import save as serialise
-
-    tensors = {}
-    for name, tensor in state.items():
-        value = tensor.detach().cpu()
-        if half and value.dtype == torch.float32 and bool(value.half().isfinite().all()):
-            value = value.half()
-        tensors[name] = value.clone(memory_format=torch.contiguous_format)
-    plain = serialise(tensors, dict(metadata))
-    (length,) = struct.unpack("<Q", plain[:8])
-    header, data = json.loads(plain[8 : 8 + length]), plain[8 + length :]
-    # The library writes metadata in an order of its own; written in ours, equal models give equal files.
-    header["__metadata__"] = {**metadata, "sha256": digest(header, data)}
-    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text + data
-
-
-def digest(header: Mapping[str, Any], data: bytes) -> str:
-    """SHA-256 of a bundle: its header in canonical form, without the hash itself, and its tensor data."""
-    metadata = {k: v for k, v in header.get("__metadata__", {}).items() if k != "sha256"}
-    canonical = json.dumps({**header, "__metadata__": metadata}, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode() + data).hexdigest()
-
-
 def sha256(path: Path) -> str:
     """The SHA-256 that a bundle says it was written with; it names these weights with all that goes with them."""
-    header, _ = raw_header(path)
+    header, _ = tensors.read_header(path)
     return str((header.get("__metadata__") or {}).get("sha256"))
 
 
@@ -255,26 +219,12 @@ def blob(path: Path, name: str) -> bytes | None:
     Raises:
         YotoError: If the file is damaged.
     """
-    header, start = raw_header(path)
+    header, start = tensors.read_header(path)
     if name not in header:
         return None
-    data = checked(path, header, start)
+    data = tensors.read_checked(path, header, start)
     begin, end = header[name]["data_offsets"]
     return data[start + begin : start + end]
-
-
-def checked(path: Path, header: Mapping[str, Any], start: int) -> bytes:
-    """The bytes of a bundle.
-
-    Raises:
-        YotoError: If they do not have the hash that they were written with.
-    """
-    data = path.read_bytes()
-    if digest(header, data[start:]) != (header.get("__metadata__") or {}).get("sha256"):
-        raise YotoError(
-            f"{str(path)!r} is damaged: it does not have the SHA-256 it was written with. Get the file anew."
-        )
-    return data
 
 
 def weights(path: Path) -> dict[str, Any]:
@@ -282,8 +232,8 @@ def weights(path: Path) -> dict[str, Any]:
     import torch
     from safetensors.torch import load as deserialise
 
-    header, start = raw_header(path)
-    data = checked(path, header, start)
+    header, start = tensors.read_header(path)
+    data = tensors.read_checked(path, header, start)
     return {n: t.float() if t.dtype == torch.float16 else t for n, t in deserialise(data).items()}
 
 
@@ -303,23 +253,20 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
 
     Raises:
         YotoError: If the file is missing or damaged, the task is unknown, or the weights do not fit the network.
+
+    >>> model = load("vae/fashion-mnist").conditional
+    >>> sum(p.numel() for p in model.bake(kl=4.0).parameters())
+    159444
     """
     import torch
 
     from yoto.conditioning import condition
-    from yoto.recipe import from_dict
-    from yoto.registry import load_task
 
     header = read_header(name_or_path)
     state, extras = parted(weights(header.path))
-    given = task is not None or net is not None
-    recipe = from_dict(header.recipe, check_task=not given) if header.recipe is not None else None
-    if task is None and net is None:
-        if not header.task:
-            raise YotoError(
-                f"{str(header.path)!r} names no task. Give load(…, net=…) the plain network it was made from."
-            )
-        task = load_task(header.task, recipe.options if recipe else {})
+    registered = task is None and net is None
+    if registered:
+        task = own_task(header)
     if net is None:
         assert task is not None
         with torch.random.fork_rng(devices=[]):
@@ -331,7 +278,21 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     if any(t.dtype == torch.float64 for t in state.values()):
         model = model.double()
     restore(model, state, str(header.path))
-    return Bundle(model.eval(), header, task, recipe, extras)
+    return Bundle(model.eval(), header, task, extras, registered)
+
+
+def own_task(header: Header) -> Task:
+    """The registered task that a bundle names, with the options of its recipe."""
+    from yoto.registry import load_task
+
+    if not header.task:
+        raise YotoError(f"{str(header.path)!r} names no task. Give load(…, net=…) the plain network it was made from.")
+    options: Mapping[str, Any] = {}
+    if header.recipe is not None:
+        from yoto.recipe import from_dict
+
+        options = from_dict(header.recipe).options
+    return load_task(header.task, options)
 
 
 def restore(model: nn.Module, state: Mapping[str, Any], source: str) -> None:

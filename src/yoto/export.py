@@ -12,8 +12,9 @@ import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,10 +24,10 @@ from yoto.conditioning import Conditional
 from yoto.conditioning.binding import refuse_bound
 from yoto.conditioning.folding import deviation
 from yoto.errors import YotoError
+from yoto.support.extras import require
 from yoto.support.files import atomic
+from yoto.support.formats import FORMATS, Format
 
-Format = Literal["onnx", "pt2", "safetensors"]
-SUFFIXES: dict[str, Format] = {".onnx": "onnx", ".pt2": "pt2", ".safetensors": "safetensors"}
 LAMBDA = "lambda"
 """Name of the input that holds λ."""
 TOLERANCE = 1e-4
@@ -81,11 +82,11 @@ def export(
     """
     refuse_bound(model, "export")
     target = Path(path)
-    chosen = format or SUFFIXES.get(target.suffix)
-    if chosen not in ("onnx", "pt2", "safetensors"):
+    chosen = format or FORMATS.get(target.suffix)
+    if chosen not in FORMATS.values():
         raise YotoError(f"`format` should be onnx, pt2 or safetensors, or the file should end so. Found {str(path)!r}.")
     if chosen == "safetensors":
-        weights_only(model, target)
+        write_weights(model, target)
         return
     if not inputs:
         raise YotoError("`inputs` should give example tensors for the network's arguments. Found none.")
@@ -101,12 +102,12 @@ def export(
         if chosen == "pt2":
             program = traced(entry, examples, named)
             torch.export.save(program, temporary)
-            check(entry, examples, torch.export.load(temporary).module())
+            check_agreement(entry, examples, torch.export.load(temporary).module())
         else:
             write_onnx(entry, examples, named, temporary)
 
 
-def weights_only(model: nn.Module, path: Path) -> None:
+def write_weights(model: nn.Module, path: Path) -> None:
     """The `state_dict` of a plain network as a safetensors file."""
     from safetensors.torch import save_file
 
@@ -144,20 +145,17 @@ def write_onnx(
     entry: Entry, examples: Mapping[str, Tensor], named: Mapping[str, Mapping[int, str]], path: Path
 ) -> None:
     """An ONNX file, run in onnxruntime where that is installed and compared with eager."""
-    try:
-        import onnxscript  # noqa: F401
-    except ImportError:
-        raise YotoError("ONNX export needs onnx and onnxscript. Install them with pip install 'yoto[onnx]'.") from None
+    require("ONNX export", "onnx", "onnxscript")
     program = traced(entry, examples, named)
     shapes = {"inputs": tuple(dict(axes) for axes in named.values())}
     with quiet_exporter():
         onnx = torch.onnx.export(program, input_names=list(examples), dynamic_shapes=shapes, dynamo=True, verbose=False)
     assert onnx is not None
     onnx.save(path, include_initializers=True, external_data=False)
-    try:
-        import onnxruntime
-    except ImportError:
+    if find_spec("onnxruntime") is None:
         return
+    import onnxruntime
+
     session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     names = [i.name for i in session.get_inputs()]
 
@@ -165,10 +163,10 @@ def write_onnx(
         arrays = [t.numpy() for t in inputs]
         return tuple(torch.from_numpy(o) for o in session.run(None, dict(zip(names, arrays, strict=True))))
 
-    check(entry, examples, run)
+    check_agreement(entry, examples, run)
 
 
-def check(entry: Entry, examples: Mapping[str, Tensor], exported: Any) -> None:
+def check_agreement(entry: Entry, examples: Mapping[str, Tensor], exported: Any) -> None:
     """Refuse an exported model that deviates from eager, at the example's batch size and at another one."""
     for inputs in (list(examples.values()), [torch.cat([t, t[:1]]) for t in examples.values()]):
         expected = pytree.tree_leaves(entry(*inputs))

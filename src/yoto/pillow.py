@@ -14,9 +14,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import IO, Any
 
-from PIL import Image, ImageFile
-
 from yoto.apps.codec.format import container
+from yoto.support.extras import needed
+
+with needed("yoto.pillow", extra="codec"):
+    from PIL import Image, ImageFile
 
 FORMAT = "YOTO"
 OPTIONS = ("quality", "bpp", "psnr", "size", "model")

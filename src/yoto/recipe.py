@@ -12,13 +12,16 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
-
 from yoto.errors import YotoError, near_misses
 from yoto.registry import check_options, option_names, prepared
 from yoto.space import Distribution, LossSpace, Sampling, Simplex, Value
-from yoto.support.schema import validated
+from yoto.support.extras import needed
+
+with needed("A recipe"):
+    import yaml
+    from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+    from yoto.support.schema import validated
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]

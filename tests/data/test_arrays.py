@@ -2,14 +2,13 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.utils.data import IterableDataset, TensorDataset
 
-from yoto.data import ArrayData, DatasetData, SubsetData, planes, to_unit
+from yoto.data import ArrayData, DatasetData, SubsetData, to_unit
 from yoto.errors import YotoError
 
 IMAGES = torch.arange(10 * 3 * 2 * 2, dtype=torch.uint8).reshape(10, 3, 2, 2)
@@ -24,21 +23,6 @@ def test_rows_are_gathered_in_the_order_asked_for():
     rows = torch.tensor([7, 0, 7])
     assert len(data) == 10
     assert torch.equal(data.batch(rows, None), IMAGES[rows])
-
-
-def test_bytes_become_numbers_from_0_to_1():
-    batch = ArrayData(torch.tensor([[0], [51], [255]], dtype=torch.uint8), to_unit).batch(torch.arange(3))
-    assert batch.dtype == torch.float32
-    assert torch.allclose(batch.flatten(), torch.tensor([0, 0.2, 1]))
-
-
-def test_pictures_become_planes():
-    pixels = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
-    pixels.flags.writeable = False
-    one = planes(pixels)
-    assert one.shape == (1, 3, 2, 4)
-    assert float(one[0, 2, 1, 3]) == pytest.approx(23 / 255)
-    assert torch.equal(planes(np.stack([pixels, 255 - pixels])), torch.cat([one, planes(255 - pixels)]))
 
 
 def test_augmentation_needs_a_generator_and_follows_it():

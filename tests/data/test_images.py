@@ -4,6 +4,8 @@ import io
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
 from yoto.data import images
@@ -49,14 +51,14 @@ def test_palette_transparency_becomes_alpha():
     image = picture("P")
     image.info["transparency"] = 0
     data = saved(image, "PNG", transparency=int(np.asarray(image)[2, 3]))
-    made = images.read(data)
+    made = images.read_picture(data)
     assert made.alpha is not None
     assert made.alpha[2, 3] == 0
 
 
 def test_16_bits_are_rounded_to_8():
     values = np.array([[0, 128, 129, 65535, 32896]], dtype=np.uint16)
-    made = images.read(saved(Image.fromarray(values), "PNG"))
+    made = images.read_picture(saved(Image.fromarray(values), "PNG"))
     assert made.grey
     assert made.pixels[0, :, 0].tolist() == [0, 0, 1, 255, 128]
 
@@ -67,10 +69,10 @@ def test_the_orientation_is_applied_and_exif_left_out_unless_asked():
     exif[0x0112] = 6
     exif[0x010E] = "a description"
     data = saved(image, "JPEG", exif=exif.tobytes(), quality=100, subsampling=0)
-    made = images.read(data)
+    made = images.read_picture(data)
     assert made.pixels.shape == (9, 6, 3)
     assert made.exif == b""
-    keeping = images.read(data, keep_exif=True)
+    keeping = images.read_picture(data, keep_exif=True)
     assert np.array_equal(keeping.pixels, made.pixels)
     kept = Image.Exif()
     kept.load(keeping.exif)
@@ -79,15 +81,15 @@ def test_the_orientation_is_applied_and_exif_left_out_unless_asked():
 
 
 def test_the_profile_is_kept_where_it_still_holds():
-    assert images.read(saved(picture("RGB"), "PNG", icc_profile=PROFILE)).icc == PROFILE
-    assert images.read(saved(picture("CMYK"), "JPEG", icc_profile=PROFILE)).icc == b""
+    assert images.read_picture(saved(picture("RGB"), "PNG", icc_profile=PROFILE)).icc == PROFILE
+    assert images.read_picture(saved(picture("CMYK"), "JPEG", icc_profile=PROFILE)).icc == b""
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
 def test_animations_are_refused(kind):
     data = saved(picture("RGB"), kind, save_all=True, append_images=[picture("RGB")], duration=50)
     with pytest.raises(YotoError, match="several frames or pages"):
-        images.read(data)
+        images.read_picture(data)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_animations_are_refused(kind):
 )  # fmt: skip
 def test_damaged_pictures_are_refused(data, message):
     with pytest.raises(YotoError, match=message) as caught:
-        images.read(data)
+        images.read_picture(data)
     assert "\n" not in str(caught.value)
 
 
@@ -109,7 +111,7 @@ def test_unfit_pictures_are_refused(tmp_path):
     with pytest.raises(YotoError, match="1 to 16384"):
         images.of_image(Image.new("L", (16385, 1)))
     with pytest.raises(YotoError, match="no such file"):
-        images.read(tmp_path / "none.png")
+        images.read_picture(tmp_path / "none.png")
 
 
 def test_the_callers_image_is_left_alone():
@@ -121,7 +123,7 @@ def test_the_callers_image_is_left_alone():
 
 def test_pictures_above_pillows_own_limit_are_fine(monkeypatch):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 20)
-    assert images.read(saved(picture("RGB"), "PNG")).pixels.shape == (6, 9, 3)
+    assert images.read_picture(saved(picture("RGB"), "PNG")).pixels.shape == (6, 9, 3)
     assert Image.MAX_IMAGE_PIXELS == 20
 
 
@@ -131,7 +133,7 @@ def test_whatever_pillow_raises_is_damaged_data(monkeypatch):
 
     monkeypatch.setattr(images, "of_image", broken)
     with pytest.raises(YotoError, match="damaged data"):
-        images.read(saved(picture("RGB"), "PNG"))
+        images.read_picture(saved(picture("RGB"), "PNG"))
 
 
 def test_sizes_are_those_that_a_coded_file_can_have():
@@ -147,7 +149,7 @@ def test_the_size_in_the_header_is_that_of_the_upright_picture(orientation, tmp_
     exif[images.ORIENTATION] = orientation
     data = saved(picture("RGB"), "JPEG", exif=exif)
     (tmp_path / "x.jpg").write_bytes(data)
-    assert images.size_of(data) == images.size_of(tmp_path / "x.jpg") == images.read(data).pixels.shape[:2]
+    assert images.size_of(data) == images.size_of(tmp_path / "x.jpg") == images.read_picture(data).pixels.shape[:2]
 
 
 def test_the_size_of_what_is_no_picture_is_refused(tmp_path):
@@ -159,8 +161,74 @@ def test_the_size_of_what_is_no_picture_is_refused(tmp_path):
 
 def test_limits_on_pixels_and_formats():
     data = saved(picture("RGB", (100, 60)), "PNG")
-    assert images.read(data, most=6000, formats=("PNG",)).pixels.shape == (60, 100, 3)
+    assert images.read_picture(data, most=6000, formats=("PNG",)).pixels.shape == (60, 100, 3)
     with pytest.raises(YotoError, match="at most 0 million pixels. Found 100x60"):
-        images.read(data, most=5999)
+        images.read_picture(data, most=5999)
     with pytest.raises(YotoError, match="Found a format other than JPEG, GIF"):
-        images.read(data, formats=("JPEG", "GIF"))
+        images.read_picture(data, formats=("JPEG", "GIF"))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "RGBA", "LA", "1", "P"])
+@pytest.mark.parametrize("orientation", [1, 3, 6, 8])
+def test_a_photograph_is_its_colours_upright(tmp_path, mode, orientation):
+    image, exif = picture(mode), Image.Exif()
+    exif[images.ORIENTATION] = orientation
+    image.save(tmp_path / "x.png", exif=exif)
+    turns = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
+    np.testing.assert_array_equal(
+        images.read_photograph(tmp_path / "x.png"), np.rot90(np.asarray(image.convert("RGB")), turns)
+    )
+
+
+@pytest.mark.parametrize(("mode", "kind"), [("RGB", "JPEG"), ("L", "JPEG"), ("CMYK", "JPEG"), ("RGB", "WEBP")])
+def test_coded_photographs_are_what_pillow_makes_of_them(tmp_path, mode, kind):
+    (tmp_path / "x").write_bytes(saved(picture(mode), kind))
+    with Image.open(tmp_path / "x") as image:
+        np.testing.assert_array_equal(images.read_photograph(tmp_path / "x"), np.asarray(image.convert("RGB")))
+
+
+def test_a_photograph_keeps_the_colours_of_a_palette_whatever_is_transparent(tmp_path):
+    image = picture("P")
+    image.save(tmp_path / "x.png", transparency=bytes(range(200)))
+    np.testing.assert_array_equal(images.read_photograph(tmp_path / "x.png"), np.asarray(image.convert("RGB")))
+
+
+def test_the_first_frame_of_several_is_a_photograph(tmp_path):
+    first = picture("RGB")
+    first.save(tmp_path / "x.png", save_all=True, append_images=[picture("RGB")])
+    np.testing.assert_array_equal(images.read_photograph(tmp_path / "x.png"), np.asarray(first))
+
+
+def test_a_jpeg_file_may_be_shrunk_while_it_is_decoded(tmp_path):
+    picture("RGB", (640, 320)).save(tmp_path / "x.jpg")
+    assert images.read_photograph(tmp_path / "x.jpg", 64).shape == (80, 160, 3)
+    assert images.read_photograph(tmp_path / "x.jpg", 320).shape == (320, 640, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.int32])
+def test_deep_greys_are_photographs(tmp_path, dtype):
+    values = np.array([[0, 128, 129, 65535, 32896]], dtype=dtype)
+    Image.fromarray(values).save(tmp_path / "x.tif")
+    assert images.read_photograph(tmp_path / "x.tif")[0].tolist() == [[v] * 3 for v in (0, 0, 1, 255, 128)]
+
+
+def test_unfit_photographs_are_named(tmp_path):
+    Image.fromarray(np.zeros((3, 3), np.float32)).save(tmp_path / "x.tif")
+    with pytest.raises(YotoError, match=r"x\.tif' should have 8 or 16 bits per colour. Found floating point"):
+        images.read_photograph(tmp_path / "x.tif")
+    with pytest.raises(YotoError, match=r"none\.png' should be a photograph. Found: damaged data"):
+        images.read_photograph(tmp_path / "none.png")
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 70), st.booleans())
+def test_shrunk_pictures_fit_and_keep_their_shape(height, width, side, quick):
+    pixels = np.full((height, width, 3), 7, np.uint8)
+    found = images.shrunk(pixels, side, quick=quick)
+    if side >= max(height, width):
+        assert found is pixels
+    else:
+        assert max(found.shape[:2]) == side
+        scale = side / max(height, width)
+        assert abs(found.shape[0] - max(1, height * scale)) <= 0.5
+        assert abs(found.shape[1] - max(1, width * scale)) <= 0.5
+    assert (found == 7).all()

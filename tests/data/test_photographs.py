@@ -6,7 +6,8 @@ import torch
 from PIL import Image
 
 from yoto.data import photographs
-from yoto.data.photographs import PhotographCrops, files_of, open_photograph, packed, read_whole
+from yoto.data.images import read_photograph
+from yoto.data.photographs import PhotographCrops, files_of, packed, read_whole
 from yoto.errors import YotoError
 
 
@@ -118,7 +119,7 @@ def test_missing_and_damaged_files_are_named(folder, tmp_path):
         files_of(folder, "test")
     (folder / "train" / "0.png").write_bytes(b"\x89PNG")
     with pytest.raises(YotoError, match=r"0\.png' should be a photograph. Found: damaged"):
-        open_photograph(folder / "train" / "0.png")
+        read_photograph(folder / "train" / "0.png")
     with pytest.raises(YotoError, match="at least 1000"):
         packed((folder / "train" / "1.png",), 940)
     assert photographs.SCALES[0] < 1

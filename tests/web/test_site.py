@@ -200,13 +200,13 @@ def test_exported_vaes_agree_with_torch(name):
         lam = model.space.point(kl=beta).expand(count, -1).numpy()
         images, z = loaded.examples[:count], torch.randn(count, task.options.latents)
         with torch.no_grad():
-            mean, sigma = net.encode(task.scaled(images))
+            mean, sigma = net.encode(task.likelihood.scaled(images))
             parameters = net.decode(z)
-        found = sessions["encode"].run(None, {"x": task.scaled(images).numpy(), "lambda": lam})
+        found = sessions["encode"].run(None, {"x": task.likelihood.scaled(images).numpy(), "lambda": lam})
         for value, wanted in zip(found, (mean, sigma), strict=True):
             torch.testing.assert_close(torch.from_numpy(value), wanted, rtol=1e-3, atol=1e-3)
         (decoded,) = sessions["decode"].run(None, {"z": z.numpy(), "lambda": lam})
-        apart = (task.expected(torch.from_numpy(decoded)) - task.expected(parameters)).abs().max()
+        apart = (task.likelihood.expected(torch.from_numpy(decoded)) - task.likelihood.expected(parameters)).abs().max()
         assert apart < 0.5 / 255
 
 

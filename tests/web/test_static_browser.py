@@ -219,7 +219,7 @@ def test_a_picture_of_the_users_goes_through_the_autoencoder(tab, tmp_path):
     tab.until(f"{DONE} > 0")
     tab.after(lambda: tab.page.set_input_files("#own", tmp_path / "own.png"))
     beta = float(tab.page.input_value("#slider-beta-number"))
-    _, strips = Autoencoders().show("vae/fashion-mnist", beta, picture=images.read(tmp_path / "own.png"))
+    _, strips = Autoencoders().show("vae/fashion-mnist", beta, picture=images.read_picture(tmp_path / "own.png"))
     for part in ("originals", "reconstructions"):
         assert apart(tab.strip(part, 12), strips[part]) <= 2
     tab.clean()

@@ -6,8 +6,6 @@ import tracemalloc
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from PIL import Image, features
 
 from web import samples
@@ -161,20 +159,6 @@ def test_a_picture_is_turned_upright(orientation, turns):
     exif[0x0112] = orientation
     found = uploads.decoded(samples.coded(image, "PNG", exif=exif))
     np.testing.assert_array_equal(found.pixels, np.rot90(np.asarray(image), turns))
-
-
-@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 70) | st.none())
-def test_shrunk_pictures_fit_and_keep_their_shape(height, width, side):
-    pixels = np.full((height, width, 3), 7, np.uint8)
-    found = uploads.shrunk(pixels, side)
-    if side is None or side >= max(height, width):
-        assert found is pixels
-    else:
-        assert max(found.shape[:2]) == side
-        scale = side / max(height, width)
-        assert abs(found.shape[0] - max(1, height * scale)) <= 0.5
-        assert abs(found.shape[1] - max(1, width * scale)) <= 0.5
-    assert (found == 7).all()
 
 
 def test_png_loses_nothing():

@@ -58,10 +58,10 @@ def picture_file(path: Path, *, force: bool, allowed: Sequence[str] = SUFFIXES) 
 
 
 def read(path: Path, *, keep_exif: bool = False) -> Picture:
-    """A picture from a file or, for "-", standard input; errors as of `yoto.data.images.read`."""
+    """A picture from a file or, for "-", standard input; errors as of `yoto.data.images.read_picture`."""
     from yoto.data import images
 
-    return images.read(batch.contents_of(path) if path == checks.STANDARD else path, keep_exif=keep_exif)
+    return images.read_picture(batch.contents_of(path) if path == checks.STANDARD else path, keep_exif=keep_exif)
 
 
 def write(path: Path, picture: np.ndarray) -> None:

@@ -15,15 +15,18 @@ if TYPE_CHECKING:
     from yoto.data.arrays import DatasetData as DatasetData
     from yoto.data.arrays import SubsetData as SubsetData
     from yoto.data.arrays import Transform as Transform
-    from yoto.data.arrays import planes as planes
-    from yoto.data.arrays import to_unit as to_unit
+    from yoto.data.pixels import planes as planes
+    from yoto.data.pixels import to_unit as to_unit
 
+HOMES = dict.fromkeys(("planes", "to_unit"), "yoto.data.pixels") | dict.fromkeys(
+    ("ArrayData", "Augment", "Data", "DatasetData", "SubsetData", "Transform"), "yoto.data.arrays"
+)
 __all__ = ["ArrayData", "Augment", "Data", "DatasetData", "SubsetData", "Transform", "planes", "to_unit"]
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(import_module("yoto.data.arrays"), name)
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol, final
 
-import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import default_collate
@@ -141,17 +140,6 @@ class SubsetData:
     def to(self, device: torch.device | str) -> SubsetData:
         """The same examples on `device`. All of `data` goes there, not the members alone."""
         return SubsetData(self.data.to(device), self.members)
-
-
-def to_unit(images: Tensor) -> Tensor:
-    """uint8 levels 0..255 as float32 in [0, 1]; the shape stays."""
-    return images.float().div_(255.0)
-
-
-def planes(pixels: np.ndarray) -> Tensor:
-    """A picture of levels 0..255, uint8 [H, W, C] or several [N, H, W, C], as images [N, C, H, W] in [0, 1]."""
-    levels = torch.tensor(pixels).movedim(-1, -3)
-    return to_unit(levels if levels.ndim == 4 else levels[None])
 
 
 def check_indices(indices: Tensor, size: int) -> None:

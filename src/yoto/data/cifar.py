@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import gzip
-import io
 import os
-import pickle
 import tarfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from yoto.data.untrusted import ForeignNameError, read_pickle, text, whole
 from yoto.errors import YotoError
 
 Batch = tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]
@@ -55,7 +52,7 @@ def read_cifar10(path: str | os.PathLike[str], split: Literal["train", "test"]) 
 
 def contents(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Batch]]:
     """Every file of `names`, read, from a folder or an archive."""
-    try:
+    with whole(path, "a whole .tar.gz archive of CIFAR-10", "a readable archive or folder"):
         if path.is_dir():
             for name in names:
                 file = path / f"{name}.bin"
@@ -73,13 +70,6 @@ def contents(path: Path, names: tuple[str, ...]) -> Iterator[tuple[str, Batch]]:
                 if stream is not None:
                     check_size(path, member.size)
                     yield stem, parse(base, stream.read(), path)
-    except (tarfile.TarError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise YotoError(
-            f"{str(path)!r} should be a whole .tar.gz archive of CIFAR-10. Found: damaged data ({error}). "
-            "Usually: a download that was cut off; delete the file and fetch it again."
-        ) from None
-    except OSError as error:
-        raise YotoError(f"{str(path)!r} should be a readable archive or folder. Found: {error.strerror}.") from None
 
 
 def check_size(path: Path, size: int) -> None:
@@ -106,67 +96,15 @@ def parse(name: str, content: bytes, path: Path) -> Batch:
 def unpickled(name: str, content: bytes, path: Path) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
     """Labels [10000] and pixels [10000, 3072] of one pickle."""
     try:
-        batch = Reader(io.BytesIO(content), encoding="bytes").load()
-        batch = {key.decode() if isinstance(key, bytes) else key: value for key, value in batch.items()}
+        batch = {text(key): value for key, value in read_pickle(content, "bytes").items()}
         pixels, labels = batch["data"], batch["labels"]
-        raw = np.frombuffer(pixels.raw, np.uint8).reshape(pixels.shape, order="F" if pixels.columnwise else "C")
-        if pixels.dtype not in ("u1", b"u1") or raw.shape != (PER_FILE, PIXELS) or len(labels) != PER_FILE:
+        if pixels.dtype != np.uint8 or pixels.shape != (PER_FILE, PIXELS) or len(labels) != PER_FILE:
             raise ValueError("an array of another type or shape")
-        return np.asarray([int(label) for label in labels], dtype=np.uint8), raw
-    except YotoError as error:
+        return np.asarray([int(label) for label in labels], dtype=np.uint8), pixels
+    except ForeignNameError as error:
         raise YotoError(f"{name} in {str(path)!r} should hold nothing but arrays. {error}") from None
     except Exception as error:  # noqa: BLE001 (a damaged pickle can fail in any way)
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         raise YotoError(
             f"{name} in {str(path)!r} should be a batch of 10000 images. Found: damaged data ({reason})."
         ) from None
-
-
-class Reader(pickle.Unpickler):
-    """An unpickler for arrays of bytes which puts its own inert classes in the place of NumPy's."""
-
-    def find_class(self, module: str, name: str) -> Any:
-        """The stand-in for `module.name`; anything unknown is refused."""
-        known: dict[tuple[str, str], Any] = {
-            ("numpy.core.multiarray", "_reconstruct"): Array,
-            ("numpy._core.multiarray", "_reconstruct"): Array,
-            ("numpy", "ndarray"): None,
-            ("numpy", "dtype"): DType,
-            ("_codecs", "encode"): latin,
-        }
-        if (module, name) not in known:
-            raise YotoError(f"Found: the name {module}.{name}, which was not looked up.")
-        return known[module, name]
-
-
-class Array:
-    """The state of a pickled NumPy array, not interpreted."""
-
-    raw: bytes = b""
-    dtype: Any = None
-    shape: tuple[int, ...] = ()
-    columnwise: bool = False
-
-    def __init__(self, *arguments: Any) -> None:
-        pass
-
-    def __setstate__(self, state: Any) -> None:
-        _, self.shape, dtype, self.columnwise, self.raw = state
-        self.dtype = dtype.code
-
-
-class DType:
-    """The name of a pickled NumPy type, for example "u1"."""
-
-    def __init__(self, code: Any, *arguments: Any) -> None:
-        self.code = code
-
-    def __setstate__(self, state: Any) -> None:
-        pass
-
-
-def latin(text: str, encoding: str) -> bytes:
-    """Bytes as some pickles of protocol 2 write them, as Latin-1 text."""
-    if encoding not in ("latin1", b"latin1"):
-        raise ValueError(f"encoding {encoding!r}")
-    return text.encode("latin1")

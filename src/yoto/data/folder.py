@@ -8,18 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from yoto.data.formats import SUFFIXES
+from yoto.data.images import read_photograph
+from yoto.data.pixels import Pixels
 from yoto.errors import YotoError
 
 ACROSS = 8
 """Crops along the shorter side of a photograph at most; a larger one is shrunk to that."""
 
 
-def read_crops(
-    folder: str | os.PathLike[str], split: str, size: int = 32, limit: int | None = None
-) -> npt.NDArray[np.uint8]:
+def read_crops(folder: str | os.PathLike[str], split: str, size: int = 32, limit: int | None = None) -> Pixels:
     """Square crops that do not overlap, from the photographs of one split.
 
     A photograph belongs to one split as a whole, decided by its file name alone, so that neither adding other
@@ -47,7 +46,7 @@ def read_crops(
             f"{str(folder)!r} should have photographs for the {split} split. Found: {len(files)} photographs, "
             f"none of them falls to it by its name. Usually: add more; some 30 make every split likely."
         )
-    crops: list[npt.NDArray[np.uint8]] = []
+    crops: list[Pixels] = []
     for file in chosen:
         crops.extend(tiles(photograph(file, size), size))
         if limit is not None and len(crops) >= limit:
@@ -66,23 +65,16 @@ def digest(name: str) -> str:
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
 
 
-def photograph(file: Path, size: int) -> npt.NDArray[np.uint8]:
+def photograph(file: Path, size: int) -> Pixels:
     """One photograph, upright and shrunk to at most 8 crops across, as uint8 [H, W, 3]."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image
 
-    try:
-        with Image.open(file) as stored:
-            stored.draft("RGB", (size * ACROSS, size * ACROSS))
-            image = ImageOps.exif_transpose(stored).convert("RGB")
-            shorter = min(image.size)
-            if shorter > size * ACROSS:
-                scale = size * ACROSS / shorter
-                width, height = (max(size, round(side * scale)) for side in image.size)
-                image = image.resize((width, height), Image.Resampling.LANCZOS)
-            pixels = np.asarray(image)
-    except (OSError, SyntaxError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        reason = " ".join(str(error).split())
-        raise YotoError(f"{str(file)!r} should be a photograph. Found: damaged data ({reason}).") from None
+    pixels = read_photograph(file, size * ACROSS)
+    shorter = min(pixels.shape[:2])
+    if shorter > size * ACROSS:
+        scale = size * ACROSS / shorter
+        height, width = (max(size, round(side * scale)) for side in pixels.shape[:2])
+        pixels = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.LANCZOS))
     if shorter < size:
         raise YotoError(
             f"{str(file)!r} should be at least {size} pixels wide and high. Found: {pixels.shape[1]}x"
@@ -91,7 +83,7 @@ def photograph(file: Path, size: int) -> npt.NDArray[np.uint8]:
     return pixels
 
 
-def tiles(pixels: npt.NDArray[np.uint8], size: int) -> Iterator[npt.NDArray[np.uint8]]:
+def tiles(pixels: Pixels, size: int) -> Iterator[Pixels]:
     """The crops [3, size, size] of pixels [H, W, 3], row by row; what is left over is cut off at the edges."""
     height, width = pixels.shape[:2]
     top, left = height % size // 2, width % size // 2

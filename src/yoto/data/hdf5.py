@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from yoto.data.untrusted import check_bytes
 from yoto.errors import YotoError
 from yoto.support.files import atomic
 
@@ -45,11 +46,7 @@ def read_images(
             f"{str(unpacked)!r} should be a whole .npy file. Found: {' '.join(str(error).split())}. Usually: "
             "delete it, it is written again."
         ) from None
-    if images.shape != shape or images.dtype != np.uint8:
-        raise YotoError(
-            f"{str(unpacked)!r} should hold bytes of shape {describe(shape)}. Found: {images.dtype} of shape "
-            f"{describe(images.shape)}. Usually: delete it, it is written again."
-        )
+    check_bytes(images, shape, repr(str(unpacked)), " Usually: delete it, it is written again.")
     return images  # type: ignore[no-any-return]
 
 
@@ -64,11 +61,7 @@ def unpack(path: Path, target: Path, shape: tuple[int, int, int, int], key: str)
             if key not in file or not isinstance(file[key], h5py.Dataset):
                 raise YotoError(f"{str(path)!r} should have a data set {key!r}. Found: {', '.join(file) or 'none'}.")
             images = file[key]
-            if images.shape != shape or images.dtype != np.uint8:
-                raise YotoError(
-                    f"{key!r} in {str(path)!r} should hold bytes of shape {describe(shape)}. Found: "
-                    f"{images.dtype} of shape {describe(images.shape)}."
-                )
+            check_bytes(images, shape, f"{key!r} in {str(path)!r}")
             # Whole chunks, or each of them would be unpacked many times.
             rows = max(images.chunks[0] if images.chunks else 1, 4096)
             with atomic(target) as temporary:
@@ -82,8 +75,3 @@ def unpack(path: Path, target: Path, shape: tuple[int, int, int, int], key: str)
             f"{str(path)!r} should be a whole HDF5 file, with room for {target.name} beside it. Found: {reason}. "
             "Usually: a download that was cut off."
         ) from None
-
-
-def describe(shape: tuple[int, ...]) -> str:
-    """A shape as people write it: 10x64x64x3."""
-    return "x".join(map(str, shape))

@@ -6,13 +6,13 @@ import gzip
 import math
 import os
 import struct
-import zlib
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from yoto.data.untrusted import shape_text, whole
 from yoto.errors import YotoError
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
@@ -32,18 +32,11 @@ def read_idx(path: str | os.PathLike[str]) -> npt.NDArray[Any]:
         YotoError: If the file is missing, is no IDX file, or is shorter or longer than its header says.
     """
     path = Path(path)
-    try:
+    with whole(path, "a whole gzip file", "a readable IDX file"):
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rb") if packed else path.open("rb") as file:
             return parse(file, path)  # type: ignore[arg-type]
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise YotoError(
-            f"{str(path)!r} should be a whole gzip file. Found: damaged data ({error}). Usually: a download "
-            "that was cut off; delete the file and fetch it again."
-        ) from None
-    except OSError as error:
-        raise YotoError(f"{str(path)!r} should be a readable IDX file. Found: {error.strerror}.") from None
 
 
 def parse(file: IO[bytes], path: Path) -> npt.NDArray[Any]:
@@ -68,6 +61,6 @@ def parse(file: IO[bytes], path: Path) -> npt.NDArray[Any]:
         found = f"only {len(content)}" if len(content) < expected else "more"
         raise YotoError(
             f"{str(path)!r} should hold {expected} bytes after its header, as its shape "
-            f"{'x'.join(map(str, shape))} says. Found: {found}. Usually: a download that was cut off."
+            f"{shape_text(shape)} says. Found: {found}. Usually: a download that was cut off."
         )
     return np.frombuffer(bytes(content), dtype).astype(dtype.newbyteorder("=")).reshape(shape)

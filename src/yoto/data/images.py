@@ -12,20 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
+from yoto.data.pixels import Pixels
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Pixels = npt.NDArray[np.uint8]
 LARGEST = 16384
 """Pixels along a side at most."""
 LARGEST_CHUNK = 16 * 2**20
 """Bytes of a profile or of EXIF data at most."""
 ORIENTATION = 0x0112
 DIRECT = ("RGB", "RGBA", "L", "LA")
+PROFILED = (*DIRECT, "P", "1", "PA", "La", "RGBa", "I")
+"""Modes whose colour profile also holds for what they become, 16-bit greys ("I;16" and so on) among them."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class OwnLimit:
 own_limit = OwnLimit()
 
 
-def read(
+def read_picture(
     file: str | os.PathLike[str] | bytes,
     *,
     keep_exif: bool = False,
@@ -98,8 +99,32 @@ def read(
         return of_image(image, keep_exif=keep_exif, name=name)
 
 
+def read_photograph(file: str | os.PathLike[str], least: int | None = None) -> Pixels:
+    """The colours of a picture for training, upright, uint8 [H, W, 3]; of several frames the first.
+
+    Args:
+        least: Both sides may be shrunk while decoding, as JPEG allows it, as long as neither falls below this.
+
+    Raises:
+        YotoError: If it is missing, damaged or in floating point.
+    """
+    from PIL import Image
+
+    name = repr(os.fspath(file))
+    try:
+        with Image.open(file) as stored:
+            if least is not None:
+                stored.draft("RGB", (least, least))
+            return colours(upright(stored, name))
+    except (YotoError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - of damaged data Pillow raises whatever its parsers run into
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise YotoError(f"{name} should be a photograph. Found: damaged data ({reason}).") from None
+
+
 def size_of(file: str | os.PathLike[str] | bytes) -> tuple[int, int]:
-    """Height and width in pixels of a picture as `read` gives it, from its header alone; errors as of `read`."""
+    """Height and width in pixels of a picture as `read_picture` gives it, from its header alone; errors likewise."""
     with opened(file) as (image, _):
         turned = image.getexif().get(ORIENTATION, 1) >= 5  # on its side
         return (image.width, image.height) if turned else (image.height, image.width)
@@ -107,7 +132,7 @@ def size_of(file: str | os.PathLike[str] | bytes) -> tuple[int, int]:
 
 @contextmanager
 def opened(file: str | os.PathLike[str] | bytes, formats: tuple[str, ...] | None = None) -> Iterator[tuple[Image, str]]:
-    """A block with a picture of Pillow, not yet decoded, and what messages call it; errors in it as of `read`."""
+    """A block with a picture of Pillow, not yet decoded, and what messages call it; its errors as of `read_picture`."""
     from PIL import Image, UnidentifiedImageError
 
     name = "The input" if isinstance(file, bytes) else repr(os.fspath(file))
@@ -138,34 +163,48 @@ def of_image(image: Image, *, keep_exif: bool = False, name: str = "The image") 
     Raises:
         YotoError: If it is animated, in floating point, empty or larger than 16384 pixels along a side.
     """
-    from PIL import ImageOps
-
     if getattr(image, "is_animated", False) and image.format != "MPO":  # not `n_frames`, which walks through them all
         raise YotoError(f"{name} should be one still picture. Found several frames or pages; extract one first.")
     if min(image.size) < 1 or max(image.size) > LARGEST:
         raise YotoError(f"{name} should be 1 to {LARGEST} pixels wide and high. Found {image.width}x{image.height}.")
-    if image.mode == "F":
-        raise YotoError(f"{name} should have 8 or 16 bits per colour. Found floating point; convert it first.")
-    icc = image.info.get("icc_profile") or b""
-    turned = image.getexif().get(ORIENTATION, 1) != 1
-    upright = ImageOps.exif_transpose(image) if turned else image  # which would copy the picture all the same
+    held = image.mode.partition(";")[0] in PROFILED
+    icc = (held and image.info.get("icc_profile")) or b""
+    plain = upright(image, name)
     exif = exif_bytes(image) if keep_exif else b""
-    plain = eight_bits(upright)
-    if plain.mode not in DIRECT:
-        transparent = "transparency" in plain.info or plain.mode in ("PA", "La", "RGBa")
-        if plain.mode not in ("P", "1", "PA", "RGBa", "La"):
-            icc = b""  # it describes other colours than those written
-        plain = plain.convert("RGBA" if transparent else "L" if plain.mode == "1" else "RGB")
-    elif "transparency" in plain.info and plain.mode in ("RGB", "L"):
-        plain = plain.convert("RGBA" if plain.mode == "RGB" else "LA")
     grey = plain.mode in ("L", "LA")
     alpha = np.asarray(plain.getchannel("A")) if plain.mode in ("RGBA", "LA") else None
     if alpha is not None and alpha.min() == 255:
         alpha = None
-    pixels = np.asarray(plain if plain.mode == "RGB" else plain.convert("RGB"))
+    pixels = colours(plain)
     if len(icc) > LARGEST_CHUNK or len(exif) > LARGEST_CHUNK:
         raise YotoError(f"{name} should have a profile and EXIF data under 16 MiB. Found more.")
     return Picture(pixels, grey, alpha, icc, exif)
+
+
+def upright(image: Image, name: str) -> Image:
+    """A Pillow image turned by its EXIF orientation, in 8 bits and one of the modes `DIRECT`.
+
+    Raises:
+        YotoError: If it is in floating point.
+    """
+    from PIL import ImageOps
+
+    if image.mode == "F":
+        raise YotoError(f"{name} should have 8 or 16 bits per colour. Found floating point; convert it first.")
+    turned = image.getexif().get(ORIENTATION, 1) != 1
+    plain = eight_bits(ImageOps.exif_transpose(image) if turned else image)  # which would copy the picture all the same
+    transparent = "transparency" in plain.info
+    if plain.mode not in DIRECT:
+        transparent = transparent or plain.mode in ("PA", "La", "RGBa")
+        return plain.convert("RGBA" if transparent else "L" if plain.mode == "1" else "RGB")
+    if transparent and plain.mode in ("RGB", "L"):
+        return plain.convert("RGBA" if plain.mode == "RGB" else "LA")
+    return plain
+
+
+def colours(plain: Image) -> Pixels:
+    """The colours of an 8-bit image, uint8 [H, W, 3]."""
+    return np.asarray(plain if plain.mode == "RGB" else plain.convert("RGB"))
 
 
 def eight_bits(image: Image) -> Image:
@@ -189,3 +228,22 @@ def exif_bytes(image: Image) -> bytes:
     copy.load(exif.tobytes())
     copy[ORIENTATION] = 1
     return bytes(copy.tobytes())
+
+
+def shrunk(pixels: Pixels, side: int, *, quick: bool = False) -> Pixels:
+    """A picture uint8 [H, W, 3] whose longer side is at most `side`.
+
+    Args:
+        quick: In less time, for a glance.
+    """
+    from PIL import Image as Images
+
+    height, width = pixels.shape[:2]
+    scale = side / max(height, width)
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    image = Images.fromarray(pixels)
+    if quick:
+        return np.asarray(image.resize(size, Images.Resampling.BILINEAR, reducing_gap=2.0))
+    return np.asarray(image.resize(size, Images.Resampling.LANCZOS))

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import final
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from yoto.data.arrays import check_indices, to_unit
+from yoto.data.arrays import check_indices
 from yoto.data.folder import digest, split_of
 from yoto.data.formats import SUFFIXES
+from yoto.data.images import read_photograph
+from yoto.data.pixels import Pixels, to_unit
 from yoto.errors import YotoError
 
 BUNDLED = Path(__file__).parents[1] / "assets" / "photos"
@@ -176,34 +177,16 @@ def photographs_of(data: str | None, split: str, *, any_folder: bool = False) ->
     return files_of(folder, split)
 
 
-def open_photograph(file: Path) -> npt.NDArray[np.uint8]:
-    """One photograph, upright, as uint8 [H, W, 3].
-
-    Raises:
-        YotoError: If it cannot be read.
-    """
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(file) as stored:
-            return np.asarray(ImageOps.exif_transpose(stored).convert("RGB"))
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001 - of damaged data Pillow raises whatever its parsers run into
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise YotoError(f"{str(file)!r} should be a photograph. Found: damaged data ({reason}).") from None
-
-
 @lru_cache(maxsize=2)
 def packed(files: tuple[Path, ...], side: int, scales: tuple[float, ...] = SCALES) -> tuple[Tensor, Tensor]:
     """`pixels` and `shapes` of `PhotographCrops`: every photograph in every size that is not smaller than a crop."""
     from PIL import Image
 
-    parts: list[npt.NDArray[np.uint8]] = []
+    parts: list[Pixels] = []
     shapes: list[tuple[int, int, int]] = []
     start = 0
     for file in files:
-        image = Image.fromarray(open_photograph(file))
+        image = Image.fromarray(read_photograph(file))
         for scale in scales:
             width, height = (max(1, round(length * scale)) for length in image.size)
             if min(width, height) >= side:
@@ -227,7 +210,7 @@ def read_whole(files: Sequence[Path], multiple: int = 64) -> WholePhotographs:
     Raises:
         YotoError: If one is smaller than `multiple`.
     """
-    arrays = [open_photograph(file) for file in files]
+    arrays = [read_photograph(file) for file in files]
     arrays = [np.rot90(array) if array.shape[0] > array.shape[1] else array for array in arrays]
     height, width = (min(array.shape[axis] for array in arrays) // multiple * multiple for axis in (0, 1))
     if not height or not width:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
-
 from yoto.errors import YotoError, near_misses
+from yoto.support.extras import needed
+
+with needed("A schema of options"):
+    from pydantic import BaseModel, ValidationError
 
 S = TypeVar("S", bound=BaseModel)
 

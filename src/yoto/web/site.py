@@ -9,6 +9,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yoto.data.images import shrunk
 from yoto.web import uploads
 from yoto.web.errors import GoneError
 
@@ -84,4 +85,4 @@ def sample_thumbnail(name: str) -> bytes:
     """
     if name not in uploads.samples():
         raise GoneError("There is no such sample picture.")
-    return uploads.encoded(uploads.shrunk(uploads.sample(name).pixels, THUMBNAIL), "JPEG", quality=80)
+    return uploads.encoded(shrunk(uploads.sample(name).pixels, THUMBNAIL, quick=True), "JPEG", quality=80)

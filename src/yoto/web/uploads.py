@@ -10,10 +10,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from yoto.data import images
-from yoto.data.images import Picture, Pixels
+from yoto.data.images import Picture
+from yoto.data.pixels import Pixels
 from yoto.web.errors import GoneError, TooLargeError
 from yoto.web.store import Store
 
@@ -55,7 +54,7 @@ def decoded(data: bytes) -> Picture:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd metadata: what counts is whether the pixels can be read
-        return images.read(data, formats=FORMATS, most=PIXELS)
+        return images.read_picture(data, formats=FORMATS, most=PIXELS)
 
 
 def samples() -> dict[str, Path]:
@@ -66,7 +65,7 @@ def samples() -> dict[str, Path]:
 @lru_cache(maxsize=3)
 def sample(name: str) -> Picture:
     """A photograph of the package."""
-    return images.read(samples()[name])
+    return images.read_picture(samples()[name])
 
 
 @dataclass(frozen=True)
@@ -122,18 +121,6 @@ class Album:
                 raise GoneError("There is no such sample picture.")
             return sample_shown(known)
         return self.store.get(name)
-
-
-def shrunk(pixels: Pixels, side: int | None) -> Pixels:
-    """A picture uint8 [H, W, 3] whose longer side is at most `side`."""
-    height, width = pixels.shape[:2]
-    if side is None or max(height, width) <= side:
-        return pixels
-    from PIL import Image
-
-    scale = side / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0))
 
 
 def png(pixels: Pixels, **options: Any) -> bytes:

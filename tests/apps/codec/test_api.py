@@ -11,6 +11,7 @@ from yoto.apps.codec import api, latents
 from yoto.apps.codec.format import container
 from yoto.apps.codec.format.coder import PythonCoder, default
 from yoto.apps.codec.format.errors import FileError
+from yoto.data.pixels import psnr_of
 from yoto.errors import YotoError
 
 
@@ -42,7 +43,7 @@ def test_decoded_pictures_look_like_their_originals(name):
 def test_quality_orders_size_and_error(tiny, photo):
     coded = [codec.encode(photo, quality=q, model=tiny) for q in (0, 25, 50, 75, 100)]
     sizes = [len(each.data) for each in coded]
-    quality = [api.psnr_of(np.asarray(codec.decompress(each.data, model=tiny)), photo) for each in coded]
+    quality = [psnr_of(np.asarray(codec.decompress(each.data, model=tiny)), photo) for each in coded]
     assert sizes == sorted(sizes)
     assert quality[-1] > quality[0] + 2
     assert [each.level for each in coded] == [0, 64, 127, 191, 255]
@@ -101,7 +102,7 @@ def test_tall_pictures_in_small_tiles(tiny, photo):
     for quality in (20, 100):
         data = codec.compress(tall, quality=quality, model=tiny, tile=128)
         found = np.asarray(codec.decompress(data, model=tiny))
-        assert api.psnr_of(found, tall) > 28
+        assert psnr_of(found, tall) > 28
 
 
 def test_large_pictures_are_checked_before_pixels_are_made(tiny, photo, monkeypatch):
@@ -156,7 +157,7 @@ def test_targets(tiny, photo):
     assert bpp.trials <= 8
     wanted = 35.0
     psnr = codec.encode(photo, psnr=wanted, model=tiny)
-    assert api.psnr_of(np.asarray(codec.decompress(psnr.data, model=tiny)), photo) == pytest.approx(wanted, abs=0.15)
+    assert psnr_of(np.asarray(codec.decompress(psnr.data, model=tiny)), photo) == pytest.approx(wanted, abs=0.15)
     assert psnr.trials <= 8
     for size in (1000, 1501, 2500):
         assert len(codec.encode(photo, size=size, model=tiny).data) <= size

@@ -10,8 +10,8 @@ from PIL import Image
 
 from web import samples
 from yoto import codec
-from yoto.apps.codec.api import psnr_of
 from yoto.apps.codec.page import CLASSICS, PREVIEW, Compression, classic, last_below
+from yoto.data.pixels import psnr_of
 from yoto.errors import YotoError
 from yoto.web import uploads
 

@@ -40,7 +40,7 @@ def test_bd_rate_needs_curves_that_overlap():
 
 @pytest.fixture(scope="module")
 def found(tiny):
-    picture = images.read(DATA / "rgb-original.png")
+    picture = images.read_picture(DATA / "rgb-original.png")
     ours = model_points(tiny, [picture], (20.0, 80.0))
     theirs = classic_points(evaluation.CLASSICS["JPEG 4:2:0"], [picture])
     return ours, theirs
@@ -49,7 +49,7 @@ def found(tiny):
 def test_points_are_of_real_files(found, tiny):
     from yoto import codec
 
-    picture = images.read(DATA / "rgb-original.png")
+    picture = images.read_picture(DATA / "rgb-original.png")
     ours, theirs = found
     data = codec.compress(picture, quality=20, model=tiny)
     assert ours[0].bpp == 8 * len(data) / (100 * 70)

@@ -73,7 +73,7 @@ def test_a_folder_with_one_picture_makes_a_folder(stylize, tmp_path):
 
 
 def test_frames_are_ordered_by_their_numbers(tmp_path):
-    from yoto.apps.style.commands import expanded
+    from yoto.apps.style.arguments import expanded
 
     for name in ("f10.png", "f2.png", "f1.png", "e3.png"):
         (tmp_path / name).touch()

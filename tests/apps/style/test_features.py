@@ -7,7 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from yoto.apps.style.features import MAKERS, VGG, ArraysOnly, Lite0, SqueezeNet, make_features, package_file
+from yoto.apps.style.features import MAKERS, make_features
+from yoto.apps.style.features.interface import package_file
+from yoto.apps.style.features.lite0 import Lite0
+from yoto.apps.style.features.squeezenet import SqueezeNet, read_arrays
+from yoto.apps.style.features.vgg import VGG
 from yoto.apps.style.options import LAYERS
 from yoto.data.photographs import BUNDLED
 from yoto.errors import YotoError
@@ -80,8 +84,7 @@ def test_lite0_is_the_network_of_its_package():
 def test_squeezenet_knows_an_otter():
     """Its features are trained ones: with the rest of the network on top, the photograph's class comes first."""
     path = package_file("ndf", "example_models/weights/squeezenet_weights.pkl", "ndf")
-    with path.open("rb") as file:
-        weights = ArraysOnly(file, encoding="latin1").load()
+    weights = read_arrays(path)
     functional = torch.nn.functional
 
     def layer(x, name, padding=0):
@@ -140,8 +143,8 @@ class Bomb:
 
 def test_pickles_are_not_executed(tmp_path, capsys):
     (tmp_path / "bomb.pkl").write_bytes(pickle.dumps({"conv1": Bomb()}))
-    with (tmp_path / "bomb.pkl").open("rb") as file, pytest.raises(YotoError, match="arrays only"):
-        ArraysOnly(file).load()
+    with pytest.raises(YotoError, match="arrays only"):
+        read_arrays(tmp_path / "bomb.pkl")
     torch.save({"features.0.weight": Bomb()}, tmp_path / "bomb.pth")
     with pytest.raises(YotoError):
         make_features("vgg16", str(tmp_path / "bomb.pth"))
@@ -149,7 +152,7 @@ def test_pickles_are_not_executed(tmp_path, capsys):
 
 
 def test_a_missing_package_says_what_to_install(monkeypatch):
-    monkeypatch.setattr("yoto.apps.style.features.find_spec", lambda name: None)
+    monkeypatch.setattr("yoto.apps.style.features.interface.find_spec", lambda name: None)
     for name in ("lite0", "squeezenet"):
         with pytest.raises(YotoError, match=r"yoto\[style\]"):
             MAKERS[name](None)

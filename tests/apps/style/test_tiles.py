@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from apps.style import toy
 from yoto.apps.style.painting import tiles
+from yoto.data.pixels import array_planes
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +18,7 @@ def values(painter):
 def test_tiles_with_exact_statistics_are_the_whole(painter, values):
     pixels = toy.photograph(200, 264)
     whole = tiles.paint(painter.engine, pixels, values)
-    _, exact = painter.engine(tiles.planes(pixels)[None], values)
+    _, exact = painter.engine(array_planes(pixels)[None], values)
     tiled = tiles.paint(painter.engine, pixels, values, statistics=exact, whole=1, tile=64, halo=64)
     assert np.abs(tiled.astype(int) - whole).max() <= 1
     assert (tiled == whole).mean() > 0.99

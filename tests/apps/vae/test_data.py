@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from yoto.apps.vae import data as vae_data
-from yoto.apps.vae.data import SPLITS, load
+from yoto.apps.vae.data import SPLITS, load_images
 from yoto.apps.vae.options import VAEOptions
 from yoto.data import cifar, hdf5, locate
 from yoto.errors import YotoError
@@ -30,7 +30,7 @@ def check(data, channels, side):
 
 
 def test_digits_are_split_once_and_for_all():
-    parts = [load(VAEOptions(dataset="digits"), split) for split in SPLITS]
+    parts = [load_images(VAEOptions(dataset="digits"), split) for split in SPLITS]
     assert [len(part) for part in parts] == [1297, 200, 300]
     for part in parts:
         check(part, 1, 8)
@@ -40,18 +40,18 @@ def test_digits_are_split_once_and_for_all():
     known = torch.from_numpy(load_digits().data).float() / 16
     assert torch.allclose(pixels.sum(0), known.sum(0), rtol=1e-3, atol=0.5)
     assert torch.equal(
-        load(VAEOptions(dataset="digits"), "test").batch(torch.arange(5)), parts[2].batch(torch.arange(5))
+        load_images(VAEOptions(dataset="digits"), "test").batch(torch.arange(5)), parts[2].batch(torch.arange(5))
     )
 
 
 def test_a_limit_shortens_training_only():
     options = VAEOptions(dataset="digits", limit=50)
-    assert [len(load(options, split)) for split in SPLITS] == [50, 200, 300]
+    assert [len(load_images(options, split)) for split in SPLITS] == [50, 200, 300]
 
 
 @fashion
 def test_fashion_mnist_has_the_known_entropy_and_sizes():
-    parts = {split: load(VAEOptions(dataset="fashion-mnist"), split) for split in SPLITS}
+    parts = {split: load_images(VAEOptions(dataset="fashion-mnist"), split) for split in SPLITS}
     assert [len(parts[split]) for split in SPLITS] == [55_000, 5_000, 10_000]
     check(parts["train"], 1, 28)
     images = parts["test"].batch(torch.arange(10_000)).double()
@@ -64,7 +64,7 @@ def test_validation_images_are_the_last_of_the_training_file():
     from yoto.data.idx import read_idx
 
     file = torch.from_numpy(read_idx(FASHION / "train-images-idx3-ubyte.gz"))
-    found = load(VAEOptions(), "validation").batch(torch.tensor([0, 4999]))
+    found = load_images(VAEOptions(), "validation").batch(torch.tensor([0, 4999]))
     assert torch.equal(found.mul(255).round().byte()[:, 0], file[[55_000, 59_999]])
 
 
@@ -72,7 +72,7 @@ def test_an_idx_file_of_another_size_is_refused(tmp_path):
     content = struct.pack(">BBBB3I", 0, 0, 8, 3, 5, 28, 28) + bytes(5 * 28 * 28)
     (tmp_path / "train-images-idx3-ubyte.gz").write_bytes(gzip.compress(content))
     with pytest.raises(YotoError, match=r"60000 images of 28x28 bytes\. Found: uint8 of shape 5x28x28"):
-        load(VAEOptions(dataset="mnist", data=str(tmp_path)), "train")
+        load_images(VAEOptions(dataset="mnist", data=str(tmp_path)), "train")
 
 
 def test_cifar_is_augmented_in_training_only(tmp_path, monkeypatch):
@@ -84,7 +84,7 @@ def test_cifar_is_augmented_in_training_only(tmp_path, monkeypatch):
     records[:, 0] = 0
     for name in (*cifar.FILES["train"], *cifar.FILES["test"]):
         (folder / f"{name}.bin").write_bytes(records.tobytes())
-    parts = {split: load(VAEOptions(dataset="cifar10", data=str(folder)), split) for split in SPLITS}
+    parts = {split: load_images(VAEOptions(dataset="cifar10", data=str(folder)), split) for split in SPLITS}
     assert [len(parts[split]) for split in SPLITS] == [90, 10, 20]
     for split, part in parts.items():
         plain = check(part, 3, 32)
@@ -94,7 +94,7 @@ def test_cifar_is_augmented_in_training_only(tmp_path, monkeypatch):
 
 
 def test_shapes_are_drawn_in_every_split():
-    parts = {split: load(VAEOptions(dataset="shapes", limit=1000), split) for split in SPLITS}
+    parts = {split: load_images(VAEOptions(dataset="shapes", limit=1000), split) for split in SPLITS}
     assert [len(parts[split]) for split in SPLITS] == [1000, 4_000, 96_000]
     check(parts["test"], 3, 64)
 
@@ -108,7 +108,7 @@ def test_3d_shapes_share_the_split_of_the_drawn_ones(tmp_path, monkeypatch):
     images = np.random.default_rng(0).integers(0, 256, (40, 64, 64, 3), dtype=np.uint8)
     with h5py.File(tmp_path / "3dshapes.h5", "w") as file:
         file.create_dataset("images", data=images, compression="gzip")
-    data = load(VAEOptions(dataset="shapes3d", data=str(tmp_path)), "test")
+    data = load_images(VAEOptions(dataset="shapes3d", data=str(tmp_path)), "test")
     batch = check(data, 3, 64)
     assert torch.equal(batch.mul(255).round().byte(), torch.from_numpy(images[[39, 0, 7]]).movedim(-1, 1))
 
@@ -117,16 +117,21 @@ def test_a_folder_of_photographs(tmp_path):
     for number in range(40):
         Image.effect_noise((80, 60), 90).save(tmp_path / f"{number}.png")
     options = VAEOptions(dataset="folder", data=str(tmp_path), size=16, limit=100)
-    parts = {split: load(options, split) for split in SPLITS}
+    parts = {split: load_images(options, split) for split in SPLITS}
     assert len(parts["train"]) == 100
     for split, part in parts.items():
         plain = check(part, 3, 16)
         changed = part.batch(torch.arange(len(plain)), torch.Generator().manual_seed(0))
         assert torch.equal(changed, plain) == (split != "train")
     with pytest.raises(YotoError, match="`data` should be a folder"):
-        load(VAEOptions(dataset="folder"), "train")
+        load_images(VAEOptions(dataset="folder"), "train")
 
 
 def test_an_unknown_split_is_refused():
     with pytest.raises(YotoError, match=r"train, validation, test\. Found: 'eval'"):
-        load(VAEOptions(dataset="digits"), "eval")
+        load_images(VAEOptions(dataset="digits"), "eval")
+
+
+def test_deep_greys_keep_their_levels(deep_greys):
+    data = load_images(VAEOptions(dataset="folder", data=str(deep_greys), size=16), "train")
+    assert (data.batch(torch.arange(len(data))).mul(255) == 128).all()

@@ -122,7 +122,7 @@ def test_measures_a_net_on_a_world_of_images():
         images[torch.arange(len(factors)), 0, factors[:, 0], factors[:, 1]] = 1.0
         return images
 
-    result = disentanglement.measure(task, task.network(), World((8, 8), render), samples=500, votes=20)
+    result = disentanglement.measure(task.likelihood, task.network(), World((8, 8), render), samples=500, votes=20)
     assert set(result) == {"mutual_information_gap", "factorvae_score", "active_units"}
     assert 0 <= result["mutual_information_gap"] <= 1
     assert 0 <= result["factorvae_score"] <= 1

@@ -7,7 +7,8 @@ import torch
 from web import samples
 from yoto import bundle
 from yoto.apps.vae import page
-from yoto.apps.vae.pictures import latents, to_bytes
+from yoto.apps.vae.pictures import draw_latents
+from yoto.data.pixels import to_bytes
 from yoto.errors import YotoError
 from yoto.web import uploads
 
@@ -54,17 +55,17 @@ def test_strips_are_what_the_task_makes(vae, name, beta):
     assert len(images) == page.COUNT
     near(strips["originals"], images, side)
     with torch.no_grad():
-        reconstructed = task.reconstruct(net, images)
+        reconstructed = task.likelihood.reconstruct(net, images)
         near(strips["reconstructions"], reconstructed, side)
-        near(strips["samples"], task.decode(net, latents(task, page.COUNT, 3)), side)
-        mean, sigma = net.encode(task.scaled(images))
+        near(strips["samples"], task.likelihood.decode(net, draw_latents(page.COUNT, task.options.latents, 3)), side)
+        mean, sigma = net.encode(task.likelihood.scaled(images))
         rows = []
         for dimension in sigma[2].argsort()[: page.DIMENSIONS].tolist():
             for step in range(page.STEPS):
                 z = mean[2].clone()
                 z[dimension] = -page.SPAN + 2 * page.SPAN * step / (page.STEPS - 1)
                 rows.append(z)
-        near(strips["traversals"], task.decode(net, torch.stack(rows)), side)
+        near(strips["traversals"], task.likelihood.decode(net, torch.stack(rows)), side)
     error = (reconstructed - images).square().mean().item()
     assert facts["psnr"] == pytest.approx(-10 * np.log10(error), abs=0.01)
     kl = 0.5 * (mean**2 + sigma**2 - 1 - 2 * sigma.log()).sum(dim=1).mean()

@@ -76,7 +76,7 @@ def test_images_come_out_between_zero_and_one(likelihood):
     torch.manual_seed(0)
     task = VAETask({**DIGITS, "likelihood": likelihood})
     net, x = task.network(), torch.rand(5, 1, 8, 8)
-    for images in (task.reconstruct(net, x), task.decode(net, 10 * torch.randn(5, 8))):
+    for images in (task.likelihood.reconstruct(net, x), task.likelihood.decode(net, 10 * torch.randn(5, 8))):
         assert images.shape == x.shape
         assert images.min() >= 0
         assert images.max() <= 1

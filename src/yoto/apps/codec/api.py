@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from yoto.apps.codec import latents
 from yoto.apps.codec.format import chunks, container
@@ -16,6 +15,7 @@ from yoto.apps.codec.format import coder as coders
 from yoto.apps.codec.model import CodecModel, load, model_for
 from yoto.data import images
 from yoto.data.images import Picture
+from yoto.data.pixels import Pixels, psnr_of
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from yoto.apps.codec.format.coder import Coder
 
-Pixels = npt.NDArray[np.uint8]
 TOP = 255
 TILE = 1024
 TRIALS = 8
@@ -41,6 +40,10 @@ class Encoded:
         pixels: Number of pixels.
         trials: Encodings that were made to reach a target.
         psnr: PSNR in dB against the picture as coded, where it was measured.
+
+    >>> coded = Encoded(bytes(1000), level=128, pixels=16000)
+    >>> coded.bpp, round(coded.quality, 1)
+    (0.5, 50.2)
     """
 
     data: bytes
@@ -92,6 +95,10 @@ def encode(
     Raises:
         YotoError: If more than one of quality and targets is given, a value is out of range, or the picture unfit.
         OutOfReachError: If no level comes near a target; it names the nearest value.
+
+    >>> picture = np.add.outer(np.arange(64), np.arange(96)).astype(np.uint8)
+    >>> encode(picture, quality=60).level
+    153
     """
     given = {"quality": quality, "bpp": bpp, "psnr": psnr, "size": size}
     named = [name for name, value in given.items() if value is not None]
@@ -220,7 +227,12 @@ def as_picture(picture: Picture | Image | Pixels, keep_exif: bool) -> Picture:
 
 
 def compress(picture: Picture | Image | Pixels, **options: Any) -> bytes:
-    """The bytes of a `.yoto` file; arguments and errors as of `encode`."""
+    """The bytes of a `.yoto` file; arguments and errors as of `encode`.
+
+    >>> picture = np.add.outer(np.arange(64), np.arange(96)).astype(np.uint8)
+    >>> len(compress(picture, size=400)) // 401
+    0
+    """
     return encode(picture, **options).data
 
 
@@ -236,6 +248,10 @@ def decompress(
 
     Raises:
         FileError: If the file is damaged, no `.yoto` file, or its model is not here.
+
+    >>> picture = np.add.outer(np.arange(64), np.arange(96)).astype(np.uint8)
+    >>> decompress(compress(picture)).size
+    (96, 64)
     """
     contents = container.parse(data)
     header = contents.header
@@ -282,13 +298,3 @@ def grey_of(pixels: Pixels) -> Pixels:
     """Mean of three nearly equal planes [h, w, 3], rounded."""
     total = pixels.astype(np.uint16).sum(axis=2, dtype=np.uint16)
     return np.asarray((total + 1) // 3, np.uint8)
-
-
-def psnr_of(one: Pixels, other: Pixels) -> float:
-    """PSNR in dB of 8-bit pixels over all colours together; 100 dB where they are equal."""
-    total = 0.0
-    for row in range(0, len(one), 512):
-        difference = one[row : row + 512].astype(np.float64) - other[row : row + 512]
-        total += float(np.square(difference).sum())
-    error = total / one.size / 255.0**2
-    return min(100.0, -10 * float(np.log10(max(error, 1e-10))))

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from yoto.apps.codec.options import CompressionOptions
 
 
-def load(options: CompressionOptions, split: str) -> Data:
+def load_photographs(options: CompressionOptions, split: str) -> Data:
     """Random crops for "train", whole photographs for "validation" and "test".
 
     Raises:

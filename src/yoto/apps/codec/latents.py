@@ -20,12 +20,12 @@ from yoto.apps.codec.format.coder import Coder, decode_values, encode_values, le
 from yoto.apps.codec.format.container import BLOCK, STRIDE, Contents, Header, Payload
 from yoto.apps.codec.format.errors import damaged
 from yoto.apps.codec.format.integer import ACTIVATION_BITS, LARGEST_HYPER
+from yoto.data.pixels import Pixels, planes, to_bytes
 
 if TYPE_CHECKING:
     from yoto.apps.codec.model import CodecModel
     from yoto.apps.codec.network import Codec
 
-Pixels = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 RATIO = STRIDE // BLOCK
 """Latents per hyper-latent, along each side."""
@@ -94,8 +94,7 @@ def image_part(pixels: Pixels, top: int, bottom: int, left: int, right: int) -> 
     below, beside = bottom - top - part.shape[0], right - left - part.shape[1]
     if below or beside:
         part = np.pad(part, ((0, below), (0, beside), (0, 0)), mode="edge")
-    x = torch.from_numpy(np.ascontiguousarray(part.transpose(2, 0, 1)))[None]
-    return x.float().div_(255.0)
+    return planes(part).contiguous()
 
 
 def quantised_hyper(model: CodecModel, level: int, z: Tensor) -> Ints:
@@ -234,8 +233,7 @@ def decode(model: CodecModel, contents: Contents, coder: Coder) -> Iterator[tupl
             skip_columns = (left * RATIO - first) * BLOCK
             part = image[:, skip_rows : skip_rows + present.shape[1] * BLOCK, skip_columns:]
             part = part[:, : header.height - top * STRIDE, : min(right * STRIDE, header.width) - left * STRIDE]
-            levels = part.mul(255.0).round_().clamp_(0, 255).to(torch.uint8)
-            yield top * STRIDE, left * STRIDE, levels.movedim(0, -1).contiguous().numpy()
+            yield top * STRIDE, left * STRIDE, to_bytes(part[None])[0]
         above = present
         if below is not None:
             present = below

@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, conv2d
 
+from yoto.data import pixels
+from yoto.data.pixels import LEVELS
+
 MS_SSIM_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 """Of the five scales (Wang et al., "Multi-scale Structural Similarity for Image Quality Assessment", 2003)."""
-LEVELS = 255.0
 
 
 def squared_levels(images: Tensor, references: Tensor) -> Tensor:
@@ -19,9 +21,8 @@ def squared_levels(images: Tensor, references: Tensor) -> Tensor:
 
 
 def psnr(images: Tensor, references: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio [B] in dB, over all colours together; 100 dB where the images are equal."""
-    error = squared_levels(images, references) / LEVELS**2
-    return -10 * error.clamp_min(1e-10).log10()
+    """`yoto.data.pixels.psnr` [B] of images [B, C, H, W] in [0, 1], over all colours together."""
+    return pixels.psnr(squared_levels(images, references) / LEVELS**2)
 
 
 @lru_cache(maxsize=8)

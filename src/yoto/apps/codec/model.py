@@ -35,6 +35,9 @@ class CodecModel:
 
     Raises:
         YotoError: If it is no codec, lacks its integer tables, or is damaged.
+
+    >>> len(load().fingerprint)  # the bytes by which a file names its model
+    8
     """
 
     def __init__(self, loaded: Bundle) -> None:
@@ -84,6 +87,9 @@ def load(name_or_path: str | os.PathLike[str] | CodecModel | None = None) -> Cod
 
     Raises:
         YotoError: If it is missing, damaged or no codec.
+
+    >>> len(load("compression/photo").weights)  # one λ for each quality level
+    256
     """
     if isinstance(name_or_path, CodecModel):
         return name_or_path

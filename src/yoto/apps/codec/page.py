@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -12,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yoto import bundle
-from yoto.data.images import Picture, Pixels
+from yoto.data.images import Picture, read_picture, shrunk
+from yoto.data.pixels import Pixels, psnr_of
 from yoto.errors import YotoError
 from yoto.web import describe, uploads
 from yoto.web.outcome import Outcome
@@ -83,7 +83,6 @@ class Compression(Page):
             preview: At reduced size, whose figures are those of the small picture.
         """
         from yoto.apps import codec
-        from yoto.apps.codec.api import psnr_of
 
         if len(target) != 1:
             raise YotoError("One of quality, bits per pixel, PSNR and size should be given.")
@@ -97,7 +96,8 @@ class Compression(Page):
         if "size" in options:
             options["size"] = int(options["size"])
         if preview:
-            picture = replace(picture, pixels=uploads.shrunk(picture.pixels, PREVIEW), alpha=None, icc=b"", exif=b"")
+            small = shrunk(picture.pixels, PREVIEW, quick=True)
+            picture = replace(picture, pixels=small, alpha=None, icc=b"", exif=b"")
         coded = codec.encode(picture, model=self.ready(), **options)
         pixels = np.asarray(codec.decompress(coded.data, model=self.ready()).convert("RGB"))
         facts = {
@@ -139,10 +139,6 @@ def classic(pixels: Pixels, kind: str, size: int) -> Outcome:
     Args:
         kind: "JPEG" or "WebP".
     """
-    from PIL import Image
-
-    from yoto.apps.codec.api import psnr_of
-
     height, width = pixels.shape[:2]
     if kind == "WebP" and max(height, width) > WIDEST:
         raise YotoError(f"A WebP file has at most {WIDEST} pixels along a side. Found {width}x{height}.")
@@ -152,8 +148,7 @@ def classic(pixels: Pixels, kind: str, size: int) -> Outcome:
 
     quality = last_below(lambda q: len(at(q)), size, 1, 95)
     data = at(quality)
-    with Image.open(io.BytesIO(data)) as opened:
-        decoded = np.asarray(opened.convert("RGB"))
+    decoded = read_picture(data).pixels
     facts = {
         "kind": kind, "quality": quality, "bytes": len(data), "bpp": 8 * len(data) / (width * height),
         "psnr": psnr_of(decoded, pixels), "fits": len(data) <= size,

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from yoto.apps.codec import api
 from yoto.apps.codec.format import coder as coders
@@ -19,9 +18,9 @@ from yoto.apps.codec.format import container
 from yoto.apps.codec.model import CodecModel
 from yoto.data import images
 from yoto.data.images import Picture
+from yoto.data.pixels import Pixels, planes, psnr_of
 from yoto.errors import YotoError
 
-Pixels = npt.NDArray[np.uint8]
 QUALITIES = (10.0, 30.0, 50.0, 70.0, 90.0)
 JPEG_QUALITIES = (5, 8, 12, 20, 30, 45, 60, 75, 85, 92)
 
@@ -87,7 +86,6 @@ def available() -> dict[str, Classic]:
 def ms_ssim_of(one: Pixels, other: Pixels) -> float:
     """MS-SSIM of 8-bit pixels [H, W, 3]."""
     from yoto.apps.codec.metrics import ms_ssim
-    from yoto.data import planes
 
     return float(ms_ssim(planes(one), planes(other)))
 
@@ -98,7 +96,7 @@ def measures(data: bytes, picture: Picture, model: CodecModel) -> dict[str, floa
     decoded = api.pixels_of(container.parse(data), model, coders.default())
     seconds = time.perf_counter() - begin
     return {
-        "psnr": api.psnr_of(decoded, picture.pixels),
+        "psnr": psnr_of(decoded, picture.pixels),
         "ms_ssim": ms_ssim_of(decoded, picture.pixels),
         "decode_seconds": seconds,
     }
@@ -140,12 +138,12 @@ def classic_points(
             begin = time.perf_counter()
             image.save(buffer, classic.format, quality=quality, **classic.options)
             middle = time.perf_counter()
-            decoded = opened(buffer)
+            decoded = images.read_picture(buffer.getvalue()).pixels
             end = time.perf_counter()
             rows.append(
                 {
                     "bpp": 8 * buffer.tell() / (image.width * image.height),
-                    "psnr": api.psnr_of(decoded, picture.pixels),
+                    "psnr": psnr_of(decoded, picture.pixels),
                     "ms_ssim": ms_ssim_of(decoded, picture.pixels),
                     "encode_seconds": middle - begin,
                     "decode_seconds": end - middle,
@@ -155,14 +153,6 @@ def classic_points(
                 progress()
         points.append(mean_point(quality, rows))
     return points
-
-
-def opened(buffer: io.BytesIO) -> Pixels:
-    """The decoded pixels of a coded image."""
-    from PIL import Image
-
-    with Image.open(io.BytesIO(buffer.getvalue())) as image:
-        return np.asarray(image.convert("RGB"))
 
 
 def mean_point(quality: float, rows: Sequence[Mapping[str, float]]) -> Point:
@@ -239,7 +229,7 @@ def evaluate(
     info: Mapping[str, Any] | None = None,
 ) -> Report:
     """Points of a model and of the classic codecs that are here, on pictures."""
-    pictures = [images.read(file) for file in files]
+    pictures = [images.read_picture(file) for file in files]
     classics = available()
     total = len(pictures) * (len(qualities) + sum(len(c.qualities) for c in classics.values()))
     count = 0

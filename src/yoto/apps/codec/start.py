@@ -16,11 +16,11 @@ from torch.nn.functional import pixel_unshuffle
 
 from yoto.apps.codec.network import BLOCK, MeanScaleHyperprior
 from yoto.conditioning.film import ConditioningNetwork
+from yoto.data.pixels import LEVELS
 
 if TYPE_CHECKING:
     from yoto.conditioning import Conditional
 
-LEVELS = 255.0
 GAIN_EXPONENT = 0.45
 """Quantisation steps shrink as λ to this power; 0.5 is the optimum at high rate, less is better below."""
 BRANCH = 0.01

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from yoto.apps.codec import metrics
+from yoto.apps.codec import losses, metrics
 from yoto.apps.codec.network import STRIDE, Coded, MeanScaleHyperprior, make_network
 from yoto.apps.codec.options import CompressionOptions
 from yoto.errors import YotoError
@@ -79,12 +79,8 @@ class CompressionTask(BaseTask):
     def terms(self, net: Any, batch: Tensor, at: Tensor | None = None) -> dict[str, Tensor]:
         """Both terms [B] of images [B, 3, H, W] in [0, 1]; `at` plays no part, λ only weighs the terms."""
         coded: Coded = net(self.checked(batch))
-        if self.options.distortion == "mse":
-            distortion = metrics.squared_levels(coded.image, batch)
-        else:
-            distortion = 1 - metrics.ms_ssim(coded.image, batch)
-        pixels = batch.shape[-1] * batch.shape[-2]
-        return {"distortion": distortion, "rate": (coded.latent_bits + coded.hyper_bits) / pixels}
+        distortion = losses.DISTORTIONS[self.options.distortion](coded.image, batch)
+        return {"distortion": distortion, "rate": losses.bits_per_pixel(coded)}
 
     def metrics(self, net: Any, batch: Tensor, at: Tensor | None = None) -> dict[str, Tensor]:
         """PSNR in dB and MS-SSIM [B] of the image as it would be written, in whole levels."""
@@ -94,15 +90,15 @@ class CompressionTask(BaseTask):
 
     def data(self, split: Split) -> Data:
         """Random crops for training, whole photographs for validation and testing."""
-        from yoto.apps.codec.data import load
+        from yoto.apps.codec.data import load_photographs
 
-        return load(self.options, split)
+        return load_photographs(self.options, split)
 
     def picture(self, net: Any, at: Tensor | None = None, *, seed: int) -> np.ndarray:
         """A part of the first test photograph, decoded: uint8 [H, W, 3]."""
         from yoto.apps.codec import pictures
 
-        return pictures.decoded(self, net)
+        return pictures.decoded(net, self.data("test").batch(torch.tensor([0])))
 
     @staticmethod
     def checked(batch: Tensor) -> Tensor:

@@ -8,9 +8,10 @@ import numpy as np
 from torch import Tensor
 
 from yoto.apps.style.options import painting_file
-from yoto.data import Data, planes
-from yoto.data.images import Pixels
-from yoto.data.photographs import BUNDLED, open_photograph, photographs_of, pictures_in, read_crops_of, read_whole
+from yoto.data import Data
+from yoto.data.images import read_photograph
+from yoto.data.photographs import BUNDLED, photographs_of, pictures_in, read_crops_of, read_whole
+from yoto.data.pixels import Pixels, planes
 
 if TYPE_CHECKING:
     from yoto.apps.style.options import StyleOptions
@@ -21,7 +22,7 @@ REFERENCE = 256
 """Side in pixels of the middles of the package's photographs that style losses are scaled by."""
 
 
-def load(options: StyleOptions, split: str) -> Data:
+def load_photographs(options: StyleOptions, split: str) -> Data:
     """Random crops for "train", whole photographs for "validation" and "test".
 
     Raises:
@@ -35,7 +36,7 @@ def painting(options: StyleOptions, name: str) -> Tensor:
     """A painting of the bank without its frame, shrunk to about `options.size`² pixels: [1, 3, H, W] in [0, 1]."""
     from PIL import Image
 
-    picture = Image.fromarray(open_photograph(painting_file(name, options.styles)))
+    picture = Image.fromarray(read_photograph(painting_file(name, options.styles)))
     width, height = picture.size
     box = (FRAME * width, FRAME * height, (1 - FRAME) * width, (1 - FRAME) * height)
     scale = min(1.0, options.size / (width * height) ** 0.5 / (1 - 2 * FRAME))
@@ -53,5 +54,5 @@ def middle(pixels: Pixels, side: int) -> Pixels:
 
 def references() -> Tensor:
     """Middles of the package's photographs, unstyled: [12, 3, 256, 256] in [0, 1]."""
-    parts = [middle(open_photograph(file), REFERENCE) for file in pictures_in(BUNDLED)]
+    parts = [middle(read_photograph(file), REFERENCE) for file in pictures_in(BUNDLED)]
     return planes(np.stack(parts))

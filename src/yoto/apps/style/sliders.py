@@ -22,8 +22,8 @@ from yoto.apps.style.options import LAYERS, painting_file
 from yoto.apps.style.painting.bank import Bank
 from yoto.apps.style.painting.sheets import SLIDERS, positions, setting
 from yoto.apps.style.task import Measure, StyleTask
-from yoto.data import planes
-from yoto.data.photographs import open_photograph
+from yoto.data.images import read_photograph
+from yoto.data.pixels import planes
 from yoto.errors import YotoError
 
 VALUES = 5
@@ -171,7 +171,7 @@ def evaluate(
     rows: list[Row] = []
     blends: list[Blend] = []
     for number, file in enumerate(files):
-        photograph = planes(middle(open_photograph(file), side))
+        photograph = planes(middle(read_photograph(file), side))
         content = meter.content(photograph)
         for place, style in enumerate(styles):
             found: list[Row] = []

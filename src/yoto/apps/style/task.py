@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from yoto.apps.style import data, losses
-from yoto.apps.style.features import Features, make_features
+from yoto.apps.style.features import make_features
+from yoto.apps.style.features.interface import Features
 from yoto.apps.style.network import TransformNetwork
 from yoto.apps.style.options import LAYERS, PAINTING, PARAMETERS, StyleOptions, painting_file
 from yoto.errors import YotoError
@@ -208,10 +209,10 @@ class StyleTask(BaseTask):
         if split == "train":  # a picture that is missing is better said now than at the step that draws it
             for name in self.options.paintings:
                 painting_file(name, self.options.styles)
-        return data.load(self.options, split)
+        return data.load_photographs(self.options, split)
 
     def picture(self, net: Any, at: Tensor, *, seed: int) -> np.ndarray:
         """The first test photograph, stylised: uint8 [H, W, 3]."""
         from yoto.apps.style import pictures
 
-        return pictures.stylised(self, net)
+        return pictures.stylised(net, self.data("test").batch(torch.tensor([0])))

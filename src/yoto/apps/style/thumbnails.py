@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from yoto.apps.style.options import StyleOptions
     from yoto.apps.style.painting.bank import Bank
-    from yoto.data.images import Pixels
+    from yoto.data.pixels import Pixels
 
 SIDE = 160
 BLANK = (232, 236, 241)
@@ -29,7 +29,7 @@ def thumbnails(options: StyleOptions) -> dict[str, Tensor]:
     import torch
     from PIL import Image
 
-    from yoto.data.photographs import open_photograph
+    from yoto.data.images import read_photograph
 
     result = {}
     for name in options.paintings:
@@ -38,7 +38,7 @@ def thumbnails(options: StyleOptions) -> dict[str, Tensor]:
         file = next((file for file in free if name_of(file) == name), None)
         if file is None:
             continue
-        picture = Image.fromarray(open_photograph(file))
+        picture = Image.fromarray(read_photograph(file))
         picture.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
         buffer = io.BytesIO()
         picture.save(buffer, "JPEG", quality=85)
@@ -61,13 +61,10 @@ def facts(options: StyleOptions) -> list[dict[str, Any]]:
 
 def thumbnail(bank: Bank, name: str) -> Pixels | None:
     """The thumbnail of a painting, uint8 [H, W, 3], or None where the model has none (its file may not be shown)."""
-    from PIL import Image
+    from yoto.data.images import read_picture
 
     data = bundle.blob(bank.header.path, f"{bundle.EXTRAS}{THUMBNAIL}{name}")
-    if data is None:
-        return None
-    with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-        return np.asarray(image.convert("RGB"))
+    return None if data is None else read_picture(data, formats=("JPEG",)).pixels
 
 
 def overview(bank: Bank, columns: int = 4, side: int = 200) -> Pixels:

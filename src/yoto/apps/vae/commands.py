@@ -67,7 +67,7 @@ def reconstruct(
             part = slice(start, start + CHUNK)
             squares = pool.map(lambda file: square(pictures.read(file).pixels, side, channels), files[part])
             for file, target, image in zip(files[part], targets[part], squares, strict=True):
-                pictures.write(target, reconstructions(task, nets, image))
+                pictures.write(target, reconstructions(task.likelihood, nets, image))
                 if as_json:
                     values = [terms(task, net, image, seed) for net in nets.values()]
                     rows = [{"beta": b, **value} for b, value in zip(betas, values, strict=True)]
@@ -98,16 +98,17 @@ def sample(
         raise checks.UsageError(f"--traverse needs one β. Found {len(betas)}")
     pictures.picture_file(output, force=force)
 
-    from yoto.apps.vae.pictures import latents, samples, traversals
+    from yoto.apps.vae.pictures import draw_latents, samples, traversals
 
     loaded, task = load(header)
     nets = {f"β = {b:g}": loaded.conditional.at(kl=b) for b in betas}
+    z = draw_latents(1 if traverse else count, task.options.latents, seed)
     if traverse:
         (net,) = nets.values()
-        start = task.decode(net, latents(task, 1, seed))[0]
-        pictures.write(output, traversals(task, net, start))
+        start = task.likelihood.decode(net, z)[0]
+        pictures.write(output, traversals(task.likelihood, net, start))
     else:
-        pictures.write(output, samples(task, nets, count, seed))
+        pictures.write(output, samples(task.likelihood, nets, z))
 
 
 def open_model(model: str | None, beta: str) -> tuple[Header, list[float]]:

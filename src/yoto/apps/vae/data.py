@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from yoto.data import ArrayData, Data, SubsetData, to_unit
+from yoto.data import ArrayData, Data, SubsetData
+from yoto.data.pixels import to_unit
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ HELD_OUT = 5_000
 """Validation images: the last ones of the training file (MNIST, Fashion-MNIST, CIFAR-10)."""
 
 
-def load(options: VAEOptions, split: str) -> Data:
+def load_images(options: VAEOptions, split: str) -> Data:
     """The images of `options.dataset`.
 
     The validation images are held out of the data set's training part; the test images are its own test part
@@ -68,6 +69,7 @@ def mnist(options: VAEOptions, split: str) -> Tensor:
     """MNIST or Fashion-MNIST, uint8 [N, 1, 28, 28]: 55,000 / 5,000 / 10,000."""
     from yoto.data.idx import read_idx
     from yoto.data.locate import find
+    from yoto.data.untrusted import shape_text
 
     name = "t10k-images-idx3-ubyte.gz" if split == "test" else "train-images-idx3-ubyte.gz"
     path = find(options.dataset, (name,), options.data, options.download)
@@ -76,7 +78,7 @@ def mnist(options: VAEOptions, split: str) -> Tensor:
     if array.shape != expected or array.dtype.name != "uint8":
         raise YotoError(
             f"{str(path)!r} should hold {expected[0]} images of 28x28 bytes. Found: {array.dtype.name} of "
-            f"shape {'x'.join(map(str, array.shape))}."
+            f"shape {shape_text(array.shape)}."
         )
     return part(torch.from_numpy(array).unsqueeze(1), split)
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from yoto.apps.vae.metrics import active_units
 
 if TYPE_CHECKING:
-    from yoto.apps.vae.task import VAETask
+    from yoto.apps.vae.likelihood import Likelihood
 
 Encode = Callable[[Tensor], Tensor]
 
@@ -147,7 +147,7 @@ def factorvae_score(
 
 
 def measure(
-    task: VAETask,
+    likelihood: Likelihood,
     net: Any,
     world: World | None = None,
     *,
@@ -164,7 +164,7 @@ def measure(
     device = next(net.parameters()).device
 
     def encode(images: Tensor) -> Tensor:
-        mean: Tensor = net.encode(task.scaled(images.to(device)))[0]
+        mean: Tensor = net.encode(likelihood.scaled(images.to(device)))[0]
         return mean
 
     factors = draw_factors(chosen, samples, torch.Generator().manual_seed(seed))

@@ -45,7 +45,12 @@ def gaussian_nll(mean: Tensor, raw_sigma: Tensor, target: Tensor) -> Tensor:
     return terms.flatten(1).sum(1)
 
 
-def kl_to_standard_normal(mean: Tensor, sigma: Tensor) -> Tensor:
-    """KL(N(mean, diag(sigma²)) || N(0, I)) in nats [B], in closed form; `mean` and `sigma` > 0 are [B, Z]."""
+def kl_of_dimensions(mean: Tensor, sigma: Tensor) -> Tensor:
+    """KL(N(mean, sigma²) || N(0, 1)) in nats of every latent dimension, in closed form; all are [B, Z], `sigma` > 0."""
     mean, sigma = wide(mean), wide(sigma)
-    return (0.5 * (mean.square() + sigma.square() - 1) - sigma.log()).sum(1)
+    return 0.5 * (mean.square() + sigma.square() - 1) - sigma.log()
+
+
+def kl_to_standard_normal(mean: Tensor, sigma: Tensor) -> Tensor:
+    """KL(N(mean, diag(sigma²)) || N(0, I)) in nats [B]; `mean` and `sigma` > 0 are [B, Z]."""
+    return kl_of_dimensions(mean, sigma).sum(1)

@@ -14,7 +14,7 @@ def mean_squared_error(images: Tensor, target: Tensor) -> Tensor:
 
 
 def psnr(images: Tensor, target: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio per image [B] in decibels, for values in [0, 1]; at most 100 dB."""
+    """`yoto.data.pixels.psnr` per image [B] by the natural logarithm, to the last digit of the curves in bundles."""
     return -10 / math.log(10) * mean_squared_error(images, target).clamp_min(1e-10).log()
 
 
@@ -25,3 +25,12 @@ def active_units(mean: Tensor, threshold: float = 0.01) -> Tensor:
     Burda et al. 2016, who introduced the measure).
     """
     return torch.var(mean, dim=0, correction=0) > threshold
+
+
+def used_units(kl: Tensor, threshold: float = 0.01) -> Tensor:
+    """Which latent dimensions a few images make use of, bool [Z], from `losses.kl_of_dimensions` [N, Z].
+
+    Those with a mean KL of more than `threshold` nats: a variance over a dozen images, as `active_units` takes, says
+    little.
+    """
+    return kl.mean(dim=0) > threshold

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pixel_shuffle, pixel_unshuffle
 
+from yoto.apps.vae.likelihood import LIKELIHOODS
 from yoto.apps.vae.losses import positive
 
 if TYPE_CHECKING:
@@ -242,7 +243,7 @@ def architecture(options: VAEOptions) -> Architecture:
     """
     side, channels = options.image
     width = options.width
-    outputs = 2 if options.likelihood == "gaussian" else 1
+    outputs = LIKELIHOODS[options.likelihood].outputs
     if options.network == "paper-cifar10":
         return Architecture(
             size=side,

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yoto import bundle
-from yoto.data.images import Picture, Pixels
+from yoto.data.images import Picture, read_picture
+from yoto.data.pixels import Pixels
 from yoto.errors import YotoError
 from yoto.web import describe, uploads
 from yoto.web.copy_folder import CopyFolder, fixed, parsed
@@ -23,6 +24,7 @@ from yoto.web.page import Page
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from yoto.apps.vae.likelihood import Likelihood
     from yoto.apps.vae.network import VAE
     from yoto.apps.vae.task import VAETask
     from yoto.bundle import Bundle
@@ -152,10 +154,13 @@ class Autoencoders(Page):
         """
         import torch
 
-        from yoto.apps.vae.pictures import latents
+        from yoto.apps.vae import losses
+        from yoto.apps.vae.metrics import used_units
+        from yoto.apps.vae.pictures import draw_latents, telling
+        from yoto.data.pixels import psnr
 
         loaded = self.ready(name)
-        task = loaded.task
+        task, likelihood = loaded.task, loaded.task.likelihood
         loaded.bundle.space.check({"kl": beta})
         net = loaded.bundle.conditional.bake(kl=beta, into=loaded.plain)
         images = with_own(task, picture, loaded.examples)
@@ -163,19 +168,19 @@ class Autoencoders(Page):
         facts: dict[str, Any] = {"beta": beta}
         with torch.inference_mode():
             if images is not None:
-                mean, sigma = net.encode(task.scaled(images))
-                decoded = task.decode(net, mean)
+                mean, sigma = net.encode(likelihood.scaled(images))
+                decoded = likelihood.decode(net, mean)
                 strips["originals"], strips["reconstructions"] = strip(images), strip(decoded)
-                kl = 0.5 * (mean.square() + sigma.square() - 1) - sigma.log()
+                kl = losses.kl_of_dimensions(mean, sigma)
                 number = min(max(traverse, 0), len(images) - 1)
-                order = sigma[number].argsort()[:DIMENSIONS].tolist()
-                strips["traversals"] = traversals(task, net, mean[number], order)
+                order = telling(sigma[number], DIMENSIONS)
+                strips["traversals"] = traversals(likelihood, net, mean[number], order)
                 facts |= {
-                    "psnr": float(-10 * torch.log10((decoded - images).square().mean().clamp_min(1e-10))),
-                    "kl": float(kl.sum(dim=1).mean()), "active": int((kl.mean(dim=0) > 0.01).sum()),
+                    "psnr": float(psnr((decoded - images).square().mean())),
+                    "kl": float(kl.sum(dim=1).mean()), "active": int(used_units(kl).sum()),
                     "dimensions": order, "traversed": number,
                 }  # fmt: skip
-            strips["samples"] = strip(task.decode(net, latents(task, COUNT, seed)))
+            strips["samples"] = strip(likelihood.decode(net, draw_latents(COUNT, task.options.latents, seed)))
         return facts, strips
 
     def outcomes(self, *arguments: Any, **options: Any) -> tuple[dict[str, Any], dict[str, Outcome]]:
@@ -206,15 +211,13 @@ def vae_networks(model: Any, task: Any) -> dict[str, bytes]:
 def examples(task: VAETask) -> Tensor | None:
     """Test images of a task [N, C, H, W] in [0, 1], or None where its data set is not here."""
     import torch
-    from PIL import Image
 
-    from yoto.data import planes
+    from yoto.data.pixels import planes
 
     file = EXAMPLES / f"{task.options.dataset}.png"
     side, channels = task.options.image
     if file.is_file():
-        with Image.open(file) as image:
-            pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
+        pixels = read_picture(file).pixels[..., :channels]
         return planes(pixels.reshape(side, -1, side, channels).swapaxes(0, 1))
     try:
         data = task.data("test")
@@ -238,7 +241,7 @@ def with_own(task: VAETask, picture: Picture | None, others: Tensor | None) -> T
 
 def strip(images: Tensor, columns: int | None = None) -> Pixels:
     """Images [N, C, H, W] in [0, 1] side by side, or in rows of `columns`: uint8 [rows·H, columns·W, 3]."""
-    from yoto.apps.vae.pictures import to_bytes
+    from yoto.data.pixels import to_bytes
 
     pixels = to_bytes(images)
     count, height, width, _ = pixels.shape
@@ -247,11 +250,8 @@ def strip(images: Tensor, columns: int | None = None) -> Pixels:
     return np.ascontiguousarray(rows.transpose(0, 2, 1, 3, 4).reshape(-1, across * width, 3))
 
 
-def traversals(task: VAETask, net: Any, mean: Tensor, order: list[int]) -> Pixels:
+def traversals(likelihood: Likelihood, net: Any, mean: Tensor, order: list[int]) -> Pixels:
     """A row per latent dimension of `order`, which goes from -SPAN to SPAN while the others stay."""
-    import torch
+    from yoto.apps.vae.pictures import traversed
 
-    z = mean.repeat(len(order), STEPS, 1)
-    for row, dimension in enumerate(order):
-        z[row, :, dimension] = torch.linspace(-SPAN, SPAN, STEPS)
-    return strip(task.decode(net, z.flatten(0, 1)), STEPS)
+    return strip(likelihood.decode(net, traversed(mean, order, STEPS, SPAN).flatten(0, 1)), STEPS)

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from yoto.data import planes
+from yoto.data.pixels import planes, to_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from yoto.apps.vae.task import VAETask
-    from yoto.data.images import Pixels
+    from yoto.apps.vae.likelihood import Likelihood
+    from yoto.data.pixels import Pixels
 
 #: Images smaller than this many pixels a side are enlarged by a whole factor.
 TILE = 56
@@ -23,14 +23,14 @@ GAP = 4
 TEXT = 15
 
 
-def reconstructions(task: VAETask, nets: Mapping[str, Any], images: Tensor) -> np.ndarray:
+def reconstructions(likelihood: Likelihood, nets: Mapping[str, Any], images: Tensor) -> Pixels:
     """The originals in the first row, then a row per net: its reconstructions from the posterior mean.
 
     `nets` maps a row's label, such as "β = 4", to a net bound or baked at that λ; `images` are [B, C, H, W]
     in [0, 1]. Returns the picture, uint8 [H, W, 3].
     """
     rows = {"original": images}
-    rows.update({label: task.reconstruct(net, images.to(device_of(net))) for label, net in nets.items()})
+    rows.update({label: likelihood.reconstruct(net, images.to(device_of(net))) for label, net in nets.items()})
     return grid(rows)
 
 
@@ -45,57 +45,59 @@ def square(pixels: Pixels, side: int, channels: int) -> Tensor:
     return planes(np.atleast_3d(np.asarray(small.convert("L" if channels == 1 else "RGB"))))
 
 
-def samples(task: VAETask, nets: Mapping[str, Any], count: int = 10, seed: int = 0) -> np.ndarray:
-    """One row of `count` images decoded from the prior per net, with the same latents in every row."""
-    z = latents(task, count, seed)
-    return grid({label: task.decode(net, z.to(device_of(net))) for label, net in nets.items()})
+def samples(likelihood: Likelihood, nets: Mapping[str, Any], z: Tensor) -> Pixels:
+    """One row of images per net, decoded from the same latents `z` [B, Z]."""
+    return grid({label: likelihood.decode(net, z.to(device_of(net))) for label, net in nets.items()})
 
 
 def traversals(
-    task: VAETask,
+    likelihood: Likelihood,
     net: Any,
     image: Tensor,
     *,
     dimensions: Sequence[int] | None = None,
     steps: int = 9,
     span: float = 2.5,
-) -> np.ndarray:
+) -> Pixels:
     """One row per latent dimension, going from -span to span; the others stay at the posterior mean.
 
-    `image` is [C, H, W] in [0, 1]. Default: all dimensions, those with the narrowest posterior (which tell
-    most about this image) first, ten at most.
+    `image` is [C, H, W] in [0, 1]. Default: all dimensions, those that tell most about this image first, ten at most.
     """
     with torch.no_grad():
-        mean, sigma = net.encode(task.scaled(image.unsqueeze(0).to(device_of(net))))
-    chosen = sigma[0].argsort().tolist()[:10] if dimensions is None else list(dimensions)
-    values = torch.linspace(-span, span, steps, device=mean.device, dtype=mean.dtype)
-    rows = {}
-    for dimension in chosen:
-        z = mean.repeat(steps, 1)
-        z[:, dimension] = values
-        rows[f"z{dimension}"] = task.decode(net, z)
-    return grid(rows)
+        mean, sigma = net.encode(likelihood.scaled(image.unsqueeze(0).to(device_of(net))))
+    chosen = telling(sigma[0], 10) if dimensions is None else dimensions
+    paths = traversed(mean[0], chosen, steps, span)
+    return grid({f"z{number}": likelihood.decode(net, z) for number, z in zip(chosen, paths, strict=True)})
 
 
-def overview(task: VAETask, net: Any, *, seed: int = 0, count: int = 10) -> np.ndarray:
-    """Test images, their reconstructions, and two rows of samples from the prior."""
-    device = device_of(net)
-    data = task.data("test")
-    generator = torch.Generator().manual_seed(seed)
-    chosen = torch.randperm(len(data), generator=generator)[:count]
-    images = data.batch(chosen, None).to(device)
-    z = latents(task, 2 * count, seed).to(device)
+def telling(sigma: Tensor, most: int) -> list[int]:
+    """The latent dimensions that tell most about an image, of posterior deviation `sigma` [Z]: the narrowest first."""
+    return sigma.argsort()[:most].tolist()
+
+
+def traversed(mean: Tensor, dimensions: Sequence[int], steps: int, span: float) -> Tensor:
+    """Latents [D, steps, Z]: `mean` [Z] with one of `dimensions` after the other going from -span to span."""
+    z = mean.repeat(len(dimensions), steps, 1)
+    for row, dimension in enumerate(dimensions):
+        z[row, :, dimension] = torch.linspace(-span, span, steps, device=mean.device, dtype=mean.dtype)
+    return z
+
+
+def overview(likelihood: Likelihood, net: Any, images: Tensor, z: Tensor) -> Pixels:
+    """Images [B, C, H, W] in [0, 1], their reconstructions, and latents `z` [N, Z] decoded in two rows."""
+    images = images.to(device_of(net))
+    first, second = z.to(device_of(net)).chunk(2)
     return grid(
         {
             "original": images,
-            "decoded": task.reconstruct(net, images),
-            "samples": task.decode(net, z[:count]),
-            "": task.decode(net, z[count:]),
+            "decoded": likelihood.reconstruct(net, images),
+            "samples": likelihood.decode(net, first),
+            "": likelihood.decode(net, second),
         }
     )
 
 
-def grid(rows: Mapping[str, Tensor]) -> np.ndarray:
+def grid(rows: Mapping[str, Tensor]) -> Pixels:
     """Rows of images [B, 1 or 3, H, W] in [0, 1] on white, each with its label on the left."""
     from PIL import Image, ImageDraw, ImageFont
 
@@ -118,15 +120,9 @@ def grid(rows: Mapping[str, Tensor]) -> np.ndarray:
     return np.asarray(canvas).copy()
 
 
-def to_bytes(images: Tensor) -> np.ndarray:
-    """Images [B, 1 or 3, H, W] in [0, 1], clamped and rounded to uint8 [B, H, W, 3]."""
-    levels = (images.detach().float().cpu().clamp(0, 1) * 255).round().to(torch.uint8)
-    return levels.expand(-1, 3, -1, -1).permute(0, 2, 3, 1).contiguous().numpy()
-
-
-def latents(task: VAETask, count: int, seed: int) -> Tensor:
-    """`count` draws from the prior, [count, Z], the same for the same seed."""
-    return torch.randn(count, task.options.latents, generator=torch.Generator().manual_seed(seed))
+def draw_latents(count: int, dimensions: int, seed: int) -> Tensor:
+    """Draws from the prior, [count, dimensions], the same for the same seed."""
+    return torch.randn(count, dimensions, generator=torch.Generator().manual_seed(seed))
 
 
 def device_of(net: Any) -> torch.device:

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 
 from yoto.apps.vae import losses, metrics
+from yoto.apps.vae.likelihood import LIKELIHOODS
 from yoto.apps.vae.network import VAE, VAEOutput, architecture
 from yoto.apps.vae.options import VAEOptions
 from yoto.errors import YotoError
-from yoto.support.precision import wide
 from yoto.task import BaseTask
 
 if TYPE_CHECKING:
@@ -21,13 +21,15 @@ if TYPE_CHECKING:
     from yoto.data import Data
     from yoto.task import Split
 
+SHOWN = 10
+"""Test images in a task's picture."""
+
 
 class VAETask(BaseTask):
     """Terms "reconstruction" (negative log-likelihood) and "kl", in nats per image.
 
-    One latent is drawn per image, from torch's global generator. Images are in [0, 1]; for the Gaussian
-    likelihood they are mapped to [-1, 1] here, so that its nats are those of the paper. `options` may be a
-    mapping of `VAEOptions`.
+    One latent is drawn per image, from torch's global generator. Images are in [0, 1]; `likelihood` says how the
+    network takes and gives them. `options` may be a mapping of `VAEOptions`.
     """
 
     units: Mapping[str, str] = dict.fromkeys(("reconstruction", "kl", "loss"), "nats per image")
@@ -36,6 +38,7 @@ class VAETask(BaseTask):
     def __init__(self, options: VAEOptions | dict[str, Any] | None = None) -> None:
         given = options if options is not None else {}
         self.options = given if isinstance(given, VAEOptions) else VAEOptions(**given)
+        self.likelihood = LIKELIHOODS[self.options.likelihood]
 
     def network(self) -> nn.Module:
         """A new plain `VAE`, initialised from torch's global generator."""
@@ -43,16 +46,16 @@ class VAETask(BaseTask):
 
     def terms(self, net: Any, batch: Tensor, at: Tensor | None = None) -> dict[str, Tensor]:
         """Both terms [B] for images [B, C, H, W] in [0, 1]; `at` plays no part, β only weighs the terms."""
-        x = self.scaled(batch)
+        x = self.likelihood.scaled(batch)
         out: VAEOutput = net(x)
         return {
-            "reconstruction": self.nll(out.parameters, x),
+            "reconstruction": self.likelihood.nll(out.parameters, x),
             "kl": losses.kl_to_standard_normal(out.mean, out.sigma),
         }
 
     def metrics(self, net: Any, batch: Tensor, at: Tensor | None = None) -> dict[str, Tensor]:
         """Mean squared error and PSNR (dB) [B] of the reconstruction from the posterior mean."""
-        images = self.reconstruct(net, batch)
+        images = self.likelihood.reconstruct(net, batch)
         return {"mse": metrics.mean_squared_error(images, batch), "psnr": metrics.psnr(images, batch)}
 
     def scores(self, net: nn.Module, *, seed: int = 0) -> dict[str, float]:
@@ -61,13 +64,13 @@ class VAETask(BaseTask):
             return {}
         from yoto.apps.vae.disentanglement import measure
 
-        return measure(self, net, seed=seed)
+        return measure(self.likelihood, net, seed=seed)
 
     def data(self, split: Split) -> Data:
         """The images of "train", "validation" or "test" as float [B, C, H, W] in [0, 1] per batch."""
-        from yoto.apps.vae.data import load
+        from yoto.apps.vae.data import load_images
 
-        return load(self.options, split)
+        return load_images(self.options, split)
 
     def examples(self, method: str) -> dict[str, Tensor]:
         """Example inputs of a method of the network, two images or latents.
@@ -86,45 +89,19 @@ class VAETask(BaseTask):
         """Test images above their reconstructions, above samples from the prior: uint8 [H, W, 3]."""
         from yoto.apps.vae import pictures
 
-        return pictures.overview(self, net, seed=seed)
+        data = self.data("test")
+        chosen = torch.randperm(len(data), generator=torch.Generator().manual_seed(seed))[:SHOWN]
+        z = pictures.draw_latents(2 * SHOWN, self.options.latents, seed)
+        return pictures.overview(self.likelihood, net, data.batch(chosen, None), z)
 
     def floor(self, split: Split, batch: int = 1000) -> dict[str, float] | None:
         """The least reconstruction term that any model reaches on a split, in nats: the pixels' entropy.
 
         None for the Gaussian likelihood, a density without such a bound.
         """
-        if self.options.likelihood != "bernoulli":
+        if not self.likelihood.bounded:
             return None
         data, total = self.data(split), 0.0
         for rows in torch.split(torch.arange(len(data)), batch):
-            total += float(losses.bernoulli_floor(data.batch(rows, None)).double().sum())
+            total += float(self.likelihood.floor(data.batch(rows, None)).double().sum())
         return {"reconstruction": total / len(data), "kl": 0.0}
-
-    @torch.no_grad()
-    def reconstruct(self, net: Any, images: Tensor) -> Tensor:
-        """Expected images [B, C, H, W] in [0, 1], decoded from the posterior means of `images` in [0, 1]."""
-        mean, _ = net.encode(self.scaled(images))
-        return self.expected(net.decode(mean))
-
-    @torch.no_grad()
-    def decode(self, net: Any, z: Tensor) -> Tensor:
-        """The expected images [B, C, H, W] in [0, 1] of latents [B, Z]; standard normal ones give samples."""
-        return self.expected(net.decode(z))
-
-    def scaled(self, images: Tensor) -> Tensor:
-        """Images in [0, 1] as the network and the likelihood take them."""
-        return 2 * images - 1 if self.options.likelihood == "gaussian" else images
-
-    def nll(self, parameters: Tensor, scaled: Tensor) -> Tensor:
-        """Negative log-likelihood [B] in nats of `scaled` images under the network's output."""
-        if self.options.likelihood == "gaussian":
-            mean, raw = parameters.chunk(2, dim=1)
-            return losses.gaussian_nll(mean, raw, scaled)
-        return losses.bernoulli_nll(parameters, scaled)
-
-    def expected(self, parameters: Tensor) -> Tensor:
-        """The likelihood's mean as an image in [0, 1], float32."""
-        parameters = wide(parameters)
-        if self.options.likelihood == "gaussian":
-            return ((parameters.chunk(2, dim=1)[0] + 1) / 2).clamp(0, 1)
-        return parameters.sigmoid()

@@ -6,8 +6,9 @@ import io
 from typing import TYPE_CHECKING
 
 from yoto.apps.codec.format.container import Header
-from yoto.apps.codec.format.errors import damaged
-from yoto.data.images import Picture, Pixels, own_limit
+from yoto.apps.codec.format.errors import FileError, damaged
+from yoto.data.images import Picture, opened
+from yoto.data.pixels import Pixels
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
@@ -38,15 +39,13 @@ def unpacked_alpha(data: bytes, size: tuple[int, int]) -> Image:
     Raises:
         FileError: If it is no such channel.
     """
-    from PIL import Image
-
     try:
-        with own_limit(), Image.open(io.BytesIO(data), formats=["PNG"]) as image:
+        with opened(data, ("PNG",)) as (image, _):
             if image.size != size or image.mode != "L":
                 raise damaged("its alpha channel has another size")
             image.load()
             return image.copy()
-    except (YotoError, MemoryError):
+    except FileError:
         raise
-    except Exception:  # noqa: BLE001 - as above
+    except YotoError:
         raise damaged("its alpha channel cannot be read") from None

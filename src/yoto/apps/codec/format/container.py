@@ -50,6 +50,10 @@ class Header:
         tile: Side of a tile in pixels.
         grey: Whether the image is greyscale.
         icc, alpha, exif: Bytes of those chunks, or b"": a colour profile, the alpha channel as PNG, EXIF data.
+
+    >>> header = Header(width=768, height=512, level=153, fingerprint=bytes(8), tile=1024)
+    >>> round(header.quality), header.grid
+    (60, (8, 12))
     """
 
     width: int
@@ -216,6 +220,12 @@ def inspect(data: bytes | memoryview) -> Header:
 
     Raises:
         FileError: As of `parse`.
+
+    >>> import numpy as np
+    >>> from yoto import codec
+    >>> header = inspect(codec.compress(np.zeros((48, 64, 3), np.uint8), quality=60))
+    >>> header.width, header.height, header.level
+    (64, 48, 153)
     """
     return parse(data).header
 

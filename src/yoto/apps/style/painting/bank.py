@@ -26,6 +26,9 @@ class Style:
     Attributes:
         name: What `style` takes.
         title, artist, date, source, licence: As its collection gives them, or "".
+
+    >>> [style.date for style in open_bank().styles if style.name == "great-wave"]
+    ['1826']
     """
 
     name: str
@@ -44,6 +47,12 @@ class Bank:
 
     Raises:
         YotoError: If it is no style model that was trained for a range of weights.
+
+    >>> bank = open_bank()
+    >>> bank.blend({"great-wave": 3, "pink-cloud": 1})
+    {'great-wave': 0.75, 'pink-cloud': 0.25}
+    >>> round(bank.weight(0.5), 2)
+    0.77
     """
 
     def __init__(self, header: bundle.Header) -> None:
@@ -146,5 +155,8 @@ def open_bank(model: str | os.PathLike[str] | None = None) -> Bank:
 
     Raises:
         YotoError: If it is missing, damaged or no style model.
+
+    >>> len(open_bank("style/bank").names)
+    8
     """
     return Bank(bundle.read_header(model or DEFAULT))

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Literal, Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from yoto import bundle
 from yoto.apps.style.painting.bank import Bank
+from yoto.data.pixels import Floats
 from yoto.errors import YotoError
 from yoto.space import Value
 from yoto.support import cores
 
-Floats = npt.NDArray[np.float32]
 EngineName = Literal["onnxruntime", "torch"]
 ENGINES = ("onnxruntime", "torch")
 

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from yoto.data.images import Pixels
+from yoto.data.pixels import Pixels
 
 STILL = 2
 """Levels of 255 by which a pixel may change between frames and be said to stand still."""

@@ -10,8 +10,9 @@ import numpy as np
 
 from yoto.apps.style.painting import tiles
 from yoto.apps.style.painting.bank import DEFAULT_STRENGTH, Bank, open_bank
-from yoto.apps.style.painting.engines import Engine, EngineName, Floats, make_engine
-from yoto.data.images import Picture, Pixels, of_image
+from yoto.apps.style.painting.engines import Engine, EngineName, make_engine
+from yoto.data.images import Picture, of_image
+from yoto.data.pixels import Floats, Pixels
 from yoto.errors import YotoError
 from yoto.space import Value
 
@@ -25,6 +26,11 @@ class Painter:
     Args:
         bank: The model's settings.
         engine: What runs it.
+
+    >>> painter = load()
+    >>> grey = np.full((48, 64, 3), 128, np.uint8)
+    >>> painter(grey, {"great-wave": 2, "pink-cloud": 1}, strength=0.5, layers={"coarse": 2.0}).shape
+    (48, 64, 3)
     """
 
     def __init__(self, bank: Bank, engine: Engine) -> None:
@@ -117,6 +123,9 @@ def load(
 
     Raises:
         YotoError: If there is no such model, or the engine cannot run it.
+
+    >>> load("style/bank", engine="torch", threads=1)(np.zeros((32, 32, 3), np.uint8), "great-wave").shape
+    (32, 32, 3)
     """
     bank = open_bank(model)
     return Painter(bank, make_engine(bank, engine, threads))

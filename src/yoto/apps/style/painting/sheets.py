@@ -10,7 +10,8 @@ import numpy as np
 from yoto.apps.style.options import LAYERS
 from yoto.apps.style.painting.bank import DEFAULT_STRENGTH, Bank
 from yoto.apps.style.painting.painter import Painter
-from yoto.data.images import Pixels
+from yoto.data.images import shrunk
+from yoto.data.pixels import Pixels
 from yoto.errors import YotoError
 from yoto.space import Value
 
@@ -51,18 +52,6 @@ def setting(
     if slider == "smoothness":
         return bank.parameters(style, strength=strength, layers=layers, smoothness=position)
     return bank.parameters(style, strength=strength, layers={**(layers or {}), slider: position}, smoothness=smoothness)
-
-
-def shrunk(pixels: Pixels, side: int) -> Pixels:
-    """A picture whose longer side is at most `side`."""
-    from PIL import Image
-
-    height, width = pixels.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1:
-        return pixels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.LANCZOS))
 
 
 def row(

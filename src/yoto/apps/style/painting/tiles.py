@@ -14,8 +14,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from yoto.apps.style.painting.engines import Engine, Floats
-from yoto.data.images import Pixels
+from yoto.apps.style.painting.engines import Engine
+from yoto.data.pixels import Floats, Pixels, array_bytes, array_planes
 from yoto.space import Value
 
 WHOLE = 2 * 2**20
@@ -55,8 +55,8 @@ def paint(
     pixels = large_enough(pixels)
     height, width = pixels.shape[:2]
     if height * width <= whole:
-        painted, _ = engine(planes(pixels)[None], values, statistics)
-        return levels(painted[0])[: shape[0], : shape[1]]
+        painted, _ = engine(array_planes(pixels)[None], values, statistics)
+        return array_bytes(painted[0])[: shape[0], : shape[1]]
     if statistics is None:
         statistics = measured(engine, [pixels], values)
     rows, columns = edges(height, tile), edges(width, tile)
@@ -66,9 +66,9 @@ def paint(
         above, below = max(0, top - halo), min(height, bottom + halo)
         for left, right in pairwise(columns):
             before, behind = max(0, left - halo), min(width, right + halo)
-            part, _ = engine(planes(pixels[above:below, before:behind])[None], values, statistics)
+            part, _ = engine(array_planes(pixels[above:below, before:behind])[None], values, statistics)
             inner = part[0][:, top - above : bottom - above, left - before : right - before]
-            result[top:bottom, left:right] = levels(inner)
+            result[top:bottom, left:right] = array_bytes(inner)
             done += 1
             if progress is not None:
                 progress(done, total)
@@ -85,17 +85,6 @@ def edges(length: int, tile: int) -> list[int]:
     """Where tiles along a side begin and end; the last is not shorter than half a tile if there are several."""
     result = list(range(0, max(1, length - tile // 2), tile))
     return [*result, length]
-
-
-def planes(pixels: Pixels) -> Floats:
-    """uint8 [H, W, 3] to float32 [3, H, W] in [0, 1]."""
-    return np.ascontiguousarray(pixels.transpose(2, 0, 1), dtype=np.float32) / np.float32(255)
-
-
-def levels(image: Floats) -> Pixels:
-    """float32 [3, H, W] in [0, 1] to uint8 [H, W, 3], rounded."""
-    scaled = np.rint(image * np.float32(255)).clip(0, 255).astype(np.uint8)
-    return np.ascontiguousarray(scaled.transpose(1, 2, 0))
 
 
 def measured(engine: Engine, pictures: Sequence[Pixels], values: Mapping[str, Value]) -> Floats:
@@ -116,7 +105,7 @@ def samples(pictures: Sequence[Pixels]) -> Floats:
         across = min(max(1, each // down), max(1, width // side))
         for top in places(height, side, down):
             row = pixels[top : top + side]
-            parts += [planes(row[:, left : left + side]) for left in places(width, side, across)]
+            parts += [array_planes(row[:, left : left + side]) for left in places(width, side, across)]
     return np.stack(parts)
 
 
