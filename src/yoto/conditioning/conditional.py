@@ -69,6 +69,16 @@ class Conditional(nn.Module, Generic[M]):
         film: The conditioning network; keys under "film.".
         space: The loss space.
         config: The arguments of `condition` that rebuild it, JSON-able.
+
+    >>> from yoto import LogUniform, condition
+    >>> net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> model = condition(net, LossSpace(fit=1.0, penalty=LogUniform(0.01, 10)))
+    >>> x = torch.rand(5, 3)
+    >>> model(x, at=model.space.sample(5)).shape, model.at(penalty=0.1)(x).shape
+    (torch.Size([5, 2]), torch.Size([5, 2]))
+    >>> plain = model.bake(penalty=0.1)
+    >>> round((plain(x) - model.at(penalty=0.1)(x)).abs().max().item(), 5)
+    0.0
     """
 
     def __init__(self, plain: M, space: LossSpace, sites: Sequence[Site], config: dict[str, Any]) -> None:
