@@ -23,7 +23,7 @@ def path(tmp_path):
     return file
 
 
-@pytest.mark.parametrize("name", recipe.names())
+@pytest.mark.parametrize("name", recipe.shipped())
 def test_published_recipes_are_valid_and_name_no_folder(name):
     published = recipe.read(name)
     assert isinstance(published, Recipe)

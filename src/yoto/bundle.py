@@ -15,6 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yoto import registry
 from yoto.errors import YotoError, near_misses
 from yoto.space import LossSpace
 from yoto.support import tensors
@@ -312,9 +313,14 @@ def restore(model: nn.Module, state: Mapping[str, Any], source: str) -> None:
 
 
 def bundled() -> dict[str, Path]:
-    """Bundled models by name."""
+    """The models that come with the package, and with installed applications, by name."""
     root = Path(str(files("yoto") / "assets"))
-    return {p.relative_to(root).with_suffix("").as_posix(): p for p in sorted(root.glob("*/*.safetensors"))}
+    folders = {path.name: path for path in root.iterdir() if path.is_dir()} | registry.folders("models")
+    return {
+        f"{name}/{file.stem}": file
+        for name, path in sorted(folders.items())
+        for file in sorted(path.glob("*.safetensors"))
+    }
 
 
 def local() -> dict[str, Path]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from yoto import registry
 from yoto.errors import YotoError, near_misses
 from yoto.registry import check_options, option_names, prepared
 from yoto.space import Distribution, LossSpace, Sampling, Simplex, Value
@@ -227,31 +227,28 @@ Loader.add_implicit_resolver(
 )
 
 
-def names() -> list[str]:
-    """Names of the recipes that ship with the package, as `yoto train` takes them."""
-    root = files("yoto") / "recipes"
-    result = []
-    for folder in root.iterdir():
-        if folder.is_dir():
-            result += [
-                f"{folder.name}/{f.name.removesuffix('.yaml')}" for f in folder.iterdir() if f.name.endswith(".yaml")
-            ]
-    return sorted(result)
+def shipped() -> dict[str, Path]:
+    """The recipes that come with the package, and with installed applications, by name as `yoto train` takes it."""
+    root = Path(str(files("yoto") / "recipes"))
+    folders = {path.name: path for path in root.iterdir() if path.is_dir()} | registry.folders("recipes")
+    return {
+        f"{name}/{file.stem}": file for name, path in sorted(folders.items()) for file in sorted(path.glob("*.yaml"))
+    }
 
 
-def locate(name_or_path: str | Path) -> Traversable | Path:
-    """The file of a recipe: an existing file (or a run folder's `recipe.yaml`), or a name from `names()`."""
+def locate(name_or_path: str | Path) -> Path:
+    """The file of a recipe: an existing file (or a run folder's `recipe.yaml`), or a name of `shipped()`."""
     path = Path(name_or_path)
     if path.is_dir() and (path / "recipe.yaml").is_file():
         return path / "recipe.yaml"
     if path.is_file():
         return path
-    known = names()
+    known = shipped()
     if str(name_or_path) in known:
-        return files("yoto") / "recipes" / f"{name_or_path}.yaml"
+        return known[str(name_or_path)]
     raise YotoError(
         f"A recipe should be a file, a run folder or one of {', '.join(known)}. Found {str(name_or_path)!r}."
-        f"{near_misses(str(name_or_path), known)}"
+        f"{near_misses(str(name_or_path), tuple(known))}"
     )
 
 

@@ -12,7 +12,7 @@ def recipe_names(incomplete: str) -> list[str]:
     """Recipes of the package, for shell completion."""
     from yoto import recipe
 
-    return [name for name in recipe.names() if name.startswith(incomplete)]
+    return [name for name in recipe.shipped() if name.startswith(incomplete)]
 
 
 def model_names(incomplete: str) -> list[str]:

@@ -10,7 +10,7 @@ from yoto import recipe as recipes
 from yoto.apps.vae.network import PAPER_SITES
 from yoto.registry import load_task
 
-NAMES = [n for n in recipes.names() if recipes.read(n).task == "vae"]
+NAMES = [n for n in recipes.shipped() if recipes.read(n).task == "vae"]
 
 
 def conditioned(name: str) -> yoto.Conditional:

@@ -1,0 +1,159 @@
+"""The one table of applications, and applications of installed packages."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from yoto import registry
+from yoto.errors import YotoError
+from yoto.registry import Application
+from yoto.task import BaseTask
+
+PACKAGE = Path(__file__).parent / "packages" / "yoto-lines"
+LINE = "0.1,0.4,0.2,0.5,0.3,0.6,0.4,0.7"
+
+
+class Installed:
+    """A virtual environment that sees this one, with the package in it and a trained model in the package."""
+
+    def __init__(self, folder):
+        source = shutil.copytree(PACKAGE, folder / "source")
+        venv.create(folder / "env", with_pip=False)
+        self.python, self.home = folder / "env" / "bin" / "python", folder / "home"
+        self.home.mkdir()
+        (site,) = (folder / "env" / "lib").glob("python*/site-packages")
+        seen = [str(Path(registry.__file__).parents[1]), sysconfig.get_path("purelib")]
+        (site / "beside.pth").write_text("\n".join(seen) + "\n")
+        self.install(source)
+        self.yoto("train", "lines/mini", "-o", "run")
+        (source / "yoto_lines" / "models").mkdir()
+        shutil.copy(self.home / "run" / "model.safetensors", source / "yoto_lines" / "models" / "mini.safetensors")
+        self.install(source)
+
+    def install(self, source):
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "--python",
+            self.python,
+            "--disable-pip-version-check",
+            "install",
+            "--quiet",
+        ]
+        plain = ["--no-deps", "--no-build-isolation", "--no-index", "--force-reinstall"]
+        subprocess.run([*pip, *plain, source], check=True)
+
+    def run(self, *arguments):
+        """What the environment's Python does, in an empty folder."""
+        variables = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "YOTO", "PYTEST", "VIRTUAL"))}
+        return subprocess.run([self.python, *arguments], cwd=self.home, env=variables, capture_output=True, text=True)
+
+    def yoto(self, *arguments):
+        """What a command prints, which must succeed."""
+        result = self.run("-m", "yoto", *arguments)
+        assert result.returncode == 0, result.stderr
+        return result.stdout or result.stderr
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    return Installed(tmp_path_factory.mktemp("installed"))
+
+
+@pytest.mark.slow
+def test_commands_of_an_installed_application_are_the_programs(installed):
+    assert "Smooth the points of a line." in installed.yoto("--help")
+    rough, smooth = (installed.yoto("line", LINE, "--roughness", w).split(",") for w in ("0.01", "10"))
+    assert len(rough) == len(smooth) == 8
+    assert rough != smooth
+    refusal = installed.run("-m", "yoto", "line", "a,b")
+    assert (refusal.returncode, refusal.stderr.count("\n")) == (2, 1)
+    assert refusal.stderr.startswith("yoto line: VALUES should be a number")
+
+
+@pytest.mark.slow
+def test_help_with_an_installed_application_imports_no_torch(installed):
+    code = "import sys, yoto.cli; yoto.cli.run(['--help']); print(sorted({'torch', 'numpy'} & set(sys.modules)))"
+    assert installed.run("-c", code).stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.slow
+def test_models_and_recipes_of_an_installed_application_are_found_by_name(installed):
+    found = {entry["name"]: entry for entry in json.loads(installed.yoto("models", "--json"))}
+    assert (found["lines/mini"]["task"], found["lines/mini"]["bundled"]) == ("lines", True)
+    assert "lines/mini" in installed.yoto("models")
+    assert "fit" in installed.yoto("sweep", "lines/mini", "--grid", "3")
+    refusal = installed.run("-m", "yoto", "train", "lines/mini", "points=1")
+    assert (refusal.returncode, "points" in refusal.stderr) == (2, True)
+
+
+@pytest.mark.slow
+def test_the_page_of_an_installed_application_is_served(installed):
+    loaded = installed.yoto("demo", "--check")
+    for part in ("lines.html", "api/lines.json", "js/lines.js", "compression.html"):
+        assert part in loaded
+    code = f"""
+from starlette.testclient import TestClient
+from yoto.web import server
+from yoto.web.pages import all_pages
+with TestClient(server.create(all_pages(), warm=False), base_url="http://127.0.0.1:8000") as client:
+    print("Lines" in client.get("/compression.html").text, client.get("/api/lines.json").json()["model"])
+    body = dict(values=[{LINE}], roughness=0.1)
+    print(len(client.post("/api/lines/smooth", json=body).json()["values"]))
+"""
+    assert installed.run("-W", "ignore", "-c", code).stdout.split() == ["True", "lines/mini", "8"]
+
+
+@pytest.mark.slow
+def test_an_entry_point_of_a_task_alone_still_works(installed):
+    text = (PACKAGE / "yoto_lines/recipes/mini.yaml").read_text("utf-8").replace("task: lines", "task: plain-lines")
+    (installed.home / "plain.yaml").write_text(text)
+    installed.yoto("train", "plain.yaml", "-o", "plain")
+    assert "roughness" in installed.yoto("sweep", "plain", "--grid", "2")
+
+
+def test_a_broken_entry_point_takes_nothing_else_along(monkeypatch, capsys):
+    monkeypatch.setattr(registry, "entry_points", lambda: {"odd": "json:APPLICATION", "gone": "no_such:APPLICATION"})
+    said = []
+    assert list(registry.applications(said.append)) == list(registry.BUILT_IN)
+    assert len(said) == 2
+    assert "'odd' is left out" in said[0]
+    with pytest.raises(YotoError, match="importable"):
+        registry.find("gone")
+
+
+def test_an_entry_point_must_name_a_row(monkeypatch):
+    monkeypatch.setattr(registry, "entry_points", lambda: {"odd": "string:APPLICATION"})
+    monkeypatch.setattr("string.APPLICATION", {"task": "a:B"}, raising=False)
+    with pytest.raises(YotoError, match=r"should be a yoto\.registry\.Application\. Found dict"):
+        registry.find("odd")
+
+
+@pytest.mark.parametrize("name", registry.BUILT_IN)
+def test_every_part_of_a_built_in_application_is_there(name):
+    row = registry.BUILT_IN[name]
+    for part, path in vars(row).items():
+        if path is not None and part != "package":
+            assert registry.imported(path) is not None
+    assert issubclass(registry.imported(row.task), BaseTask)
+
+
+def test_names_in_files_import_nothing(monkeypatch):
+    monkeypatch.setattr(registry, "imported", pytest.fail)
+    assert registry.find("os:system") is None
+    assert registry.find("") is None
+    with pytest.raises(YotoError, match="`task` should be one of compression, style, vae"):
+        registry.named("json:loads")
+
+
+def test_a_task_without_a_schema_takes_its_options_by_name():
+    with pytest.raises(YotoError, match=r"`options` should be arguments of decimal:Context"):
+        registry.made(Application(task="decimal:Context"), {"points": 1})
