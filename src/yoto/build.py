@@ -36,7 +36,7 @@ def build_task(recipe: Recipe, given: Task | None = None) -> BaseTask:
 
 
 def build_model(recipe: Recipe, task: BaseTask, data: Data | None = None) -> nn.Module:
-    """The recipe's network with its initial weights, which depend on the recipe's seed and, for tasks that
+    """The recipe's network with its initial state, which depends on the recipe's seed and, for tasks that
     start from their training data, on `data`.
     """
     import torch

@@ -38,7 +38,7 @@ def test_more_steps_stretch_the_milestones_too():
     plan = planned(recipe(training__milestones=[4, 8]), multiples=(2.5,))
     training = plan.arms[0].recipes[0].training
     assert (training.steps, training.milestones) == (30, [10, 20])
-    assert plan.fixed[0][0].training.steps == 12
+    assert plan.references[0][0].training.steps == 12
 
 
 def test_points_may_be_lists_or_complete():

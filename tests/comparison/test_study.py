@@ -53,9 +53,9 @@ def test_the_conditional_curve_has_the_grid_too(done):
 def test_costs_are_counted(done):
     result = done[2]
     assert [cost.steps for contender in result.contenders for cost in contender.costs] == [12, 12, 24, 24, 12, 12]
-    assert [[cost.steps for cost in costs] for costs in result.fixed_costs] == [[12, 12]] * 2
+    assert [[cost.steps for cost in costs] for costs in result.reference_costs] == [[12, 12]] * 2
     assert result.spent.steps == 12 * (2 + 4 + 2 + 4)
-    assert result.contenders[0].costs[0].parameters > result.fixed_costs[0][0].parameters
+    assert result.contenders[0].costs[0].parameters > result.reference_costs[0][0].parameters
     assert "squared units" in comparison_text(result)
 
 

@@ -79,7 +79,11 @@ def test_regret_is_in_percent_above_the_floor_with_a_bar_over_the_seeds():
 def test_regret_is_a_difference_in_the_unit_where_a_ratio_is_undefined():
     low = curve((-10.0, 20.0, 30.0))
     made = comparison(
-        fixed=(low,), fixed_costs=((),), seeds=(0,), floor=None, contenders=(contender(losses=[(-9.0, 21.0, 33.0)]),)
+        references=(low,),
+        reference_costs=((),),
+        seeds=(0,),
+        floor=None,
+        contenders=(contender(losses=[(-9.0, 21.0, 33.0)]),),
     )
     axes = regret_figure(made).axes[0]
     assert "(nats per image)" in axes.get_ylabel()

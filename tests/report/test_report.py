@@ -121,7 +121,7 @@ def test_parameters_that_are_the_same_everywhere_are_named_once(tmp_path):
     losses = ((234.0, 292.0, 386.0), (236.0, 294.0, 386.0))
     made = comparison(
         points=points,
-        fixed=(curve(**wide), curve(**wide)),
+        references=(curve(**wide), curve(**wide)),
         contenders=(contender(curves=tuple(curve(loss, **wide) for loss in losses)),),
     )
     report_comparison(made, tmp_path)
@@ -136,8 +136,8 @@ def test_parameters_that_are_the_same_everywhere_are_named_once(tmp_path):
 
 def test_a_loss_that_crosses_zero_is_reported_as_a_difference(tmp_path):
     made = comparison(
-        fixed=(curve((-10.0, 20.0, 30.0)),),
-        fixed_costs=comparison().fixed_costs[:1],
+        references=(curve((-10.0, 20.0, 30.0)),),
+        reference_costs=comparison().reference_costs[:1],
         seeds=(0,),
         floor=None,
         contenders=(contender(losses=[(-9.0, 21.0, 33.0)]),),

@@ -12,7 +12,7 @@ SPACE = LossSpace(reconstruction=1.0, kl=LogUniform(0.1, 10.0))
 
 def batches(**arguments):
     data = ArrayData(torch.arange(24.0).view(24, 1), augment=lambda x, generator: x + 0.5)
-    own = {name: arguments.pop(name) for name in ("fixed", "rank", "shares") if name in arguments}
+    own = {name: arguments.pop(name) for name in ("at", "rank", "shares") if name in arguments}
     return Batches(data, SPACE, settings(**arguments), seed=0, **own)
 
 
@@ -53,8 +53,8 @@ def test_lambda_is_stratified_tilted_narrowed_or_one_per_batch():
     ranges = [batches(spread=[0.0, 0.25, 1.0]).draw(step)[1][:, 1].log10().abs().max() for step in (0, 4, 9)]
     assert ranges[0] == 0 < ranges[1] <= 0.25 < 0.8 < ranges[2]
     assert batches(per_batch=True).draw(0)[1].shape == (2,)
-    fixed = SPACE.point(kl=2.0)
-    assert torch.equal(batches(fixed=fixed).draw(0)[1], fixed)
+    alone = SPACE.point(kl=2.0)
+    assert torch.equal(batches(at=alone).draw(0)[1], alone)
 
 
 def test_an_uneven_share_is_an_error():

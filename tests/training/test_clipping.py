@@ -63,7 +63,7 @@ def test_state_goes_on_exactly():
     first, second = Clipper(settings()), Clipper(settings())
     for norm in (1.0, 5.0, 2.0):
         first(gradients(norm))
-    second.load(first.tensors(), torch.device("cpu"))
+    second.load_tensors(first.tensors(), torch.device("cpu"))
     for norm in (9.0, 3.0, 50.0):
         a, b = gradients(norm), gradients(norm)
         first(a)

@@ -45,7 +45,7 @@ def test_state_goes_on_exactly():
     with torch.no_grad():
         net.weight.mul_(3.0)
     first.update()
-    second.load({name: value.clone() for name, value in first.tensors().items()})
+    second.load_tensors({name: value.clone() for name, value in first.tensors().items()})
     first.update()
     second.update()
     assert all(torch.equal(first.averages[name], second.averages[name]) for name in first.averages)

@@ -19,7 +19,7 @@ def test_means_over_the_window():
     for step, scale in ((1, 1.0), (2, 3.0)):
         terms = {"reconstruction": scale * torch.tensor([1.0, 2.0, 3.0]), "kl": torch.tensor([1.0, 0.0, 1.0])}
         monitor.add(step, terms, points, torch.tensor(2.0 * scale))
-    row = monitor.read()
+    row = monitor.read_window()
     assert row == pytest.approx(
         {
             "loss": (1.2 + 2 + 8 + 3.2 + 6 + 14) / 6,
@@ -48,7 +48,7 @@ def test_an_unfinite_loss_names_the_step_and_the_sample():
     monitor.add(42, {"reconstruction": good, "kl": bad}, lam(0.2, 0.5, 2.0), torch.tensor(1.0))
     monitor.add(43, {"reconstruction": bad, "kl": bad}, lam(0.2, 0.5, 2.0), torch.tensor(1.0))
     with pytest.raises(YotoError, match=r"finite. Found inf at step 42 for λ reconstruction=1, kl=0.5 .*kl inf"):
-        monitor.check()
+        monitor.check_window()
 
 
 def test_an_unfinite_gradient_is_found_too():
@@ -56,7 +56,7 @@ def test_an_unfinite_gradient_is_found_too():
     good = torch.ones(3)
     monitor.add(7, {"reconstruction": good, "kl": good}, lam(0.2, 0.5, 2.0), torch.tensor(float("nan")))
     with pytest.raises(YotoError, match=r"at step 7 .*gradient norm nan"):
-        monitor.read()
+        monitor.read_window()
 
 
 def test_an_exploding_loss():
@@ -65,9 +65,9 @@ def test_an_exploding_loss():
         terms = {"reconstruction": torch.tensor([1.0, 1.0]), "kl": torch.tensor([0.0, scale])}
         monitor.add(step, terms, lam(0.2, 1.0), torch.tensor(1.0))
         if step < 3:
-            monitor.read()
+            monitor.read_window()
     with pytest.raises(YotoError, match=r"100 times .* at step 3 for λ reconstruction=1, kl=1 "):
-        monitor.read()
+        monitor.read_window()
 
 
 def test_one_parameter_vector_for_the_batch_and_reduced_terms():
@@ -75,7 +75,7 @@ def test_one_parameter_vector_for_the_batch_and_reduced_terms():
     for step, value in ((1, 0.1), (2, 10.0)):
         terms = {"reconstruction": torch.tensor(2.0), "kl": torch.tensor(1.0)}
         monitor.add(step, terms, lam(value)[0], torch.tensor(1.0))
-    row = monitor.read()
+    row = monitor.read_window()
     assert row["loss"] == pytest.approx((2.1 + 12.0) / 2)
     assert row["loss_kl_high"] == pytest.approx(12.0)
 
@@ -83,4 +83,4 @@ def test_one_parameter_vector_for_the_batch_and_reduced_terms():
 def test_fixed_weights_with_terms_per_sample():
     monitor = Monitor(Objective(SPACE))
     monitor.add(1, {"reconstruction": torch.ones(4), "kl": torch.ones(4)}, lam(3.0)[0], torch.tensor(1.0))
-    assert monitor.read()["loss"] == pytest.approx(4.0)
+    assert monitor.read_window()["loss"] == pytest.approx(4.0)

@@ -181,7 +181,7 @@ def test_state_goes_on_exactly(layout):
     second = nn.Sequential(nn.Conv2d(2, 4, 3), nn.ConvTranspose2d(4, 2, 2)).to(memory_format=layout)
     second.load_state_dict(first.state_dict())
     two = make_optimiser(second, settings(lr=0.1))
-    two.load({name: value.contiguous().clone() for name, value in one.tensors().items()})
+    two.load_tensors({name: value.contiguous().clone() for name, value in one.tensors().items()})
     steps(first, one, 2, 3)
     steps(second, two, 2, 3)
     assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))

@@ -50,7 +50,7 @@ class Bench:
         """The task of one of the recipes; the network may differ from that of another."""
         return build_task(recipe, self.given)
 
-    def load(self, run: Path, recipe: Recipe) -> nn.Module:
+    def load_model(self, run: Path, recipe: Recipe) -> nn.Module:
         """A run's model, ready to evaluate."""
         return bundle.load(run, task=self.task_of(recipe)).model.to(self.device).eval()
 
@@ -97,7 +97,7 @@ class Bench:
             except YotoError:
                 pass  # measured anew
         curve = sweep(
-            self.load(run, recipe),
+            self.load_model(run, recipe),
             self.task_of(recipe),
             self.data,
             points,
@@ -113,7 +113,7 @@ class Bench:
 
     def picture(self, run: Path, recipe: Recipe, point: Mapping[str, Any]) -> np.ndarray | None:
         """What the task shows of a run's model at a point."""
-        model = self.load(run, recipe)
+        model = self.load_model(run, recipe)
         at = recipe.loss_space().point(point).to(self.device)
         with torch.no_grad():
             return self.task_of(recipe).picture(bind(model, at), at, seed=self.settings.seed)

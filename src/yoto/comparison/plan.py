@@ -39,7 +39,7 @@ class Arm:
     Attributes:
         name: Short name; the runs' folders are called "<name>-seed-<seed>".
         label: Name for people.
-        multiple: Its steps as a multiple of a fixed model's.
+        multiple: Its steps as a multiple of a reference's.
         recipes: The recipe for each seed.
     """
 
@@ -57,15 +57,15 @@ class Plan:
         seeds: The seeds.
         points: The compared points.
         arms: The conditional models.
-        fixed: For each seed, the recipe of the fixed model of each point.
-        fixed_names: The name of each point's fixed model.
+        references: For each seed, the recipe of the network that is trained for each point alone.
+        reference_names: The name of each of them.
     """
 
     seeds: tuple[int, ...]
     points: tuple[Point, ...]
     arms: tuple[Arm, ...]
-    fixed: tuple[tuple[Recipe, ...], ...]
-    fixed_names: tuple[str, ...]
+    references: tuple[tuple[Recipe, ...], ...]
+    reference_names: tuple[str, ...]
 
     def runs(self) -> dict[str, Recipe]:
         """Recipe by folder name, in an order that finishes one seed before the next."""
@@ -73,7 +73,7 @@ class Plan:
         for number, seed in enumerate(self.seeds):
             for arm in self.arms:
                 result[f"{arm.name}-seed-{seed}"] = arm.recipes[number]
-            for name, recipe in zip(self.fixed_names, self.fixed[number], strict=True):
+            for name, recipe in zip(self.reference_names, self.references[number], strict=True):
                 result[f"{name}-seed-{seed}"] = recipe
         return result
 
@@ -129,8 +129,10 @@ def make_plan(
         seeds=tuple(seeds),
         points=tuple(chosen),
         arms=tuple(arms),
-        fixed=tuple(tuple(alone.replace({"fixed": dict(point), "seed": seed}) for point in chosen) for seed in seeds),
-        fixed_names=tuple(names[len(arms) :]),
+        references=tuple(
+            tuple(alone.replace({"fixed": dict(point), "seed": seed}) for point in chosen) for seed in seeds
+        ),
+        reference_names=tuple(names[len(arms) :]),
     )
 
 

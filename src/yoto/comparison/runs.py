@@ -65,11 +65,11 @@ def finished(recipe: Recipe, run: Path) -> bool:
     Raises:
         YotoError: If it was made by another recipe.
     """
-    from yoto.training.folder import differences_in_weights
+    from yoto.training.folder import differences_in_parameters
 
     if not (run / "model.safetensors").exists() or not (run / "recipe.yaml").exists():
         return False
-    for key in differences_in_weights(read(run / "recipe.yaml"), recipe):
+    for key in differences_in_parameters(read(run / "recipe.yaml"), recipe):
         raise YotoError(
             f"`{key}` should be as in the finished run in {str(run)!r}. Found another value. "
             "Usually: give the changed comparison another output folder."

@@ -101,42 +101,43 @@ def measured(plan: Plan, folder: Path, bench: Bench, reference_point: Mapping[st
         )
         for arm in plan.arms
     )
-    fixed = tuple(
+    references = tuple(
         TradeoffCurve.join(
             [
                 bench.measure(folder / f"{name}-seed-{seed}", own, grid[index : index + 1])
-                for index, (name, own) in enumerate(zip(plan.fixed_names, recipes, strict=True))
+                for index, (name, own) in enumerate(zip(plan.reference_names, recipes, strict=True))
             ]
         )
-        for seed, recipes in zip(plan.seeds, plan.fixed, strict=True)
+        for seed, recipes in zip(plan.seeds, plan.references, strict=True)
     )
+    curves = [*references, *(curve for each in contenders for curve in each.curves)]
     records = [record(folder / name) for name in plan.runs()]
     machines = [found["machine"] for found in records if "machine" in found]
     return Comparison(
         title=recipe.name,
-        points=fixed[0].points,
+        points=references[0].points,
         seeds=plan.seeds,
-        fixed=fixed,
-        fixed_costs=tuple(
-            tuple(cost_of(folder / f"{name}-seed-{seed}") for name in plan.fixed_names) for seed in plan.seeds
+        references=references,
+        reference_costs=tuple(
+            tuple(cost_of(folder / f"{name}-seed-{seed}") for name in plan.reference_names) for seed in plan.seeds
         ),
         contenders=contenders,
         floor=bench.floor(plan.points),
-        reference_point=dict(reference_point or beyond([*fixed, *(c for each in contenders for c in each.curves)])),
+        reference_point=dict(reference_point or beyond(curves)),
         info={
             **data_info(recipe),
             "split": bench.split,
             "n": bench.examples,
             "noise_seed": bench.settings.seed,
-            "units": fixed[0].info.get("units", {}),
-            "symbols": fixed[0].info.get("symbols", {}),
+            "units": references[0].info.get("units", {}),
+            "symbols": references[0].info.get("symbols", {}),
             "machine": machines[0] if machines else {},
             "machines": len({str(machine) for machine in machines}),
             "versions": records[0].get("versions", {}),
         },
         recipes={
             **{arm.name: arm.recipes[0].to_dict() for arm in plan.arms},
-            "fixed": plan.fixed[0][0].to_dict(),
+            "fixed": plan.references[0][0].to_dict(),
         },
     )
 
@@ -151,7 +152,7 @@ def beyond(curves: Sequence[TradeoffCurve]) -> dict[str, float]:
 
 
 def pictures(plan: Plan, folder: Path, bench: Bench, names: Sequence[str]) -> dict[str, dict[str, np.ndarray]]:
-    """What the first conditional model and the fixed ones do, at the lowest, the middle and the highest point.
+    """What the first conditional model and the references do, at the lowest, the middle and the highest point.
 
     By model, by the name of the point; `names` are those of all points.
     """
@@ -161,7 +162,7 @@ def pictures(plan: Plan, folder: Path, bench: Bench, names: Sequence[str]) -> di
         point = plan.points[index]
         models = {
             arm.label: (f"{arm.name}-seed-{seed}", arm.recipes[0]),
-            "trained for it alone": (f"{plan.fixed_names[index]}-seed-{seed}", plan.fixed[0][index]),
+            "trained for it alone": (f"{plan.reference_names[index]}-seed-{seed}", plan.references[0][index]),
         }
         for label, (name, own) in models.items():
             picture = bench.picture(folder / name, own, point)

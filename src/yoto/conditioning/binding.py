@@ -87,7 +87,7 @@ def rebuild_site(base: type[nn.Module]) -> nn.Module:
 
 
 def refuse_bound(net: nn.Module, action: str) -> None:
-    """Refuse a network that is bound at a λ where its plain weights alone would be taken."""
+    """Refuse a network that is bound at a λ where its plain parameters alone would be taken."""
     if any(isinstance(m, FiLMSite) for m in net.modules()):
         raise YotoError(
             f"A network to {action} should be plain or conditional. Found one bound at a λ, whose weights are "

@@ -97,7 +97,7 @@ def condition(
         "batch_dim": batch_dim,
         "channel_axis": dict(channel_axis or {}),
     }
-    conditioner_of(settings).check(settings)
+    conditioner_of(settings).check_settings(settings)
     if raw and not space.positive:
         raise YotoError("`raw` should be used with weights above 0 only. Found a range that contains 0.")
     if fourier < 0 or batch_dim < 0:

@@ -69,6 +69,16 @@ class Conditional(nn.Module, Generic[M]):
         film: The conditioning network; keys under "film.".
         space: The loss space.
         config: The arguments of `condition` that rebuild it, JSON-able.
+
+    >>> from yoto import LogUniform, condition
+    >>> net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+    >>> model = condition(net, LossSpace(fit=1.0, penalty=LogUniform(0.01, 10)))
+    >>> x = torch.rand(5, 3)
+    >>> model(x, at=model.space.sample(5)).shape, model.at(penalty=0.1)(x).shape
+    (torch.Size([5, 2]), torch.Size([5, 2]))
+    >>> plain = model.bake(penalty=0.1)
+    >>> round((plain(x) - model.at(penalty=0.1)(x)).abs().max().item(), 5)
+    0.0
     """
 
     def __init__(self, plain: M, space: LossSpace, sites: Sequence[Site], config: dict[str, Any]) -> None:
@@ -112,14 +122,14 @@ class Conditional(nn.Module, Generic[M]):
                 f"λ should have shape [{len(self.space.names)}] or [B, {len(self.space.names)}], columns "
                 f"{', '.join(self.space.names)}. Found {tuple(at.shape)}."
             )
-        weight = next(self.film.parameters())
-        return at.to(weight.device, torch.float32 if at.dtype != torch.float64 else at.dtype)
+        parameter = next(self.film.parameters())
+        return at.to(parameter.device, torch.float32 if at.dtype != torch.float64 else at.dtype)
 
     def modulations(self, lam: Tensor) -> dict[str, Modulation]:
         """FiLM values of every site at λ [D] or [B, D]; computed outside autocast."""
-        weight = next(self.film.parameters())
-        with torch.autocast(weight.device.type, enabled=False):
-            encoding = self.space.encode(lam, self.config["fourier"], self.config["raw"]).to(weight.dtype)
+        parameter = next(self.film.parameters())
+        with torch.autocast(parameter.device.type, enabled=False):
+            encoding = self.space.encode(lam, self.config["fourier"], self.config["raw"]).to(parameter.dtype)
             values = self.film(encoding)
         return {
             site.name: Modulation(site, scale, shift, self.batch_dim)
@@ -153,7 +163,7 @@ class Conditional(nn.Module, Generic[M]):
         extrapolate: bool = False,
         **values: Value,
     ) -> M:
-        """A plain network at one λ: the original class, with scale and shift folded into its weights.
+        """A plain network at one λ: the original class, with scale and shift folded into its parameters.
 
         Args:
             at: λ [D] or a mapping; or the free parameters by name.
@@ -190,5 +200,5 @@ class Conditional(nn.Module, Generic[M]):
 
 
 def bind(model: nn.Module, at: Tensor) -> nn.Module:
-    """A `Conditional` bound at λ; any other module as it is (a network for fixed weights)."""
+    """A `Conditional` bound at λ; any other module as it is (a reference, trained for one λ)."""
     return cast(nn.Module, model.at(at)) if isinstance(model, Conditional) else model

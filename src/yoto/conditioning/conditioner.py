@@ -24,7 +24,7 @@ class Conditioner(nn.Module, ABC):
 
     @staticmethod
     @abstractmethod
-    def check(config: Mapping[str, Any]) -> None:
+    def check_settings(config: Mapping[str, Any]) -> None:
         """Refuse settings that do not exist or do not go together.
 
         Args:

@@ -107,7 +107,7 @@ class ConditioningNetwork(Conditioner):
         )
 
     @staticmethod
-    def check(config: Mapping[str, Any]) -> None:
+    def check_settings(config: Mapping[str, Any]) -> None:
         layout, hidden = config["layout"], config["hidden"]
         if layout not in ("shared", "separate"):
             raise YotoError(f"`layout` should be 'shared' or 'separate'. Found {layout!r}.")

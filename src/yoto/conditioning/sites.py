@@ -98,7 +98,7 @@ def select(
         skip = compile_pattern(exclude, "exclude")
         chosen = [n for n in chosen if not skip.fullmatch(n)]
     if not chosen:
-        raise YotoError(empty(sites, good, bad))
+        raise YotoError(no_match(sites, good, bad))
     refuse_hidden_references(net, [good[n] for n in chosen])
     left_out = [f"{n!r} ({r})" for n, r in bad.items() if "reads its weight" not in r] if sites is None else []
     remarks = [f"the rule left out {', '.join(left_out[:4])}{', …' if len(left_out) > 4 else ''}"] if left_out else []
@@ -141,7 +141,7 @@ def compile_pattern(pattern: str, argument: str) -> re.Pattern[str]:
         raise YotoError(f"`{argument}` should be a regular expression. Found {pattern!r}: {error}.") from None
 
 
-def empty(sites: Selection, good: Mapping[str, nn.Module], bad: Mapping[str, str]) -> str:
+def no_match(sites: Selection, good: Mapping[str, nn.Module], bad: Mapping[str, str]) -> str:
     """The message for a selection without a match."""
     asked = "the rule" if sites is None else repr(sites)
     message = f"`sites` should match at least one layer that can be conditioned. {asked} matched none."

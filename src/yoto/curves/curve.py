@@ -48,6 +48,17 @@ class TradeoffCurve:
         metrics: Mean of each further metric at each point.
         errors: Standard errors of those means by name, "loss" among them; may be empty.
         info: What was evaluated: data, split, n, seed, model, units and so on, as JSON-able values.
+
+    >>> curve = TradeoffCurve(
+    ...     parameters=("kl",), points=({"kl": 0.5}, {"kl": 2.0}),
+    ...     weights=({"fit": 1.0, "kl": 0.5}, {"fit": 1.0, "kl": 2.0}),
+    ...     terms={"fit": (1.0, 2.0), "kl": (4.0, 1.5)}, loss=(3.0, 5.0),
+    ... )
+    >>> curve.series("kl"), curve.label(1), curve.hypervolume({"fit": 3.0, "kl": 5.0}).value
+    ((4.0, 1.5), 'kl = 2', 4.5)
+    >>> regret = curve.regret(replace(curve, loss=(2.5, 5.0)))
+    >>> regret.difference, regret.ratio
+    ((0.5, 0.0), (1.2, 1.0))
     """
 
     parameters: tuple[str, ...]
@@ -191,8 +202,8 @@ class TradeoffCurve:
         """Regret against models trained for each point alone, at the points of `reference`.
 
         Args:
-            reference: Usually the joined curves of fixed models; every one of its points must be on
-                this curve, whose further points are left out.
+            reference: Usually the joined curves of models that were trained for one λ each; every one of its points
+                must be on this curve, whose further points are left out.
             floor: The lowest loss possible, for all points or for each.
 
         Raises:

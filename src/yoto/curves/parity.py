@@ -62,7 +62,7 @@ class Contender:
         name: Short name, the same as that of its run folders without the seed.
         label: Name for people.
         recipe: Name of its recipe.
-        multiple: Its steps as a multiple of a fixed model's.
+        multiple: Its steps as a multiple of a reference's.
         curves: Its curve for each seed, at the compared points and a grid.
         costs: Its cost for each seed.
     """
@@ -80,7 +80,7 @@ class Summary:
     """One contender's figures over the seeds, by measure; a measure that is not defined is left out.
 
     Attributes:
-        regrets: Regret per seed; seed k of the contender is held against seed k of the fixed models.
+        regrets: Regret per seed; seed k of the contender is held against seed k of the references.
         mean: Over the points: geometric mean of "excess" and "ratio", arithmetic mean of "difference".
         points: The same at every point.
         worst: Index of the point with the largest regret by the strictest measure.
@@ -102,8 +102,8 @@ class Comparison:
         title: Name of the recipe.
         points: The compared points, free parameters by name.
         seeds: The seeds.
-        fixed: For each seed the joined curve of the models that were trained for one point alone.
-        fixed_costs: For each seed the cost of each of them.
+        references: For each seed the joined curve of the models that were trained for one point alone.
+        reference_costs: For each seed the cost of each of them.
         contenders: The conditional models.
         floor: The lowest loss possible, in the loss's unit, or None where none is known.
         reference_point: Of the hypervolumes, by loss term.
@@ -114,8 +114,8 @@ class Comparison:
     title: str
     points: tuple[dict[str, float], ...]
     seeds: tuple[int, ...]
-    fixed: tuple[TradeoffCurve, ...]
-    fixed_costs: tuple[tuple[Cost, ...], ...]
+    references: tuple[TradeoffCurve, ...]
+    reference_costs: tuple[tuple[Cost, ...], ...]
     contenders: tuple[Contender, ...]
     floor: float | None
     reference_point: dict[str, float]
@@ -140,7 +140,8 @@ class Comparison:
     def summary(self, contender: Contender) -> Summary:
         """A contender's regret and hypervolume over the seeds."""
         regrets = tuple(
-            mine.regret(reference, self.floor) for mine, reference in zip(contender.curves, self.fixed, strict=True)
+            mine.regret(reference, self.floor)
+            for mine, reference in zip(contender.curves, self.references, strict=True)
         )
         mean: dict[str, Spread] = {}
         points: dict[str, tuple[Spread, ...]] = {}
@@ -174,7 +175,7 @@ class Comparison:
     def spent(self) -> Cost:
         """The cost of everything that was trained."""
         runs = [cost for contender in self.contenders for cost in contender.costs]
-        return Cost.total([*runs, *(cost for costs in self.fixed_costs for cost in costs)])
+        return Cost.total([*runs, *(cost for costs in self.reference_costs for cost in costs)])
 
     def to_dict(self) -> dict[str, Any]:
         """Every number as JSON-able values."""
@@ -208,9 +209,9 @@ class Comparison:
                 for contender, summary in zip(self.contenders, self.summaries, strict=True)
             ],
             "fixed": {
-                "hypervolume": asdict(self.volume(self.fixed)),
-                "cost": [[asdict(cost) for cost in costs] for costs in self.fixed_costs],
-                "curves": [curve.to_dict() for curve in self.fixed],
+                "hypervolume": asdict(self.volume(self.references)),
+                "cost": [[asdict(cost) for cost in costs] for costs in self.reference_costs],
+                "curves": [curve.to_dict() for curve in self.references],
             },
             "spent": asdict(self.spent),
             "recipes": self.recipes,

@@ -60,10 +60,28 @@ def sweep(
 
     Raises:
         YotoError: If the shapes do not fit, a plain network is given several points, or a mean is not finite.
+
+    >>> import torch
+    >>> from yoto import LogUniform, LossSpace, condition
+    >>> from yoto.data import ArrayData
+    >>> from yoto.task import BaseTask
+    >>> class Ridge(BaseTask):
+    ...     def network(self):
+    ...         return torch.nn.Linear(2, 3)
+    ...     def terms(self, net, batch, at):
+    ...         return {"fit": (net(batch) - 1).square().mean(1), "size": net(batch).square().mean(1)}
+    ...     def data(self, split):
+    ...         return ArrayData(torch.rand(8, 2))
+    >>> space, task = LossSpace(fit=1.0, size=LogUniform(0.25, 4.0)), Ridge()
+    >>> model = condition(task.network(), space)
+    >>> curve = sweep(model, task, task.data("test"), space.grid(3))
+    >>> curve.values("size"), list(curve.terms), len(curve.loss)
+    ((0.25, 1.0, 4.0), ['fit', 'size'], 3)
     """
     import torch
 
     from yoto.conditioning import bind
+    from yoto.objective.scalarisation import WeightedSum
 
     if space is None:
         space = space_of(model, objective)
@@ -75,17 +93,18 @@ def sweep(
     total = len(data) if limit is None else min(limit, len(data))
     device = next(model.parameters()).device
     data, points, full = data.to(device), points.to(device), complete(task)
-    sums = [Sums(free_columns(space, point)) for point in points]
+    full_loss = WeightedSum(space) if objective is None else objective.loss
+    sums = [Sums(free_columns(space, lam)) for lam in points]
     with torch.no_grad(), evaluating(model), repeatable(device):
-        nets = [bind(model, point) for point in points]
+        nets = [bind(model, lam) for lam in points]
         for number, rows in enumerate(torch.split(torch.arange(total), batch)):
             examples = data.batch(rows, None)
-            for point, net, total_of in zip(points, nets, sums, strict=True):
+            for lam, net, total_of in zip(points, nets, sums, strict=True):
                 torch.manual_seed(noise_seed(seed, number))
-                lam = point.expand(len(rows), -1)
-                terms = task.terms(net, examples, lam)
-                loss = space.combine(terms, lam) if objective is None else objective.loss(terms, lam)
-                further = task.metrics(net, examples, lam) if metrics else {}
+                at = lam.expand(len(rows), -1)
+                terms = task.terms(net, examples, at)
+                loss = full_loss(terms, at)
+                further = task.metrics(net, examples, at) if metrics else {}
                 total_of.add({"term": terms, "metric": further, "loss": {"loss": loss}}, len(rows))
             if progress is not None:
                 progress(int(rows[-1]) + 1, total)
@@ -99,7 +118,7 @@ def sweep(
     return TradeoffCurve(
         parameters=tuple(sums[0].point),
         points=tuple(each.point for each in sums),
-        weights=tuple(columns_of(space, point) for point in points),
+        weights=tuple(columns_of(space, lam) for lam in points),
         terms=groups["term"],
         loss=groups["loss"]["loss"],
         metrics=groups["metric"],

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from yoto.errors import YotoError
+from yoto.objective.scalarisation import (
+    Parameterised,
+    ParameterisedLoss,
+    Scalarisation,
+    Weighted,
+    WeightedLoss,
+    WeightedSum,
+)
 from yoto.space import LossSpace
 
 Balance: TypeAlias = "float | Literal['geometric'] | None"
-Scalarisation: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-ParameterisedLoss: TypeAlias = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
-
 
 SMALLEST_RATIO = 1e-3
 """Weights below this share of their median are balanced like it: a weight may be 0."""
@@ -35,6 +40,15 @@ class Objective:
 
     Raises:
         YotoError: If `scalarisation` and `loss` are both given, or `balance` is not one of the above.
+
+    >>> from yoto import LogUniform
+    >>> objective = Objective(LossSpace(fit=1.0, kl=LogUniform(0.0625, 16.0)))
+    >>> terms = {"fit": torch.tensor([3.0, 3.0]), "kl": torch.tensor([2.0, 2.0])}
+    >>> lam = torch.tensor([[1.0, 0.0625], [1.0, 16.0]])
+    >>> objective.loss(terms, lam).tolist(), objective.divisor(lam).tolist()
+    ([3.125, 35.0], [0.5, 2.0])
+    >>> float(objective(terms, lam))
+    11.875
     """
 
     def __init__(
@@ -42,7 +56,7 @@ class Objective:
         space: LossSpace,
         *,
         balance: Balance = 0.25,
-        scalarisation: Scalarisation | None = None,
+        scalarisation: WeightedLoss | None = None,
         loss: ParameterisedLoss | None = None,
         per_batch: bool = False,
     ) -> None:
@@ -54,8 +68,11 @@ class Objective:
             raise YotoError("`balance` should be geometric only for weights above 0. Found a range that contains 0.")
         self.space = space
         self.balance = balance
-        self.scalarisation = scalarisation
-        self.custom = loss
+        self.scalarisation: Scalarisation = WeightedSum(space)
+        if loss is not None:
+            self.scalarisation = Parameterised(space, loss)
+        elif scalarisation is not None:
+            self.scalarisation = Weighted(space, scalarisation)
         self.per_batch = per_batch
         self.median = {n: float(v) for n, v in zip(space.names, space.median().tolist(), strict=True)}
 
@@ -83,20 +100,7 @@ class Objective:
             if len(lam) > 1 and not bool((lam == lam[0]).all()):
                 raise YotoError("λ should be one for the whole batch with per_batch=True. Found different rows.")
             lam = lam[:1]
-        if self.custom is not None:
-            size = next(iter(checked.values())).shape[0]
-            rows = lam.expand(size, -1) if lam.ndim == 1 else lam
-            result = self.custom(checked, {n: rows[:, i] for i, n in enumerate(self.space.names)})
-        elif self.scalarisation is not None:
-            losses = self.space.stack(checked)
-            result = self.scalarisation(losses, self.space.weights_of(lam).expand_as(losses))
-        else:
-            return self.space.combine(checked, lam)
-        if result.ndim != 1:
-            raise YotoError(
-                f"A custom loss should return one number per sample, shape [B]. Found shape {tuple(result.shape)}."
-            )
-        return result
+        return self.scalarisation(checked, lam)
 
     def divisor(self, lam: Tensor) -> Tensor:
         """What balancing divides a sample's loss by: [B] or () for λ [B, D] or [D]."""

@@ -61,11 +61,11 @@ def page(comparison: Comparison, images: Mapping[str, Image], shown: Sequence[st
         ),
         *samples_section(images.get("samples"), shown),
         "<h2>What it cost</h2>",
-        table(*summary.cost_rows(comparison)),
+        html_table(*summary.cost_rows(comparison)),
         f"<p>Per seed. {escape(summary.spent_text(comparison))}</p>",
         "<h2>All losses</h2>",
         f"<p>{escape(summary.losses_text(comparison))}</p>",
-        table(*summary.loss_rows(comparison)),
+        html_table(*summary.loss_rows(comparison)),
         glossary(comparison),
         details(comparison),
     ]
@@ -86,7 +86,7 @@ def cards(comparison: Comparison) -> str:
     for contender, figures in zip(comparison.contenders, comparison.summaries, strict=True):
         value = figures.mean[measure].mean
         shown = f"{100 * (value - 1):+.1f} %" if measure != "difference" else f"{value:+.3g} {comparison.unit}"
-        worst = comparison.fixed[0].label(figures.worst)
+        worst = comparison.references[0].label(figures.worst)
         there = summary.number(measure, figures.points[measure][figures.worst].mean)
         note = f"at worst {there} at {worst}"
         if len(comparison.seeds) > 1:
@@ -111,10 +111,12 @@ def regret_table(comparison: Comparison) -> str:
         heats = [[value / full for value in row] for row in values]
     else:
         heats = [[(value - 1) / FULL_HEAT for value in row] for row in values]
-    return table(titles, rows, heats)
+    return html_table(titles, rows, heats)
 
 
-def table(titles: Sequence[str], rows: Sequence[Sequence[str]], heats: Sequence[Sequence[float]] | None = None) -> str:
+def html_table(
+    titles: Sequence[str], rows: Sequence[Sequence[str]], heats: Sequence[Sequence[float]] | None = None
+) -> str:
     """A table whose first column names its rows; `heats` in [0, 1] colour the columns after the first."""
     head = "".join(f'<th scope="col">{escape(title)}</th>' for title in titles)
     body = []
@@ -162,8 +164,8 @@ def glossary(comparison: Comparison) -> str:
     one = summary.one_name(comparison)
     words = {
         one: "The setting that chooses a trade-off between the parts of the loss."
-        if comparison.fixed[0].parameter is None
-        else f"The parameter of the loss that chooses the trade-off ({comparison.fixed[0].parameter}).",
+        if comparison.references[0].parameter is None
+        else f"The parameter of the loss that chooses the trade-off ({comparison.references[0].parameter}).",
         "conditional model": "One network that is told the setting and was trained on all of them at once.",
         "trained for one alone": "An ordinary network, trained the usual way for one setting. It is the yardstick: "
         "the same network and optimiser, and the steps given in the cost table.",

@@ -26,10 +26,10 @@ REGRET = {"excess": "loss above the floor", "ratio": "loss", "difference": "loss
 def tradeoff_figure(
     comparison: Comparison, *, x: str | None = None, y: str | None = None, dark: bool = False
 ) -> Figure:
-    """Curves of the conditional models, one line per seed, and the fixed models as labelled crosses."""
+    """Curves of the conditional models, one line per seed, and the references as labelled crosses."""
     theme = DARK if dark else LIGHT
     drawn, axes = figure(theme, 7.6, 4.9)
-    first = comparison.fixed[0]
+    first = comparison.references[0]
     x, y = first.two_terms(x, y)
     for contender, (colour, _) in zip(comparison.contenders, colours(theme), strict=False):
         for number, curve in enumerate(contender.curves):
@@ -47,7 +47,7 @@ def tradeoff_figure(
                 label=contender.label if number == 0 else None,
                 zorder=3,
             )
-    for number, curve in enumerate(comparison.fixed):
+    for number, curve in enumerate(comparison.references):
         axes.scatter(
             curve.series(x),
             curve.series(y),
@@ -71,7 +71,7 @@ def regret_figure(comparison: Comparison, *, dark: bool = False) -> Figure:
     theme = DARK if dark else LIGHT
     drawn, axes = figure(theme, 7.6, 4.3)
     measure = comparison.measure
-    places = comparison.fixed[0].places()
+    places = comparison.references[0].places()
     percent = measure != "difference"
     count = len(comparison.contenders)
     means: list[np.ndarray] = []

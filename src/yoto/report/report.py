@@ -84,7 +84,7 @@ def png(drawn: Figure) -> bytes:
 def table_rows(comparison: Comparison) -> list[dict[str, Any]]:
     """One row per model, seed and point: terms, loss, and for the conditional models their regret."""
     rows: list[dict[str, Any]] = []
-    for seed, curve, costs in zip(comparison.seeds, comparison.fixed, comparison.fixed_costs, strict=True):
+    for seed, curve, costs in zip(comparison.seeds, comparison.references, comparison.reference_costs, strict=True):
         for index, (point, cost) in enumerate(zip(curve.points, costs, strict=True)):
             terms = {name: column[index] for name, column in curve.terms.items()}
             rows.append(

@@ -18,13 +18,13 @@ Rows = tuple[list[str], list[list[str]]]
 
 def one_name(comparison: Comparison) -> str:
     """What one point is called: the symbol of the parameter that varies if there is just one, else "point"."""
-    parameter = comparison.fixed[0].parameter
+    parameter = comparison.references[0].parameter
     return "point" if parameter is None else comparison.symbols.get(parameter, parameter)
 
 
 def labels(comparison: Comparison) -> list[str]:
     """The compared points for people, by what tells them apart."""
-    curve = comparison.fixed[0]
+    curve = comparison.references[0]
     return [curve.label(index) for index in range(len(curve))]
 
 
@@ -58,7 +58,7 @@ def mean_name(measure: str) -> str:
 
 def purpose(comparison: Comparison) -> str:
     """What was compared with what, and on which data."""
-    curve, symbols = comparison.fixed[0], comparison.symbols
+    curve, symbols = comparison.references[0], comparison.symbols
     ranges = []
     for name in curve.varying:
         values = curve.values(name)
@@ -117,9 +117,9 @@ def regret_rows(comparison: Comparison) -> Rows:
 
 
 def loss_rows(comparison: Comparison) -> Rows:
-    """Mean loss over the seeds at each point, the fixed models first, and the hypervolume."""
+    """Mean loss over the seeds at each point, the references first, and the hypervolume."""
     titles = ["model", *labels(comparison), "hypervolume"]
-    named = [(f"trained for one {one_name(comparison)} alone", comparison.fixed)]
+    named = [(f"trained for one {one_name(comparison)} alone", comparison.references)]
     named += [(contender.label, contender.curves) for contender in comparison.contenders]
     rows = []
     for label, curves in named:
@@ -153,24 +153,24 @@ def mean_cost(costs: Sequence[Cost]) -> Cost:
 
 
 def cost_rows(comparison: Comparison) -> Rows:
-    """What each side cost per seed, and as a share of all fixed models together."""
-    fixed = mean_cost([Cost.total(costs) for costs in comparison.fixed_costs])
+    """What each side cost per seed, and as a share of all references together."""
+    reference = mean_cost([Cost.total(costs) for costs in comparison.reference_costs])
     count = len(comparison.points)
     titles = ["model", "networks", "parameters", "steps", "seconds", "CPU seconds", "of the fixed models' CPU time"]
     rows = [
         [
             f"trained for one {one_name(comparison)} alone",
             f"{count}",
-            f"{count} x {fixed.parameters // count:,}",
-            f"{fixed.steps:,}",
-            f"{fixed.seconds:,.0f}",
-            f"{fixed.cpu_seconds:,.0f}",
+            f"{count} x {reference.parameters // count:,}",
+            f"{reference.steps:,}",
+            f"{reference.seconds:,.0f}",
+            f"{reference.cpu_seconds:,.0f}",
             "100 %",
         ]
     ]
     for contender in comparison.contenders:
         cost = mean_cost(contender.costs)
-        share = f"{100 * cost.cpu_seconds / fixed.cpu_seconds:.0f} %" if fixed.cpu_seconds else "-"
+        share = f"{100 * cost.cpu_seconds / reference.cpu_seconds:.0f} %" if reference.cpu_seconds else "-"
         rows.append(
             [
                 contender.label,
@@ -203,7 +203,7 @@ def headline(comparison: Comparison) -> str:
     sentences = []
     for contender, summary in zip(comparison.contenders, comparison.summaries, strict=True):
         value = summary.mean[measure].mean
-        worst = comparison.fixed[0].label(summary.worst)
+        worst = comparison.references[0].label(summary.worst)
         there = number(measure, summary.points[measure][summary.worst].mean)
         sentences.append(
             f"{contender.label}: {number(measure, value)} ({mean_name(measure)}), at worst {there} at {worst}."

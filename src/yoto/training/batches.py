@@ -29,7 +29,7 @@ class Batches:
         settings: Training,
         *,
         seed: int,
-        fixed: Tensor | None = None,
+        at: Tensor | None = None,
         device: torch.device | None = None,
         rank: int = 0,
         shares: int = 1,
@@ -40,7 +40,7 @@ class Batches:
             space: Where λ is drawn from.
             settings: Samples per step over all processes and accumulated parts, and how λ is drawn and moves.
             seed: The run's seed.
-            fixed: λ [D] of a model that is trained for it alone; nothing is drawn then.
+            at: λ [D] of a model that is trained for it alone; nothing is drawn then.
             device: Where λ goes; `data` should give batches there.
             rank, shares: This process and the number of processes.
 
@@ -54,7 +54,7 @@ class Batches:
                 f"accumulated parts). Found {settings.batch}."
             )
         self.data, self.space, self.settings, self.seed = data, space, settings, seed
-        self.fixed = None if fixed is None else fixed.to(device)
+        self.at = None if at is None else at.to(device)
         self.tilt, self.spread = settings.tilt or (0.0, 0.0), settings.spread or (1.0, 1.0)
         self.device, self.rank = device, rank
         self.share = settings.batch // parts
@@ -76,8 +76,8 @@ class Batches:
 
     def parameters(self, step: int, start: int) -> Tensor:
         """λ [share, D] for samples `start` and following of step `step`, or one λ [D]."""
-        if self.fixed is not None:
-            return self.fixed
+        if self.at is not None:
+            return self.at
         settings = self.settings
         lam = self.space.sample(
             1 if settings.per_batch else settings.batch,

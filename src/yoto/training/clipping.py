@@ -61,7 +61,7 @@ class Clipper:
             return {}
         return {"running": self.running, "count": torch.tensor(self.count)}
 
-    def load(self, tensors: dict[str, Tensor], device: torch.device) -> None:
+    def load_tensors(self, tensors: dict[str, Tensor], device: torch.device) -> None:
         """Take up the state that `tensors()` gave."""
         if "running" in tensors:
             self.running = tensors["running"].clone().to(device)

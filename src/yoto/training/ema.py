@@ -1,4 +1,4 @@
-"""Exponential moving average of a model's weights."""
+"""Exponential moving average of a model's parameters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ class EMA:
     """Average of the trainable parameters over past steps; buffers are taken from the model as they are.
 
     The decay rises as (1 + n)/(10 + n) with the number n of updates up to its final value, so that the random
-    initial weights are forgotten early.
+    initial parameters are forgotten early. (`torch.optim.swa_utils.AveragedModel` takes the first update for the
+    average itself, copies the network with its buffers, and cannot change places with it.)
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
@@ -30,7 +31,7 @@ class EMA:
 
     @torch.no_grad()
     def update(self) -> None:
-        """Let the present weights enter the average."""
+        """Let the present parameters enter the average."""
         averages, parameters = self.pair
         decay = min(self.decay, (1 + self.count) / (10 + self.count))
         torch._foreach_lerp_(averages, parameters, 1 - decay)
@@ -38,7 +39,7 @@ class EMA:
 
     @torch.no_grad()
     def swap(self) -> None:
-        """Exchange the model's weights and the averages; a second call exchanges them back."""
+        """Exchange the model's parameters and the averages; a second call exchanges them back."""
         for average, parameter in zip(*self.pair, strict=True):
             present = parameter.detach().clone()
             parameter.copy_(average)
@@ -46,7 +47,7 @@ class EMA:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """A block in which the model has the averaged weights."""
+        """A block in which the model has the averaged parameters."""
         self.swap()
         try:
             yield
@@ -57,7 +58,7 @@ class EMA:
         """The averages by parameter name, and the number of updates as "#count"."""
         return {**self.averages, "#count": torch.tensor(self.count)}
 
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up the state that `tensors()` gave."""
         for name, average in self.averages.items():
             average.copy_(tensors[name])

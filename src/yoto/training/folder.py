@@ -18,7 +18,7 @@ NEUTRAL = (
     "options.data",
     "options.download",
 )
-"""Keys of a recipe that do not bear on the weights, so that a resumed run may change them."""
+"""Keys of a recipe that do not bear on the parameters, so that a resumed run may change them."""
 
 
 def check_folder(recipe: Recipe, out: Path, *, resume: bool, force: bool) -> None:
@@ -51,8 +51,8 @@ def clear(out: Path) -> None:
 
 
 def check_same(old: Recipe, new: Recipe, out: Path) -> None:
-    """Refuse to resume under a recipe that differs in anything that bears on the weights."""
-    for key in differences_in_weights(old, new):
+    """Refuse to resume under a recipe that differs in anything that bears on the parameters."""
+    for key in differences_in_parameters(old, new):
         before, after = (value_at(recipe.to_dict(), key) for recipe in (old, new))
         raise YotoError(
             f"`{key}` should be as in the run to resume in {str(out)!r}, {before!r}. Found {after!r}. "
@@ -60,8 +60,8 @@ def check_same(old: Recipe, new: Recipe, out: Path) -> None:
         )
 
 
-def differences_in_weights(old: Recipe, new: Recipe) -> list[str]:
-    """Dotted keys at which two recipes differ and that bear on the weights; evaluation does if it picks the best."""
+def differences_in_parameters(old: Recipe, new: Recipe) -> list[str]:
+    """Dotted keys at which two recipes differ and that bear on the parameters; evaluation does if it picks the best."""
     validates = old.training.validate_every or new.training.validate_every
     neutral = NEUTRAL if validates else (*NEUTRAL, "evaluation")
     keys = differences(old, new)

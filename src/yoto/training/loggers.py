@@ -24,7 +24,10 @@ class Logger(Protocol):
 
 
 class CSVLogger:
-    """A table with one row per logged step; the first row sets the columns, and every row is on disk at once."""
+    """A table with one row per logged step; the first row sets the columns, and every row is on disk at once.
+
+    (That of Lightning Fabric sorts the columns, empties the file on resuming, and chooses its name.)
+    """
 
     def __init__(self, path: Path, *, step: int = 0) -> None:
         """

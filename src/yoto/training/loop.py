@@ -1,4 +1,4 @@
-"""The training loop, one for conditional and fixed-weight models."""
+"""The training loop, one for conditional models and references."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def train(
 
     Writes recipe.yaml, log.csv, last/ (resumable state), best/model.safetensors (if the recipe validates), and at
     the end model.safetensors and run.json. Whatever is random depends on the recipe's seed and the step alone, so
-    that on the CPU a run that was interrupted and resumed gives the weights of an uninterrupted one bit for bit.
+    that on the CPU a run that was interrupted and resumed gives the parameters of an uninterrupted one bit for bit.
     Ctrl-C, SIGTERM and `max_minutes` let the present step end and leave a checkpoint.
 
     Args:
@@ -51,7 +51,7 @@ def train(
         task: In place of the one that the recipe names.
         resume: Go on with the run in `out`.
         force: Replace the run in `out`.
-        weights: A model (as of `bundle.load`) whose weights a new run starts from, in place of random ones.
+        weights: A model (as of `bundle.load`) whose parameters a new run starts from, in place of random ones.
         max_minutes: Stop after this time, setting up included.
         devices, nodes, accelerator: As for Lightning Fabric; every process takes its share of the batch.
         progress: Show progress on stderr.
@@ -69,7 +69,7 @@ def train(
         if weights is not None and not resume:
             run.start_from(weights)
         if resume and (out / "last" / "state.json").exists():
-            run.state.load(out / "last")
+            run.state.load_checkpoint(out / "last")
         try:
             run.open(progress, loggers)
             run.go(request, None if max_minutes is None else begin[0] + 60 * max_minutes)

@@ -34,7 +34,7 @@ class Monitor:
         """Keep one step's terms [B], λ ([B, D] or [D]) and gradient norm (scalar); `step` counts from 1."""
         self.window.append((step, {name: value.detach() for name, value in terms.items()}, lam, norm))
 
-    def check(self) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
+    def check_window(self) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
         """Terms [W, B], full losses [W, B], λ [W, B, D] and gradient norms [W] of a window of W steps, on the CPU.
 
         With one λ per batch B is 1 for losses and λ, and terms that the task reduced itself are [W].
@@ -55,13 +55,13 @@ class Monitor:
             self.fail("be finite", row, worst, losses, terms, lam, norms)
         return terms, losses, lam, norms
 
-    def read(self) -> dict[str, float]:
+    def read_window(self) -> dict[str, float]:
         """Means over the window, which starts anew: loss, every term, gradient norm, loss in each third of λ.
 
         Raises:
-            YotoError: As `check`, and if the loss exploded.
+            YotoError: As `check_window`, and if the loss exploded.
         """
-        terms, losses, lam, norms = self.check()
+        terms, losses, lam, norms = self.check_window()
         means = losses.mean(1)
         heaviest = lam[:, :, [self.space.names.index(w) for w in self.space.weights]].sum(2)
         judged = (losses / heaviest.clamp_min(1e-12)).mean(1) if self.space.weights else means

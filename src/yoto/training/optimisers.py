@@ -66,7 +66,7 @@ class Optimiser:
             for key, value in state.items()
         }
 
-    def load(self, tensors: Mapping[str, Tensor]) -> None:
+    def load_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Take up the state that `tensors()` gave, on the parameters' devices and in their memory layout."""
         parameters = {name: parameter for parameter, name in self.names.items()}
         owners = {p: part for part in self.parts for group in part.param_groups for p in group["params"]}

@@ -43,7 +43,7 @@ class Result:
     """What `train` did.
 
     Attributes:
-        model: The network (conditional, or plain for fixed weights); the averaged weights if finished under EMA.
+        model: The network (conditional, or plain for a reference); the averaged parameters if finished under EMA.
         out: The run's folder.
         steps: Steps done, over all processes that worked on the run.
         seconds, cpu_seconds: Time spent on them.
@@ -80,7 +80,7 @@ class Run:
             self.objective.space,
             training,
             seed=recipe.seed,
-            fixed=own_point(recipe),
+            at=own_point(recipe),
             device=fabric.device,
             rank=fabric.global_rank,
             shares=fabric.world_size,
@@ -99,7 +99,7 @@ class Run:
         self.progress: Progress | None = None
 
     def start_from(self, name_or_path: str | Path) -> None:
-        """Take the weights of a model with the same network in place of random ones.
+        """Take the parameters of a model with the same network in place of random ones.
 
         Raises:
             YotoError: If they do not fit.
@@ -140,10 +140,10 @@ class Run:
             if training.validate_every and (done or state.step % training.validate_every == 0):
                 self.validate()
             if done or state.step % training.checkpoint_every == 0:
-                self.save()
+                self.save_checkpoint()
                 saved = state.step
         if saved != state.step or not (self.out / "last").exists():
-            self.save()
+            self.save_checkpoint()
 
     def advance(self) -> None:
         """One optimiser step."""
@@ -179,7 +179,7 @@ class Run:
     def log(self) -> None:
         """Give the window's means to the loggers."""
         state = self.state
-        means = state.monitor.read()
+        means = state.monitor.read_window()
         rate = next(state.optimiser.groups())["lr"]
         row = {"step": state.step, "seconds": round(state.seconds, 2), **means, "learning_rate": rate}
         for logger in self.loggers:
@@ -211,13 +211,13 @@ class Run:
                 state.best = loss
                 self.write_bundle(self.out / "best" / "model.safetensors", validation=loss)
 
-    def save(self) -> None:
+    def save_checkpoint(self) -> None:
         """Write last/."""
         if self.fabric.is_global_zero:
-            self.state.save(self.out / "last")
+            self.state.save_checkpoint(self.out / "last")
 
     def write_bundle(self, path: Path, **info: Any) -> None:
-        """Write the model's present weights, with what its task wants to travel with them."""
+        """Write the model's present state, with what its task wants to travel with them."""
         model = self.state.model
         extras: dict[str, Tensor] = {}
         if isinstance(model, Conditional):

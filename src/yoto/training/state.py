@@ -24,7 +24,7 @@ class State:
     Attributes:
         model: Conditional or plain network.
         optimiser, clipper, monitor: As named.
-        ema: Averaged weights, or None.
+        ema: Averaged parameters, or None.
         step: Steps done.
         best: Lowest validation loss so far, or None.
         earlier: Wall-clock and processor seconds of earlier processes.
@@ -61,10 +61,10 @@ class State:
         }
         return {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
 
-    def save(self, folder: Path) -> None:
-        """Write a checkpoint from which `load` goes on exactly."""
+    def save_checkpoint(self, folder: Path) -> None:
+        """Write a checkpoint from which `load_checkpoint` goes on exactly."""
         if self.monitor.window:
-            self.monitor.check()
+            self.monitor.check_window()
         state: dict[str, Any] = {
             "step": self.step,
             "seconds": round(self.seconds, 3),
@@ -74,8 +74,8 @@ class State:
         }
         save_checkpoint(folder, self.tensors(), state)
 
-    def load(self, folder: Path) -> None:
-        """Take up the state that `save` wrote.
+    def load_checkpoint(self, folder: Path) -> None:
+        """Take up the state that `save_checkpoint` wrote.
 
         Raises:
             YotoError: If there is no checkpoint, it is damaged, or it belongs to another network.
@@ -87,16 +87,16 @@ class State:
             parts[part][name] = value
         try:
             self.model.load_state_dict(parts["model"])
-            self.optimiser.load(parts["optimiser"])
+            self.optimiser.load_tensors(parts["optimiser"])
             if self.ema is not None:
-                self.ema.load(parts["ema"])
+                self.ema.load_tensors(parts["ema"])
         except (RuntimeError, KeyError) as error:
             found = str(error).splitlines()[-1].strip()
             raise YotoError(
                 f"{str(folder)!r} should hold the state of this recipe's network. Found: {found} "
                 "Usually: the network's code changed since; start the run anew."
             ) from None
-        self.clipper.load(parts["clipper"], self.optimiser.parameters[0].device)
+        self.clipper.load_tensors(parts["clipper"], self.optimiser.parameters[0].device)
         self.step, self.best = state["step"], state["best"]
         self.monitor.reference = state["reference"]
         self.earlier = (state["seconds"], state["cpu_seconds"])

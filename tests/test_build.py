@@ -1,0 +1,34 @@
+import pytest
+import torch
+
+from training.toy import recipe
+from yoto.build import evaluation_objective, evaluation_points, own_point, recipe_of, training_objective
+from yoto.bundle import Header
+from yoto.errors import YotoError
+
+
+def test_points_are_listed_ones_or_a_grid_and_a_given_count_comes_first():
+    listed, grid = recipe(), recipe(evaluation={"grid": 5})
+    assert evaluation_points(listed)[:, 1].tolist() == pytest.approx([0.1, 1.0, 10.0])
+    assert torch.equal(evaluation_points(grid), grid.loss_space().grid(5))
+    assert torch.equal(evaluation_points(listed, 7), grid.loss_space().grid(7))
+    assert own_point(listed) is None
+
+
+def test_a_network_for_one_lambda_is_measured_there_alone():
+    alone = recipe(fixed={"kl": 2.0})
+    assert own_point(alone).tolist() == [1.0, 2.0]
+    assert evaluation_points(alone).tolist() == evaluation_points(alone, 7).tolist() == [[1.0, 2.0]]
+
+
+def test_objectives_are_balanced_in_training_alone():
+    assert training_objective(recipe(balance=0.5)).balance == 0.5
+    assert evaluation_objective(recipe()) is None
+    whole = evaluation_objective(recipe(per_batch=True))
+    assert (whole.per_batch, whole.balance) == (True, None)
+
+
+def test_a_model_without_a_recipe_is_an_error(tmp_path):
+    header = Header(tmp_path / "a", 0, 0, "", recipe().loss_space(), None, None, None, {})
+    with pytest.raises(YotoError, match="carry its recipe"):
+        recipe_of(header)
