@@ -204,14 +204,12 @@ def halve(model: nn.Module) -> None:
 
     with torch.no_grad():
         for value in model.state_dict().values():
-            if value.dtype == torch.float32 and bool(value.half().isfinite().all()):
-                value.copy_(value.half())
+            value.copy_(tensors.halved(value))
 
 
 def sha256(path: Path) -> str:
     """The SHA-256 that a bundle says it was written with; it names these weights with all that goes with them."""
-    header, _ = tensors.read_header(path)
-    return str((header.get("__metadata__") or {}).get("sha256"))
+    return str((tensors.read_header(path)[0].get("__metadata__") or {}).get("sha256"))
 
 
 def blob(path: Path, name: str) -> bytes | None:
@@ -229,10 +227,7 @@ def blob(path: Path, name: str) -> bytes | None:
 
 
 def read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """The state of a bundle's model and, by the names they were saved under, its extras, after checking its hash.
-
-    float16 is read as float32.
-    """
+    """The state of a bundle's model and its extras by name, float16 as float32, after checking the file's hash."""
     import torch
     from safetensors.torch import load as deserialise
 

