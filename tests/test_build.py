@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from training.toy import recipe
-from yoto.build import evaluation_objective, evaluation_points, own_point, recipe_of, training_objective
+from yoto.build import evaluation_objective, evaluation_points, own_lam, recipe_of, training_objective
 from yoto.bundle import Header
 from yoto.errors import YotoError
 
@@ -12,12 +12,12 @@ def test_points_are_listed_ones_or_a_grid_and_a_given_count_comes_first():
     assert evaluation_points(listed)[:, 1].tolist() == pytest.approx([0.1, 1.0, 10.0])
     assert torch.equal(evaluation_points(grid), grid.loss_space().grid(5))
     assert torch.equal(evaluation_points(listed, 7), grid.loss_space().grid(7))
-    assert own_point(listed) is None
+    assert own_lam(listed) is None
 
 
 def test_a_network_for_one_lambda_is_measured_there_alone():
     alone = recipe(fixed={"kl": 2.0})
-    assert own_point(alone).tolist() == [1.0, 2.0]
+    assert own_lam(alone).tolist() == [1.0, 2.0]
     assert evaluation_points(alone).tolist() == evaluation_points(alone, 7).tolist() == [[1.0, 2.0]]
 
 

@@ -43,7 +43,7 @@ def build_model(recipe: Recipe, task: BaseTask, data: Data | None = None) -> nn.
 
     from yoto.conditioning import condition
 
-    at = own_point(recipe)
+    at = own_lam(recipe)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(recipe.seed, "init"))
         model = task.network()
@@ -69,7 +69,7 @@ def evaluation_objective(recipe: Recipe) -> Objective | None:
     return Objective(recipe.loss_space(), balance=None, per_batch=True) if recipe.training.per_batch else None
 
 
-def own_point(recipe: Recipe) -> Tensor | None:
+def own_lam(recipe: Recipe) -> Tensor | None:
     """λ [D] of a network that is trained for it alone; None where the recipe is of a conditional model."""
     return None if recipe.fixed is None else recipe.loss_space().point(recipe.fixed)
 
@@ -82,7 +82,7 @@ def evaluation_points(recipe: Recipe, grid: int | None = None) -> Tensor:
     """
     import torch
 
-    own, space = own_point(recipe), recipe.loss_space()
+    own, space = own_lam(recipe), recipe.loss_space()
     if own is not None:
         return own[None]
     listed = recipe.evaluation_points() if grid is None else None

@@ -37,7 +37,7 @@ def test_sweep_refuses_its_earlier_output_without_force(yoto, model):
     assert yoto("sweep", model, "-o", "out", "--force").code == 0
 
 
-def test_sweep_of_a_fixed_model_has_its_own_point(yoto, fixed_model):
+def test_sweep_of_a_fixed_model_has_its_own_lam(yoto, fixed_model):
     code, out, _ = yoto("sweep", fixed_model, "--json")
     assert code == 0
     assert json.loads(out)["points"] == [{"kl": pytest.approx(4.0)}]

@@ -72,9 +72,9 @@ class Batches:
         batch = self.data.batch(indices, generator(self.seed, "augment", step, self.rank, part))
         if self.settings.channels_last and isinstance(batch, Tensor) and batch.ndim == 4:
             batch = batch.contiguous(memory_format=torch.channels_last)
-        return batch, self.parameters(step, start)
+        return batch, self.lam(step, start)
 
-    def parameters(self, step: int, start: int) -> Tensor:
+    def lam(self, step: int, start: int) -> Tensor:
         """λ [share, D] for samples `start` and following of step `step`, or one λ [D]."""
         if self.at is not None:
             return self.at

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto import bundle
-from yoto.build import build_model, evaluation_points, own_point, training_objective
+from yoto.build import build_model, evaluation_points, own_lam, training_objective
 from yoto.conditioning import Conditional
 from yoto.objective.step import LossStep
 from yoto.recipe import Recipe
@@ -80,7 +80,7 @@ class Run:
             self.objective.space,
             training,
             seed=recipe.seed,
-            at=own_point(recipe),
+            at=own_lam(recipe),
             device=fabric.device,
             rank=fabric.global_rank,
             shares=fabric.world_size,
