@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError, near_misses
 from yoto.task import BaseTask, complete
@@ -193,11 +193,12 @@ def made(entry: Application, options: Mapping[str, Any]) -> BaseTask:
     if entry.options is not None:
         from yoto.support.schema import validated
 
-        return complete(factory(validated(imported(entry.options), options, "options")))
-    try:
-        task = cast("Task", factory(**options))
-    except TypeError as error:
-        raise YotoError(f"`options` should be arguments of {entry.task}. Found {dict(options)}: {error}.") from None
+        task = factory(validated(imported(entry.options), options, "options"))
+    else:
+        try:
+            task = factory(**options)
+        except TypeError as error:
+            raise YotoError(f"`options` should be arguments of {entry.task}. Found {dict(options)}: {error}.") from None
     return complete(task)
 
 

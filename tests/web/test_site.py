@@ -61,7 +61,7 @@ def copy(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(static_copy, "VENDOR", vendor(tmp_path_factory.mktemp("vendor")))
         patch.setattr(vae_page, "vae_networks", lambda *_: dict.fromkeys(vae_page.METHODS, data))
-        return static_copy.write(tmp_path_factory.mktemp("site") / "copy")
+        return static_copy.write_copy(tmp_path_factory.mktemp("site") / "copy")
 
 
 def read(copy, name):
@@ -104,7 +104,7 @@ def test_samples_have_sources_and_thumbnails():
 def test_a_copy_is_refused_without_the_run_time(tmp_path, monkeypatch):
     monkeypatch.setattr(static_copy, "VENDOR", tmp_path / "none")
     with pytest.raises(YotoError, match=r"should hold ort\.wasm\.min\.mjs.* Found no such file\. Run make web"):
-        static_copy.write(tmp_path / "copy")
+        static_copy.write_copy(tmp_path / "copy")
     assert not (tmp_path / "copy").exists()
 
 
@@ -112,7 +112,7 @@ def test_a_copy_is_refused_without_onnx(tmp_path, monkeypatch):
     monkeypatch.setattr(static_copy, "VENDOR", vendor(tmp_path))
     monkeypatch.setattr("yoto.support.extras.find_spec", lambda name: None)
     with pytest.raises(YotoError, match=r"needs onnx and onnxscript\. Found none\. .*\.\[onnx\]"):
-        static_copy.write(tmp_path / "copy")
+        static_copy.write_copy(tmp_path / "copy")
 
 
 def test_a_copy_lists_its_files(copy):
@@ -224,7 +224,7 @@ def test_the_command_says_what_it_wrote(tmp_path, monkeypatch, capsys):
 
     written = CopyFolder(tmp_path / "copy")
     written.put("index.html", "x" * 1_500_000)
-    monkeypatch.setattr(static_copy, "write", lambda folder: written)
+    monkeypatch.setattr(static_copy, "write_copy", lambda folder: written)
     demo.demo(static=Path(tmp_path / "a b"))
     said = capsys.readouterr().err
     assert "1 files, 1.5 MB" in said

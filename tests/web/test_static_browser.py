@@ -47,7 +47,7 @@ def address(tmp_path_factory):
     """Where a copy is served, in a folder of a host."""
     pytest.importorskip("onnxscript")
     root = tmp_path_factory.mktemp("host")
-    static_copy.write(root / "some" / "place")
+    static_copy.write_copy(root / "some" / "place")
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(root)))
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

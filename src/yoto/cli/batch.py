@@ -34,7 +34,7 @@ def refuse_mixing(targets: Sequence[Path], as_json: bool) -> None:
         raise checks.UsageError("--json and a file cannot share standard output")
 
 
-def write(to: Path, data: bytes) -> None:
+def write_result(to: Path, data: bytes) -> None:
     """Write a result, whole or not at all."""
     if to == checks.STANDARD:
         sys.stdout.buffer.write(data)

@@ -73,7 +73,7 @@ def compare(
     """
     chosen = with_data(find_recipe(recipe, checks.settings(settings or [])), data)
     further = [with_data(find_recipe(name, []), data) for name in others or ()]
-    tasks.check(task)
+    tasks.check_name(task)
     points = checks.lists(fixed, "--fixed") if fixed else None
     factors = checks.numbers(multiples, "--multiples")
 
@@ -97,7 +97,7 @@ def compare(
             seeds=seeds,
             multiples=factors,
             others=further,
-            task=tasks.make(task, chosen.options),
+            task=tasks.make_task(task, chosen.options),
             jobs=jobs,
             max_minutes=max_minutes,
             note=note,

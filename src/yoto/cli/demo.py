@@ -61,11 +61,11 @@ def demo(
 
         from yoto.web import static_copy
 
-        copy = static_copy.write(static)
+        copy = static_copy.write_copy(static)
         note(f"{static}: {len(copy.names)} files, {copy.size / 1e6:.1f} MB, for any web host. To try it here:")
         note(f"{Path(sys.executable).name} -m http.server --bind 127.0.0.1 --directory {shlex.quote(str(static))}")
         return
-    tasks.check(task)
+    tasks.check_name(task)
     if task is not None and model is None:
         raise checks.UsageError("--task is for MODEL. Found none")
     require("The page", "fastapi", "uvicorn")
@@ -75,7 +75,7 @@ def demo(
 
     pages = all_pages(model, own_task(task, model))
     if check:
-        for url in serve.check(pages, host, port):
+        for url in serve.check_pages(pages, host, port):
             note(url)
     else:
         serve.run(pages, host, port, browser=not no_browser, say=lambda url: note(f"yoto demo: {url} (Ctrl-C ends it)"))
@@ -87,4 +87,4 @@ def own_task(name: str | None, model: str | None) -> Task | None:
         return None
     from yoto import bundle
 
-    return tasks.make(name, (bundle.read_header(model).recipe or {}).get("options"))
+    return tasks.make_task(name, (bundle.read_header(model).recipe or {}).get("options"))

@@ -133,7 +133,7 @@ def export(
         header.space.check(point)
     elif kind == "safetensors" and header.conditioning is not None:
         raise checks.UsageError(f"--format safetensors needs --at, such as --at {header.space.free[0]}=…")
-    tasks.check(task)
+    tasks.check_name(task)
     checks.output_file(output, force=force)
 
     application = find(header.task)
@@ -146,7 +146,7 @@ def export(
     from yoto.export import export as write
     from yoto.task import complete
 
-    loaded = bundle.load(header.path, task=tasks.make(task, (header.recipe or {}).get("options")))
+    loaded = bundle.load(header.path, task=tasks.make_task(task, (header.recipe or {}).get("options")))
     network = loaded.conditional.bake(header.space.point(point)) if point else loaded.model
     inputs = dynamic = None
     if kind != "safetensors":

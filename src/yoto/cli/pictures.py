@@ -64,11 +64,11 @@ def read(path: Path, *, keep_exif: bool = False) -> Picture:
     return images.read_picture(batch.contents_of(path) if path == checks.STANDARD else path, keep_exif=keep_exif)
 
 
-def write(path: Path, picture: np.ndarray) -> None:
+def write_picture(path: Path, picture: np.ndarray) -> None:
     """Write uint8 [H, W, 3] in the format of the suffix, whole or not at all."""
     from PIL import Image
 
-    batch.write(path, encoded(Image.fromarray(picture), path, quality=85))
+    batch.write_result(path, encoded(Image.fromarray(picture), path, quality=85))
 
 
 def encoded(image: Image, to: Path, *, quality: int = 95) -> bytes:

@@ -77,7 +77,7 @@ def sweep(
     recipe = recipe_of(header)
     if data is not None:
         recipe = recipe.replace({"options.data": data})
-    tasks.check(task)
+    tasks.check_name(task)
     checks.choice(split, SPLITS, "--split")
     folder = output or (Path(model) if Path(model).is_dir() else Path(header.path.stem)) / "sweep"
     checks.output_folder(folder, force=force)
@@ -108,7 +108,7 @@ def measure(header: Header, recipe: Recipe, asked: Asked, task_name: str | None)
     from yoto.build import build_task, evaluation_objective, evaluation_points
     from yoto.curves import sweep as measure_points
 
-    task = build_task(recipe, tasks.make(task_name, recipe.options))
+    task = build_task(recipe, tasks.make_task(task_name, recipe.options))
     loaded = bundle.load(header.path, task=task)
     settings = recipe.evaluation
     device = "cuda" if torch.cuda.is_available() else "cpu"

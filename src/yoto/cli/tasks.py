@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from yoto.task import Task
 
 
-def check(name: str | None) -> None:
+def check_name(name: str | None) -> None:
     """Refuse what cannot be MODULE:CLASS, before anything is imported.
 
     Raises:
@@ -23,7 +23,7 @@ def check(name: str | None) -> None:
         raise UsageError(f"--task should be MODULE:CLASS, such as my_tasks:Segmentation. Found {name!r}")
 
 
-def make(name: str | None, options: Mapping[str, Any] | None) -> Task | None:
+def make_task(name: str | None, options: Mapping[str, Any] | None) -> Task | None:
     """The task that the user named, with a recipe's options; None where none was named.
 
     The module may also lie in the present folder, which scripts do not search otherwise.

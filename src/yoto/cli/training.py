@@ -63,7 +63,7 @@ def train(
     changes = checks.settings(settings or [])
     changes += [f"seed={seed}"] if seed is not None else []
     chosen = read(recipe, changes)
-    tasks.check(task)
+    tasks.check_name(task)
     run = output or Path("runs") / chosen.name
     check_run(run, resume=resume, force=force)
     if weights is not None:
@@ -78,7 +78,7 @@ def train(
     result = train_model(
         chosen,
         run,
-        task=tasks.make(task, chosen.options),
+        task=tasks.make_task(task, chosen.options),
         resume=resume,
         force=force,
         weights=weights,

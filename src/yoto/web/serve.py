@@ -132,7 +132,7 @@ def displayed() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def check(pages: Mapping[str, Page], host: str, port: int | None) -> list[str]:
+def check_pages(pages: Mapping[str, Page], host: str, port: int | None) -> list[str]:
     """Start, load every page with its files and facts once, and stop; the addresses that were loaded.
 
     Raises:

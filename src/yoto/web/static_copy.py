@@ -25,7 +25,7 @@ QUALITY = 92
 """Of the sample pictures as JPEG."""
 
 
-def write(folder: Path) -> CopyFolder:
+def write_copy(folder: Path) -> CopyFolder:
     """Write a copy of the pages that work without a server (style transfer and the β-VAE) into a folder.
 
     Raises:

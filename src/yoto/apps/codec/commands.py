@@ -84,7 +84,7 @@ def compressed(
     with batch.named(file):
         coded = codec.encode(picture, model=model, **target)  # type: ignore[arg-type]
     seconds = time.perf_counter() - begin
-    batch.write(to, coded.data)
+    batch.write_result(to, coded.data)
     height, width = picture.pixels.shape[:2]
     row = {
         "input": str(file), "output": str(to), "width": width, "height": height, "bytes": len(coded.data),
@@ -148,7 +148,7 @@ def decompressed(data: bytes, file: Path, to: Path, model: str | None) -> dict[s
     with batch.named(file):
         image = codec.decompress(data, model=model)
     seconds = time.perf_counter() - begin
-    batch.write(to, pictures.encoded(image, to))
+    batch.write_result(to, pictures.encoded(image, to))
     return {
         "input": str(file), "output": str(to), "width": image.width, "height": image.height, "mode": image.mode,
         "seconds": seconds,

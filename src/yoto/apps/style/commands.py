@@ -169,7 +169,7 @@ def styles(
 
         from yoto.apps.style.thumbnails import overview
 
-        pictures.write(output, overview(bank))
+        pictures.write_picture(output, overview(bank))
     if as_json:
         print_json([asdict(style) for style in bank.styles])
     elif output is None:

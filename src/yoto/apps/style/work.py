@@ -66,7 +66,7 @@ class Work:
                 read.pixels, values, keep_colours=self.keep_colours, progress=bar() if self.alone else None
             )
             seconds = time.perf_counter() - begin
-            save(to, pixels, read)
+            save_painted(to, pixels, read)
         return self.row(file, to, pixels, seconds, style=self.painter.bank.blend(weights), **asdict(self.settings))
 
     def sheet(
@@ -96,7 +96,7 @@ class Work:
             )
         made = sheets.sheet(rows, list(blends), [f"{over} {place:.3g}" for place in places])
         seconds = time.perf_counter() - begin
-        pictures.write(to, made)
+        pictures.write_picture(to, made)
         return self.row(file, to, made, seconds, styles=list(blends), over=over, positions=places)
 
     def animation(
@@ -113,12 +113,12 @@ class Work:
         values = [sheets.setting(bank, weights, over, place, **asdict(self.settings)) for place in places]
         made = sheets.row(self.painter, pixels, values, cell=cell, keep_colours=self.keep_colours)
         kind = {".gif": "GIF", ".webp": "WEBP"}.get(to.suffix.lower(), "PNG")
-        batch.write(to, sheets.animation(made, kind))
+        batch.write_result(to, sheets.animation(made, kind))
         seconds = time.perf_counter() - begin
         return self.row(file, to, made[0], seconds, style=bank.blend(weights), over=over, positions=places)
 
 
-def save(to: Path, pixels: Pixels, read: Picture) -> None:
+def save_painted(to: Path, pixels: Pixels, read: Picture) -> None:
     """Write a painted picture with the alpha channel and the profile of the one it came from."""
     from PIL import Image
 
@@ -127,7 +127,7 @@ def save(to: Path, pixels: Pixels, read: Picture) -> None:
         image.putalpha(Image.fromarray(read.alpha))
     if read.icc and not read.grey:
         image.info["icc_profile"] = read.icc
-    batch.write(to, pictures.encoded(image, to))
+    batch.write_result(to, pictures.encoded(image, to))
 
 
 def film(work: Work, files: Sequence[Path], targets: Sequence[Path], weights: dict[str, float], as_json: bool) -> None:
@@ -155,7 +155,7 @@ def film(work: Work, files: Sequence[Path], targets: Sequence[Path], weights: di
         for number, (file, to) in enumerate(zip(files, targets, strict=True), start=1):
             read = pictures.read(file)
             made = painter.paint(read.pixels, values, keep_colours=work.keep_colours, statistics=shared)
-            save(to, made, read)
+            save_painted(to, made, read)
             move(number, len(files))
             yield read.pixels, made
 

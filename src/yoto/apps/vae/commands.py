@@ -58,7 +58,7 @@ def reconstruct(
 
     from yoto.apps.vae.pictures import reconstructions, square
 
-    loaded, task = load(header)
+    loaded, task = load_vae(header)
     nets = {f"β = {b:g}": loaded.conditional.at(kl=b) for b in betas}
     side, channels = task.options.image
     report: list[dict[str, Any]] = []
@@ -67,7 +67,7 @@ def reconstruct(
             part = slice(start, start + CHUNK)
             squares = pool.map(lambda file: square(pictures.read(file).pixels, side, channels), files[part])
             for file, target, image in zip(files[part], targets[part], squares, strict=True):
-                pictures.write(target, reconstructions(task.likelihood, nets, image))
+                pictures.write_picture(target, reconstructions(task.likelihood, nets, image))
                 if as_json:
                     values = [terms(task, net, image, seed) for net in nets.values()]
                     rows = [{"beta": b, **value} for b, value in zip(betas, values, strict=True)]
@@ -100,15 +100,15 @@ def sample(
 
     from yoto.apps.vae.pictures import draw_latents, samples, traversals
 
-    loaded, task = load(header)
+    loaded, task = load_vae(header)
     nets = {f"β = {b:g}": loaded.conditional.at(kl=b) for b in betas}
     z = draw_latents(1 if traverse else count, task.options.latents, seed)
     if traverse:
         (net,) = nets.values()
         start = task.likelihood.decode(net, z)[0]
-        pictures.write(output, traversals(task.likelihood, net, start))
+        pictures.write_picture(output, traversals(task.likelihood, net, start))
     else:
-        pictures.write(output, samples(task.likelihood, nets, z))
+        pictures.write_picture(output, samples(task.likelihood, nets, z))
 
 
 def open_model(model: str | None, beta: str) -> tuple[Header, list[float]]:
@@ -128,7 +128,7 @@ def open_model(model: str | None, beta: str) -> tuple[Header, list[float]]:
     return header, betas
 
 
-def load(header: Header) -> tuple[Bundle, VAETask]:
+def load_vae(header: Header) -> tuple[Bundle, VAETask]:
     """The model with its task."""
     from yoto import bundle
     from yoto.apps.vae.task import VAETask
