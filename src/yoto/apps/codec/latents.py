@@ -20,7 +20,7 @@ from yoto.apps.codec.format.coder import Coder, decode_values, encode_values, le
 from yoto.apps.codec.format.container import BLOCK, STRIDE, Contents, Header, Payload
 from yoto.apps.codec.format.errors import damaged
 from yoto.apps.codec.format.integer import ACTIVATION_BITS, LARGEST_HYPER
-from yoto.data.pixels import Pixels, planes, to_bytes
+from yoto.data.pixels import Pixels, to_bytes, to_unit
 
 if TYPE_CHECKING:
     from yoto.apps.codec.model import CodecModel
@@ -94,7 +94,7 @@ def image_part(pixels: Pixels, top: int, bottom: int, left: int, right: int) -> 
     below, beside = bottom - top - part.shape[0], right - left - part.shape[1]
     if below or beside:
         part = np.pad(part, ((0, below), (0, beside), (0, 0)), mode="edge")
-    return planes(part).contiguous()
+    return to_unit(torch.from_numpy(np.ascontiguousarray(part.transpose(2, 0, 1)))[None])
 
 
 def quantised_hyper(model: CodecModel, level: int, z: Tensor) -> Ints:
