@@ -238,5 +238,5 @@ def test_shrunk_pictures_fit_and_keep_their_shape(height, width, side, quick):
 @pytest.mark.parametrize("read", [images.read_picture, images.read_photograph, images.size_of])
 def test_without_pillow_the_extra_is_named(read, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
-    with pytest.raises(YotoError, match=r"Reading a picture needs Pillow. Found none. Install it with pip install '\.\[train\]'"):
+    with pytest.raises(YotoError, match=r"Reading a picture needs Pillow. Found none. .* '\.\[train\]'"):
         read("x.png")
