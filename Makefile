@@ -26,7 +26,7 @@ help:
 	@echo "make setup      environment in $(VENV) with $(BIN)/yoto (PYTHON=$(PYTHON))"
 	@echo "make test       the fast tests, under five minutes on two cores (JOBS=$(JOBS))"
 	@echo "make test-core  the core's own, under 20 seconds"
-	@echo "make test-slow  the slow ones, a quarter of an hour"
+	@echo "make test-slow  the slow ones, under ten minutes"
 	@echo "make lint       ruff: rules and formatting; make format applies what it can"
 	@echo "make types      mypy --strict"
 	@echo "make demo       the page with the sliders, with the bundled models"

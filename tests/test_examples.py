@@ -1,19 +1,25 @@
 """The examples run as they stand, in seconds, and show what they promise."""
 
+import os
 import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
+def cpu_seconds():
+    """CPU time of the processes that this one has waited for: other work on the machine does not count."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
 def test_the_quickstart_prints_a_trade_off_and_checks_a_baked_network(tmp_path):
-    begin = time.monotonic()
+    begin = cpu_seconds()
     script = EXAMPLES / "quickstart.py"
     shown = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, check=True).stdout
-    assert time.monotonic() - begin < 60, "20 seconds on a quiet machine"
+    assert cpu_seconds() - begin < 20
     rows = [[float(number) for number in row] for row in re.findall(r"^ +(\S+) +(\S+) +(\S+)$", shown, re.MULTILINE)]
     weights, fits, roughness = zip(*rows, strict=True)
     assert list(weights) == sorted(weights)
