@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto.conditioning.folding import Site
+from yoto.conditioning.references import relinked
 from yoto.errors import YotoError
 
 M = TypeVar("M", bound=nn.Module)
@@ -110,29 +111,39 @@ def refuse_reentrant_checkpoint(name: str) -> None:
         frame = frame.f_back  # type: ignore[assignment]
 
 
-def bound_clone(root: M, modulations: Mapping[str, Modulation]) -> M:
+HOOKS = tuple(name for name, value in vars(nn.Module()).items() if "hooks" in name and isinstance(value, dict))
+"""Attributes of a module that hold its hooks."""
+
+
+def shell(module: nn.Module, modulation: Modulation | None) -> nn.Module:
+    """A copy of a module without its children: the same parameters and buffers, hooks of its own."""
+    cls = type(module) if modulation is None else site_class(type(module))
+    new: nn.Module = object.__new__(cls)
+    new.__dict__.update(module.__dict__)
+    for name in HOOKS:
+        new.__dict__[name] = module.__dict__[name].copy()
+    new.__dict__.pop("_compiled_call_impl", None)  # of module.compile(): it would run the unbound original
+    if modulation is not None:
+        new.__dict__["film"] = modulation
+    return new
+
+
+def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[tuple[str, str]] = ()) -> M:
     """A shallow copy of the module tree: same parameters and buffers, sites with their modulation attached.
+
+    Hooks that a forward pass registers stay with the copy.
 
     Args:
         root: The plain network.
         modulations: By site name, as in `root.named_modules()`.
+        links: Modules and attributes that lead to modules beside the tree (`references.find_links`).
     """
     by_module = {id(root.get_submodule(name)): m for name, m in modulations.items()}
-    clones: dict[int, nn.Module] = {}
-
-    def clone(module: nn.Module) -> nn.Module:
-        if id(module) in clones:
-            return clones[id(module)]
-        modulation = by_module.get(id(module))
-        cls = type(module) if modulation is None else site_class(type(module))
-        new = cls.__new__(cls)
-        clones[id(module)] = new
-        new.__dict__.update(module.__dict__)
-        new.__dict__.pop("_compiled_call_impl", None)  # of module.compile(): it would run the unbound original
-        if modulation is not None:
-            new.__dict__["film"] = modulation
+    clones = {id(module): shell(module, by_module.get(id(module))) for module in root.modules()}
+    for module in root.modules():
         children = module._modules
-        new.__dict__["_modules"] = {k: None if c is None else clone(c) for k, c in children.items()}
-        return new
-
-    return clone(root)  # type: ignore[return-value]
+        clones[id(module)].__dict__["_modules"] = {k: None if c is None else clones[id(c)] for k, c in children.items()}
+    for name, attribute in links:
+        module = root.get_submodule(name)
+        clones[id(module)].__dict__[attribute] = relinked(module.__dict__[attribute], clones)
+    return clones[id(root)]  # type: ignore[return-value]

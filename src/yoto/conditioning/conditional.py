@@ -14,8 +14,10 @@ from yoto.conditioning.binding import Modulation, bound_clone, site_class
 from yoto.conditioning.conditioner import Conditioner
 from yoto.conditioning.film import ConditioningNetwork
 from yoto.conditioning.folding import Site, folded
+from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
 from yoto.space import LossSpace, Value
+from yoto.space.limits import refuse_outside
 from yoto.support.tables import aligned
 
 M = TypeVar("M", bound=nn.Module)
@@ -81,15 +83,21 @@ class Conditional(nn.Module, Generic[M]):
     0.0
     """
 
+    # Of networks pickled before there were such attributes.
+    links: tuple[tuple[str, str], ...] = ()
+    keywords: tuple[str, ...] = ()
+
     def __init__(self, plain: M, space: LossSpace, sites: Sequence[Site], config: dict[str, Any]) -> None:
         super().__init__()
         self.plain = plain
         self.space = space
         self.config = config
         self.sites = tuple(sites)
+        self.links = find_links(plain)
         self.batch_dim: int = config["batch_dim"]
         inputs = space.encoded_size(config["fourier"], config["raw"])
         self.film = conditioner_of(config).from_config(inputs, sites, config)
+        self.keywords = tuple(dict.fromkeys([*space.free, *space.names]))
         # What the space and the site classes cache is computed here, outside any trace.
         space.encode(space.median(), config["fourier"], config["raw"])
         for site in sites:
@@ -109,7 +117,8 @@ class Conditional(nn.Module, Generic[M]):
         """λ as a tensor [D] or [B, D] on the network's device, from a tensor, numbers in column order, or names.
 
         Raises:
-            YotoError: If the shape is not [D] or [B, D], or named values leave their range.
+            YotoError: If the shape is not [D] or [B, D], or a value leaves its range (a tensor's are looked at outside
+                compiled graphs only).
         """
         if at is None or isinstance(at, Mapping):
             at = self.space.point(at, extrapolate=extrapolate, **values)
@@ -122,6 +131,8 @@ class Conditional(nn.Module, Generic[M]):
                 f"λ should have shape [{len(self.space.names)}] or [B, {len(self.space.names)}], columns "
                 f"{', '.join(self.space.names)}. Found {tuple(at.shape)}."
             )
+        if not extrapolate and not torch.compiler.is_compiling():
+            refuse_outside(self.space, at)
         parameter = next(self.film.parameters())
         return at.to(parameter.device, torch.float32 if at.dtype != torch.float64 else at.dtype)
 
@@ -146,11 +157,20 @@ class Conditional(nn.Module, Generic[M]):
             at: λ [D] for all samples, [B, D] with a λ per sample, or a mapping of names.
             values: The free parameters by name instead.
         """
-        return bound_clone(self.plain, self.modulations(self.lam(at, extrapolate=extrapolate, **values)))
+        modulations = self.modulations(self.lam(at, extrapolate=extrapolate, **values))
+        return bound_clone(self.plain, modulations, self.links)
 
-    def forward(self, *args: Any, at: Lambda, **kwargs: Any) -> Any:
-        """The plain network's output at λ; `at` as in `at()`, everything else is passed on."""
-        return self.at(at)(*args, **kwargs)
+    def forward(self, *args: Any, at: Lambda | None = None, extrapolate: bool = False, **kwargs: Any) -> Any:
+        """The plain network's output at λ, given as for `at()`; everything else is passed on.
+
+        >>> from yoto import LogUniform, condition
+        >>> model = condition(nn.Linear(3, 2), LossSpace(fit=1.0, penalty=LogUniform(0.01, 10)))
+        >>> x = torch.zeros(5, 3)
+        >>> model(x, penalty=0.1).shape, model(x, at=model.space.sample(5)).shape
+        (torch.Size([5, 2]), torch.Size([5, 2]))
+        """
+        values = {name: kwargs.pop(name) for name in self.keywords if name in kwargs} if at is None else {}
+        return self.at(at, extrapolate=extrapolate, **values)(*args, **kwargs)
 
     @torch.no_grad()
     def bake(
@@ -201,4 +221,4 @@ class Conditional(nn.Module, Generic[M]):
 
 def bind(model: nn.Module, at: Tensor) -> nn.Module:
     """A `Conditional` bound at λ; any other module as it is (a reference, trained for one λ)."""
-    return cast(nn.Module, model.at(at)) if isinstance(model, Conditional) else model
+    return cast(nn.Module, model.at(at, extrapolate=True)) if isinstance(model, Conditional) else model

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from types import MethodType
 from typing import Any, TypeAlias
 
 from torch import nn
@@ -14,6 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from yoto.conditioning.folding import FOLDABLE, NORMS, Site, layer_of, refusal
+from yoto.conditioning.references import refuse_hidden_references
 from yoto.errors import YotoError, near_misses
 
 Selection: TypeAlias = "str | type[nn.Module] | Sequence[str] | Sequence[type[nn.Module]] | None"
@@ -153,37 +152,3 @@ def no_match(sites: Selection, good: Mapping[str, nn.Module], bad: Mapping[str, 
         names = list(good)
         message += f" Layers that can be: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
     return message
-
-
-def modules_in(value: Any, depth: int = 4) -> Iterator[nn.Module]:
-    """Modules that an attribute's value leads to through containers, bound methods and partial functions."""
-    if isinstance(value, nn.Module):
-        yield value
-    elif isinstance(value, MethodType):
-        yield from modules_in(value.__self__, depth)
-    elif depth and isinstance(value, partial):
-        yield from modules_in([value.func, *value.args, *value.keywords.values()], depth - 1)
-    elif depth and isinstance(value, (dict, list, tuple, set)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from modules_in(item, depth - 1)
-
-
-def refuse_hidden_references(net: nn.Module, chosen: Sequence[nn.Module]) -> None:
-    """Refuse networks that reach a site by another way than as a registered child: binding would miss it."""
-    watched = {id(m) for m in chosen}
-    for owner, module in net.named_modules():
-        if id(module) in watched and "forward" in vars(module):
-            raise YotoError(
-                f"Layer {owner!r} has a `forward` of its own object, which binding would miss. "
-                "Subclass the layer, or leave it out with exclude=."
-            )
-        for attribute, value in vars(module).items():
-            if attribute in ("_modules", "_parameters", "_buffers"):
-                continue
-            for target in modules_in(value):
-                if any(id(m) in watched for m in target.modules()):
-                    raise YotoError(
-                        f"Attribute {attribute!r} of {owner or type(net).__name__!r} refers to a conditioned layer "
-                        "outside the module tree, where its conditioning would be missed. Use nn.ModuleList or "
-                        "nn.ModuleDict, or leave the layer out with exclude=."
-                    )
