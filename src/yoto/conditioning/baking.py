@@ -39,7 +39,7 @@ def refresh(plain: nn.Module, sites: Sequence[Site], into: nn.Module) -> None:
     mine = {t.untyped_storage().data_ptr() for t in ours.values()}
     if any(t.untyped_storage().data_ptr() in mine for t in theirs.values() if t.numel()):
         raise YotoError("`into` should not share weights with this model. Give a network that bake() returned.")
-    touched = {f"{s.name}.{key}" if s.name else key for s in sites for key in ("weight", "bias")}
+    touched = {f"{s.name}.{key}" if s.name else key for s in sites for key in (s.layer.weight, s.layer.bias)}
     for name, tensor in theirs.items():
         if name not in touched:
             tensor.copy_(ours[name])

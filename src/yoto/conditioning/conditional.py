@@ -10,10 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from yoto.conditioning.baking import compare, recalibrate_norms, refresh, untie
-from yoto.conditioning.binding import Modulation, bound_clone, site_class
+from yoto.conditioning.binding import Modulation, before_class, bound_clone, site_class
 from yoto.conditioning.conditioner import Conditioner
 from yoto.conditioning.film import ConditioningNetwork
-from yoto.conditioning.folding import Site, folded
+from yoto.conditioning.first_call import Watch
+from yoto.conditioning.folding import Layer, Site, folded
+from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
 from yoto.space import LossSpace, Value
@@ -83,25 +85,38 @@ class Conditional(nn.Module, Generic[M]):
     0.0
     """
 
-    # Of networks pickled before there were such attributes.
-    links: tuple[tuple[str, str], ...] = ()
-    keywords: tuple[str, ...] = ()
-
     def __init__(self, plain: M, space: LossSpace, sites: Sequence[Site], config: dict[str, Any]) -> None:
         super().__init__()
         self.plain = plain
         self.space = space
         self.config = config
         self.sites = tuple(sites)
-        self.links = find_links(plain)
         self.batch_dim: int = config["batch_dim"]
         inputs = space.encoded_size(config["fourier"], config["raw"])
         self.film = conditioner_of(config).from_config(inputs, sites, config)
-        self.keywords = tuple(dict.fromkeys([*space.free, *space.names]))
         # What the space and the site classes cache is computed here, outside any trace.
         space.encode(space.median(), config["fourier"], config["raw"])
         for site in sites:
-            site_class(type(plain.get_submodule(site.name)))
+            module = plain.get_submodule(site.name)
+            if site.layer.before:
+                before_class(type(module.get_submodule(site.layer.before)))
+            else:
+                site_class(type(module))
+
+        self.prepare()
+
+    def prepare(self) -> None:
+        """What follows from the rest: attributes beside the tree, λ's keywords, how layers hold the samples."""
+        self.links = find_links(self.plain)
+        self.keywords = tuple(dict.fromkeys([*self.space.free, *self.space.names]))
+        learned = (self.config.get("learned") or {}).get("layouts") or {}
+        self.layouts = {name: tuple(SampleLayout(*each) for each in layouts) for name, layouts in learned.items()}
+        self.checked = "learned" in self.config  # else the first call is looked at
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        if "layouts" not in state:  # pickled before there was such a thing
+            self.prepare()
 
     def extra_repr(self) -> str:
         return f"free={', '.join(self.space.free)}; {len(self.sites)} conditioned layers"
@@ -143,7 +158,7 @@ class Conditional(nn.Module, Generic[M]):
             encoding = self.space.encode(lam, self.config["fourier"], self.config["raw"]).to(parameter.dtype)
             values = self.film(encoding)
         return {
-            site.name: Modulation(site, scale, shift, self.batch_dim)
+            site.name: Modulation(site, scale, shift, self.batch_dim, self.layouts)
             for site, (scale, shift) in zip(self.sites, values, strict=True)
         }
 
@@ -157,8 +172,17 @@ class Conditional(nn.Module, Generic[M]):
             at: λ [D] for all samples, [B, D] with a λ per sample, or a mapping of names.
             values: The free parameters by name instead.
         """
-        modulations = self.modulations(self.lam(at, extrapolate=extrapolate, **values))
-        return bound_clone(self.plain, modulations, self.links)
+        lam = self.lam(at, extrapolate=extrapolate, **values)
+        bound = bound_clone(self.plain, self.modulations(lam), self.links)
+        if not torch.compiler.is_compiling() and not self.checked:
+            Watch(self, bound, lam.shape[0] if lam.ndim == 2 else 0)
+        return bound
+
+    def take_up(self, layouts: Mapping[str, Sequence[SampleLayout]]) -> None:
+        """Keep how layers hold the samples, as a probing run showed, with what `config` rebuilds."""
+        if layouts:
+            self.layouts.update({name: tuple(each) for name, each in layouts.items()})
+            self.config["learned"] = learned_config(self.layouts, {})
 
     def forward(self, *args: Any, at: Lambda | None = None, extrapolate: bool = False, **kwargs: Any) -> Any:
         """The plain network's output at λ, given as for `at()`; everything else is passed on.
@@ -217,6 +241,16 @@ class Conditional(nn.Module, Generic[M]):
         if recalibrate is not None:
             recalibrate_norms(target, recalibrate)
         return target
+
+
+def learned_config(
+    layouts: Mapping[str, Sequence[SampleLayout]], layers: Mapping[str, Layer]
+) -> dict[str, dict[str, Any]]:
+    """What a probing run showed, as JSON: how layers hold the samples, and how those of unknown classes fold."""
+    return {
+        "layouts": {name: [[each.ndim, each.axis, each.order] for each in all_of] for name, all_of in layouts.items()},
+        "layers": {name: layer.to_dict() for name, layer in layers.items()},
+    }
 
 
 def bind(model: nn.Module, at: Tensor) -> nn.Module:
