@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from yoto.conditioning.folding import Site
+from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.probing import Found, probe, sample_count
 from yoto.errors import YotoError
-
-if TYPE_CHECKING:
-    from yoto.conditioning.conditional import Conditional
 
 MIXED = "its output mixes the samples of a batch"
 SAMPLES = 3
 """Samples of the first call's inputs that a probing run takes."""
+
+
+class Watched(Protocol):
+    """What is asked of a conditional network here."""
+
+    plain: nn.Module
+    sites: tuple[Site, ...]
+    batch_dim: int
+    checked: bool
+
+    def take_up(self, layouts: Mapping[str, Sequence[SampleLayout]]) -> None:
+        """Keep how layers hold the samples."""
 
 
 class Watch:
@@ -29,7 +40,7 @@ class Watch:
         samples: Number B of rows of a λ per sample, 0 for one λ.
     """
 
-    def __init__(self, model: Conditional[Any], bound: nn.Module, samples: int) -> None:
+    def __init__(self, model: Watched, bound: nn.Module, samples: int) -> None:
         self.model, self.samples = model, samples
         self.ran: set[str] = set()
         self.handles = [bound.register_forward_pre_hook(self.before, with_kwargs=True)]
@@ -85,7 +96,7 @@ class Silent:
     before = after = __call__
 
 
-def learn(model: Conditional[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> None:
+def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> None:
     """Take up the layouts of the samples that a call's inputs show, where they show them.
 
     Raises:
@@ -106,7 +117,7 @@ def learn(model: Conditional[Any], args: tuple[Any, ...], kwargs: Mapping[str, A
     model.take_up(found.unusual([site.name for site in model.sites], model.batch_dim))
 
 
-def best(model: Conditional[Any], args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> Found | None:
+def best(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> Found | None:
     """What a probing run shows along the axis of the inputs that explains most layers; None where none can be made."""
     leaves, spec = pytree.tree_flatten((args, dict(kwargs)))
     names = [site.name for site in model.sites]
