@@ -22,10 +22,13 @@ SAMPLES = 3
 class Watched(Protocol):
     """What is asked of a conditional network here."""
 
-    plain: nn.Module
     sites: tuple[Site, ...]
     batch_dim: int
     checked: bool
+
+    @property
+    def plain(self) -> nn.Module:
+        """The plain network."""
 
     def take_up(self, layouts: Mapping[str, Sequence[SampleLayout]]) -> None:
         """Keep how layers hold the samples."""
