@@ -66,7 +66,7 @@ def main() -> None:
     )
     exporter = named(recipe.task).exporter
     if exporter is not None:
-        network = imported(exporter)(path)
+        network = imported(exporter, "Exporter")(path)
         print(f"{network}: {network.stat().st_size / 2**20:.2f} MiB")
     print(f"{path}: {path.stat().st_size / 2**20:.2f} MiB, mean loss {sum(curve.loss) / len(curve.loss):.2f}")
 

@@ -10,10 +10,12 @@ import venv
 from pathlib import Path
 
 import pytest
+from torch import nn
 
-from yoto import registry
+from yoto import bundle, recipe, registry
 from yoto.errors import YotoError
 from yoto.registry import Application
+from yoto.space import LossSpace
 from yoto.task import BaseTask
 
 PACKAGE = Path(__file__).parent / "packages" / "yoto-lines"
@@ -126,8 +128,45 @@ def test_a_broken_entry_point_takes_nothing_else_along(monkeypatch, capsys):
     assert list(registry.applications(said.append)) == list(registry.BUILT_IN)
     assert len(said) == 2
     assert "'odd' is left out" in said[0]
-    with pytest.raises(YotoError, match="importable"):
+    with pytest.raises(YotoError, match="^Application 'no_such:APPLICATION' should be importable"):
         registry.find("gone")
+
+
+def test_a_broken_built_in_application_takes_nothing_else_along(monkeypatch):
+    monkeypatch.setitem(registry.BUILT_IN, "mine", "yoto.apps.no_such:APPLICATION")
+    said = []
+    assert list(registry.applications(said.append)) == [name for name in registry.BUILT_IN if name != "mine"]
+    assert len(said) == 1
+    assert "'mine' is left out" in said[0]
+
+
+def test_a_built_in_name_is_not_taken_by_a_package(monkeypatch):
+    monkeypatch.setattr(registry, "entry_points", lambda: {"vae": "decimal:Context"})
+    assert registry.applications(pytest.fail)["vae"] == registry.find("vae") == registry.row(registry.BUILT_IN["vae"])
+
+
+def test_a_message_says_which_part_cannot_be_imported():
+    with pytest.raises(YotoError, match="^Page 'json:Nothing' should be importable as module:Name"):
+        registry.imported("json:Nothing", "Page")
+    with pytest.raises(YotoError, match="^Task 'json:Nothing' should be importable as module:Name"):
+        registry.typed_task("json:Nothing")
+
+
+def test_an_application_in_the_table_keeps_its_recipes_and_models_in_its_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "of_its_own"
+    for name in ("recipes", "models"):
+        (folder / name).mkdir(parents=True)
+    row = (
+        'from yoto.registry import Application\nAPPLICATION = Application(task="of_its_own:T", package="of_its_own")\n'
+    )
+    (folder / "__init__.py").write_text(row)
+    text = (PACKAGE / "yoto_lines/recipes/mini.yaml").read_text("utf-8").replace("task: lines", "task: vae")
+    (folder / "recipes" / "mini.yaml").write_text(text.replace("options: {points: 8}", ""))
+    bundle.save(nn.Linear(2, 2), folder / "models" / "mini.safetensors", space=LossSpace(a=1.0))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(registry.BUILT_IN, "mine", "of_its_own:APPLICATION")
+    assert recipe.read("mine/mini").name == "mini"
+    assert bundle.locate("mine/mini") == bundle.bundled()["mine/mini"] == folder / "models" / "mini.safetensors"
 
 
 def test_an_entry_point_must_name_a_row(monkeypatch):
@@ -139,11 +178,11 @@ def test_an_entry_point_must_name_a_row(monkeypatch):
 
 @pytest.mark.parametrize("name", registry.BUILT_IN)
 def test_every_part_of_a_built_in_application_is_there(name):
-    row = registry.BUILT_IN[name]
+    row = registry.row(registry.BUILT_IN[name])
     for part, path in vars(row).items():
         if path is not None and part != "package":
-            assert registry.imported(path) is not None
-    assert issubclass(registry.imported(row.task), BaseTask)
+            assert registry.imported(path, part) is not None
+    assert issubclass(registry.imported(row.task, "task"), BaseTask)
 
 
 def test_names_in_files_import_nothing(monkeypatch):

@@ -141,7 +141,7 @@ def export(
     if exporter is not None and kind == "onnx" and not point:
         if method != "forward":
             raise checks.UsageError(f"--method is for other models: this network has one form. Found {method!r}")
-        print(imported(exporter)(header.path, output))
+        print(imported(exporter, "Exporter")(header.path, output))
         return
     from yoto.export import export as write
     from yoto.task import complete

@@ -84,7 +84,7 @@ def sweep(
     asked = Asked(grid=grid, split=split, limit=limit, seed=seed, scores=scores, as_json=as_json)
     application = find(header.task)
     if application is not None and application.sweep is not None and header.conditioning is not None:
-        imported(application.sweep)(header, recipe, folder, asked)
+        imported(application.sweep, "Sweep")(header, recipe, folder, asked)
         return
 
     curve = measure(header, recipe, asked, task)

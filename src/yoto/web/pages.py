@@ -29,7 +29,7 @@ def all_pages(model: str | None = None, task: Task | None = None) -> dict[str, P
     found: dict[str, Page] = {} if model is None else {OWN: Own(model, task)}
     for name, application in applications(log.warning).items():
         if application.page is not None:
-            found[name] = imported(application.page)()
+            found[name] = imported(application.page, "Page")()
     return found
 
 

@@ -79,7 +79,7 @@ def create(
             continue
         application = find(name)
         if application is not None and application.routes is not None:
-            imported(application.routes)(app, server, page)
+            imported(application.routes, "Routes")(app, server, page)
     add_static(app, pages)
     app.add_middleware(Measured, larger={path: most for page in pages.values() for path, most in page.bodies.items()})
     app.add_middleware(Guard, allowed=allowed)
