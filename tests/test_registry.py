@@ -18,7 +18,8 @@ from yoto.registry import Application
 from yoto.space import LossSpace
 from yoto.task import BaseTask
 
-PACKAGE = Path(__file__).parent / "packages" / "yoto-lines"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "examples" / "yoto-lines"
 LINE = "0.1,0.4,0.2,0.5,0.3,0.6,0.4,0.7"
 
 
@@ -34,10 +35,8 @@ class Installed:
         seen = [str(Path(registry.__file__).parents[1]), sysconfig.get_path("purelib")]
         (site / "beside.pth").write_text("\n".join(seen) + "\n")
         self.install(source)
-        self.yoto("train", "lines/mini", "-o", "run")
-        (source / "yoto_lines" / "models").mkdir()
-        shutil.copy(self.home / "run" / "model.safetensors", source / "yoto_lines" / "models" / "mini.safetensors")
-        self.install(source)
+        self.yoto("train", "lines/mini")
+        self.done(ROOT / "scripts" / "bundle.py", "runs/mini", "lines/mini")
 
     def install(self, source):
         pip = [
@@ -50,7 +49,7 @@ class Installed:
             "install",
             "--quiet",
         ]
-        plain = ["--no-deps", "--no-build-isolation", "--no-index", "--force-reinstall"]
+        plain = ["--no-deps", "--no-build-isolation", "--no-index"]
         subprocess.run([*pip, *plain, source], check=True)
 
     def run(self, *arguments):
@@ -58,11 +57,15 @@ class Installed:
         variables = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "YOTO", "PYTEST", "VIRTUAL"))}
         return subprocess.run([self.python, *arguments], cwd=self.home, env=variables, capture_output=True, text=True)
 
-    def yoto(self, *arguments):
-        """What a command prints, which must succeed."""
-        result = self.run("-m", "yoto", *arguments)
+    def done(self, *arguments):
+        """The same, where it must succeed: what it printed."""
+        result = self.run(*arguments)
         assert result.returncode == 0, result.stderr
         return result.stdout or result.stderr
+
+    def yoto(self, *arguments):
+        """What a command prints, which must succeed."""
+        return self.done("-m", "yoto", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +82,8 @@ def test_commands_of_an_installed_application_are_the_programs(installed):
     refusal = installed.run("-m", "yoto", "line", "a,b")
     assert (refusal.returncode, refusal.stderr.count("\n")) == (2, 1)
     assert refusal.stderr.startswith("yoto line: VALUES should be a number")
+    refusal = installed.run("-m", "yoto", "line", "1,2,3")
+    assert (refusal.returncode, refusal.stderr) == (2, "yoto line: A line should have 8 points. Found 3.\n")
 
 
 @pytest.mark.slow
@@ -91,6 +96,8 @@ def test_help_with_an_installed_application_imports_no_torch(installed):
 def test_models_and_recipes_of_an_installed_application_are_found_by_name(installed):
     found = {entry["name"]: entry for entry in json.loads(installed.yoto("models", "--json"))}
     assert (found["lines/mini"]["task"], found["lines/mini"]["bundled"]) == ("lines", True)
+    assert Path(found["lines/mini"]["path"]).parent.parts[-2:] == ("yoto_lines", "models")
+    assert len(found["lines/mini"]["curve"]["points"]) > 1
     assert "lines/mini" in installed.yoto("models")
     assert "fit" in installed.yoto("sweep", "lines/mini", "--grid", "3")
     refusal = installed.run("-m", "yoto", "train", "lines/mini", "points=1")
