@@ -116,7 +116,7 @@ def export(
     beside the model, as model.onnx.
 
     \b
-    yoto export runs/vae/digits -o decoder.onnx --method decode
+    yoto export runs/digits -o decoder.onnx --method decode
     yoto export vae/fashion-mnist -o beta4.safetensors --at kl=4
     """
     from yoto import bundle
