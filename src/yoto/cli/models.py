@@ -116,7 +116,7 @@ def export(
     beside the model, as model.onnx.
 
     \b
-    yoto export runs/vae/digits -o decoder.onnx --method decode
+    yoto export runs/digits -o decoder.onnx --method decode
     yoto export vae/fashion-mnist -o beta4.safetensors --at kl=4
     """
     from yoto import bundle
@@ -141,7 +141,7 @@ def export(
     if exporter is not None and kind == "onnx" and not point:
         if method != "forward":
             raise checks.UsageError(f"--method is for other models: this network has one form. Found {method!r}")
-        print(imported(exporter)(header.path, output))
+        print(imported(exporter, "Exporter")(header.path, output))
         return
     from yoto.export import export as write
     from yoto.task import complete

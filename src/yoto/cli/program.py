@@ -34,7 +34,7 @@ for group in (training, sweep, compare, models):
     group.register(app)
 for application in applications(lambda refusal: note(f"yoto: {refusal}")).values():
     if application.commands is not None:
-        imported(application.commands)(app)
+        imported(application.commands, "Commands")(app)
 demo.register(app)
 
 
