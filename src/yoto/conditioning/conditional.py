@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from yoto.conditioning.baking import compare, recalibrate_norms, refresh, untie
+from yoto.conditioning.baking import check, fold, recalibrate_norms, refresh, untie
 from yoto.conditioning.binding import Modulation, bound_clone, site_class
 from yoto.conditioning.conditioner import Conditioner
 from yoto.conditioning.film import ConditioningNetwork
-from yoto.conditioning.folding import Site, folded
+from yoto.conditioning.folding import Site
 from yoto.errors import YotoError
 from yoto.space import LossSpace, Value
 from yoto.support.tables import aligned
@@ -184,16 +185,13 @@ class Conditional(nn.Module, Generic[M]):
         modulations = self.modulations(lam)
         target = copy.deepcopy(self.plain) if into is None else into
         if into is None:
-            untie(target, [s.name for s in self.sites])
+            for remark in untie(target, [s.name for s in self.sites]):
+                warnings.warn(f"bake(): {remark}.", stacklevel=3)
         else:
             refresh(self.plain, self.sites, into)
-        for name, modulation in modulations.items():
-            module, layer = self.plain.get_submodule(name), modulation.site.layer
-            goal = target.get_submodule(name)
-            for key, value in folded(module, layer, modulation.scale, modulation.shift).items():
-                goal.get_parameter(key).copy_(value)
+        fold(self.plain, target, modulations)
         if probe is not None:
-            compare(self.at(lam), target, probe, lam.device)
+            check(self.plain, target, modulations, probe)
         if recalibrate is not None:
             recalibrate_norms(target, recalibrate)
         return target
