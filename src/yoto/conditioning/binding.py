@@ -110,6 +110,13 @@ def refuse_reentrant_checkpoint(name: str) -> None:
         frame = frame.f_back  # type: ignore[assignment]
 
 
+def registered(root: nn.Module, name: str) -> nn.Module:
+    """A module below `root`, itself even where torch.export puts proxies before what is registered under two names."""
+    for part in name.split(".") if name else ():
+        root = root.__dict__["_modules"][part]
+    return root
+
+
 def bound_clone(root: M, modulations: Mapping[str, Modulation]) -> M:
     """A shallow copy of the module tree: same parameters and buffers, sites with their modulation attached.
 
@@ -117,7 +124,7 @@ def bound_clone(root: M, modulations: Mapping[str, Modulation]) -> M:
         root: The plain network.
         modulations: By site name, as in `root.named_modules()`.
     """
-    by_module = {id(root.get_submodule(name)): m for name, m in modulations.items()}
+    by_module = {id(registered(root, name)): m for name, m in modulations.items()}
     clones: dict[int, nn.Module] = {}
 
     def clone(module: nn.Module) -> nn.Module:
@@ -125,13 +132,13 @@ def bound_clone(root: M, modulations: Mapping[str, Modulation]) -> M:
             return clones[id(module)]
         modulation = by_module.get(id(module))
         cls = type(module) if modulation is None else site_class(type(module))
-        new = cls.__new__(cls)
+        new = object.__new__(cls)  # a torch.fx.GraphModule makes a new class in its own __new__
         clones[id(module)] = new
         new.__dict__.update(module.__dict__)
         new.__dict__.pop("_compiled_call_impl", None)  # of module.compile(): it would run the unbound original
         if modulation is not None:
             new.__dict__["film"] = modulation
-        children = module._modules
+        children = module.__dict__["_modules"]
         new.__dict__["_modules"] = {k: None if c is None else clone(c) for k, c in children.items()}
         return new
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto.conditioning.baking import check, fold, recalibrate_norms, refresh, untie
-from yoto.conditioning.binding import Modulation, bound_clone, site_class
+from yoto.conditioning.binding import Modulation, bound_clone, registered, site_class
 from yoto.conditioning.conditioner import Conditioner
 from yoto.conditioning.film import ConditioningNetwork
 from yoto.conditioning.folding import Site
@@ -147,7 +147,8 @@ class Conditional(nn.Module, Generic[M]):
             at: λ [D] for all samples, [B, D] with a λ per sample, or a mapping of names.
             values: The free parameters by name instead.
         """
-        return bound_clone(self.plain, self.modulations(self.lam(at, extrapolate=extrapolate, **values)))
+        plain: M = registered(self, "plain")  # type: ignore[assignment]
+        return bound_clone(plain, self.modulations(self.lam(at, extrapolate=extrapolate, **values)))
 
     def forward(self, *args: Any, at: Lambda, **kwargs: Any) -> Any:
         """The plain network's output at λ; `at` as in `at()`, everything else is passed on."""
