@@ -12,7 +12,7 @@ from torch import nn
 
 from yoto.conditioning.binding import refuse_bound
 from yoto.conditioning.conditional import Conditional, conditioner_of
-from yoto.conditioning.film import Gain, Layout
+from yoto.conditioning.film import WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import verify
 from yoto.conditioning.sites import Selection, select
 from yoto.errors import YotoError
@@ -35,7 +35,7 @@ def condition(
     *,
     sites: Selection = None,
     exclude: str | None = None,
-    hidden: Sequence[int] = (64,),
+    hidden: Sequence[int] | None = None,
     layout: Layout = "shared",
     multiplier: float = 0.1,
     gain: Gain = "linear",
@@ -53,7 +53,8 @@ def condition(
         sites: Layers to condition: None for the rule (every layer that folds; of a layer and a batch, instance or group
             norm right behind it the norm), a regular expression for whole names, a type, or a list of names or types.
         exclude: Regular expression of names to leave out.
-        hidden: Widths of the conditioning network's hidden layers.
+        hidden: Widths of the conditioning network's hidden layers; by default 64, and in the shared layout a second
+            layer, narrower, where it would else add more than half of the network's parameters (and 25,000).
         layout: "shared" trunk with a head per site, or the paper's "separate" MLPs.
         multiplier: ε in scale 1 + ε·s and shift ε·t; the paper's code has 0.1 and 0.01.
         gain: "linear" as above; "exponential" for scale exp(ε·s), where a layer's gain has to span a wide range.
@@ -87,7 +88,7 @@ def condition(
     if not space.free:
         raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")
     settings: dict[str, Any] = {
-        "hidden": hidden,
+        "hidden": [WIDTH] if hidden is None else hidden,
         "layout": layout,
         "multiplier": multiplier,
         "gain": gain,
@@ -109,7 +110,10 @@ def condition(
     for site in chosen:
         verify(site.name, plain.get_submodule(site.name), site.layer)
     names = [site.name for site in chosen]
-    config = {"sites": names, **settings, "hidden": list(hidden), "multiplier": float(multiplier)}
+    if hidden is None and layout == "shared":
+        inputs, parameters = space.encoded_size(fourier, raw), sum(p.numel() for p in plain.parameters())
+        settings["hidden"] = affordable(inputs, chosen, parameters, skip)
+    config = {"sites": names, **settings, "hidden": list(settings["hidden"]), "multiplier": float(multiplier)}
     model = Conditional(plain, space, chosen, config)
     reference = next(plain.parameters())
     model.film.to(

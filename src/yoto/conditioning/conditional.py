@@ -31,7 +31,7 @@ def conditioner_of(config: Mapping[str, Any]) -> type[Conditioner]:
 
 
 class Conditioned:
-    """The conditioned layers and the parameters they add; prints as a table."""
+    """The conditioned layers and the parameters they add; prints as a table, the dearest first."""
 
     def __init__(self, sites: Sequence[Site], added: Sequence[int], trunk: int, plain: int) -> None:
         self.sites = tuple(sites)
@@ -50,7 +50,7 @@ class Conditioned:
     def __str__(self) -> str:
         total = sum(self.added) + self.trunk
         rows = []
-        for site, added in zip(self.sites, self.added, strict=True):
+        for site, added in sorted(zip(self.sites, self.added, strict=True), key=lambda pair: -pair[1]):
             film = "scale, shift" if site.layer.shift else "scale"
             rows.append((site.name, site.type, str(site.layer.channels), film, f"{added:,}"))
         if self.trunk:
