@@ -175,6 +175,13 @@ def shell(module: nn.Module, cls: type[nn.Module], film: Modulation | None = Non
     return new
 
 
+def registered(root: nn.Module, name: str) -> nn.Module:
+    """A module below `root`, itself even where torch.export puts proxies before what is registered under two names."""
+    for part in name.split(".") if name else ():
+        root = root.__dict__["_modules"][part]
+    return root
+
+
 def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[tuple[str, str]] = ()) -> M:
     """A shallow copy of the module tree: same parameters and buffers, sites with their modulation attached.
 
@@ -185,7 +192,7 @@ def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[
         modulations: By site name, as in `root.named_modules()`.
         links: Modules and attributes that lead to modules beside the tree (`references.find_links`).
     """
-    films = {id(root.get_submodule(name)): film for name, film in modulations.items()}
+    films = {id(registered(root, name)): film for name, film in modulations.items()}
     clones: dict[int, nn.Module] = {}
     for module in root.modules():
         film = films.get(id(module))
@@ -193,14 +200,14 @@ def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[
         cls = site_class(type(module)) if after else type(module)
         clones[id(module)] = shell(module, cls, film if after else None)
     for module in root.modules():
-        children = module._modules
+        children = module.__dict__["_modules"]
         clones[id(module)].__dict__["_modules"] = {k: None if c is None else clones[id(c)] for k, c in children.items()}
     for name, film in modulations.items():
         if film.site.layer.before:  # a child of the layer's own: others may share the original
-            layer = clones[id(root.get_submodule(name))]
+            layer = clones[id(registered(root, name))]
             child = layer.get_submodule(film.site.layer.before)
             layer._modules[film.site.layer.before] = shell(child, before_class(type(child)), film)
     for name, attribute in links:
-        module = root.get_submodule(name)
+        module = registered(root, name)
         clones[id(module)].__dict__[attribute] = relinked(module.__dict__[attribute], clones)
     return clones[id(root)]  # type: ignore[return-value]

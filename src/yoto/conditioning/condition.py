@@ -12,7 +12,7 @@ from torch import nn
 
 from yoto.conditioning.binding import refuse_bound
 from yoto.conditioning.conditional import Conditional, conditioner_of, learned_config
-from yoto.conditioning.film import Gain, Layout
+from yoto.conditioning.film import WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import Layer
 from yoto.conditioning.probing import arguments, probe
 from yoto.conditioning.sites import Exclusion, Selection, select
@@ -36,7 +36,7 @@ def condition(
     *,
     sites: Selection = None,
     exclude: Exclusion = None,
-    hidden: Sequence[int] = (64,),
+    hidden: Sequence[int] | None = None,
     layout: Layout = "shared",
     multiplier: float = 0.1,
     gain: Gain = "linear",
@@ -56,7 +56,8 @@ def condition(
         sites: Layers to condition: None for the rule (every layer that folds; of a layer and a batch, instance or group
             norm right behind it the norm), a regular expression for whole names, a type, or a list of names or types.
         exclude: Regular expression of names to leave out, a type or a list of types.
-        hidden: Widths of the conditioning network's hidden layers.
+        hidden: Widths of the conditioning network's hidden layers; by default 64, and in the shared layout a second
+            layer, narrower, where it would else add more than half of the network's parameters (and 25,000).
         layout: "shared" trunk with a head per site, or the paper's "separate" MLPs.
         multiplier: ε in scale 1 + ε·s and shift ε·t; the paper's code has 0.1 and 0.01.
         gain: "linear" as above; "exponential" for scale exp(ε·s), where a layer's gain has to span a wide range.
@@ -94,7 +95,7 @@ def condition(
     if not space.free:
         raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")
     settings: dict[str, Any] = {
-        "hidden": hidden,
+        "hidden": [WIDTH] if hidden is None else hidden,
         "layout": layout,
         "multiplier": multiplier,
         "gain": gain,
@@ -113,22 +114,25 @@ def condition(
     known = {name: Layer.from_dict(layer) for name, layer in ((learned or {}).get("layers") or {}).items()}
     found = None
     if example is not None:
-        asked = [name for name, module in plain.named_modules() if any(True for _ in module.parameters(recurse=False))]
+        asked = [name for name, module in plain.named_modules() if list(module.parameters(recurse=False))]
         found = probe(plain, *arguments(example), batch_dim, asked)
     chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
     for remark in remarks:
         warnings.warn(f"condition(): {remark}.", stacklevel=2)
     names = [site.name for site in chosen]
+    if hidden is None and layout == "shared":
+        inputs, parameters = space.encoded_size(fourier, raw), sum(p.numel() for p in plain.parameters())
+        settings["hidden"] = affordable(inputs, chosen, parameters, skip)
     config: dict[str, Any] = {
         "sites": names,
         **settings,
-        "hidden": list(hidden),
+        "hidden": list(settings["hidden"]),
         "multiplier": float(multiplier),
     }
     if learned is not None:
         config["learned"] = dict(learned)
     elif found is not None or layers:
-        config["learned"] = learned_config({} if found is None else found.unusual(names, batch_dim), layers)
+        config["learned"] = learned_config(None if found is None else found.unusual(names, batch_dim), layers)
     model = Conditional(plain, space, chosen, config)
     reference = next(plain.parameters())
     model.film.to(

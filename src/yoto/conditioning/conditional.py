@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from yoto.conditioning.baking import compare, recalibrate_norms, refresh, untie
-from yoto.conditioning.binding import Modulation, before_class, bound_clone, site_class
+from yoto.conditioning.baking import check, fold, recalibrate_norms, refresh, untie
+from yoto.conditioning.binding import Modulation, before_class, bound_clone, registered, site_class
 from yoto.conditioning.conditioner import Conditioner
 from yoto.conditioning.film import ConditioningNetwork
 from yoto.conditioning.first_call import Watch
-from yoto.conditioning.folding import Layer, Site, folded
+from yoto.conditioning.folding import Layer, Site
 from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
@@ -34,7 +35,7 @@ def conditioner_of(config: Mapping[str, Any]) -> type[Conditioner]:
 
 
 class Conditioned:
-    """The conditioned layers and the parameters they add; prints as a table."""
+    """The conditioned layers and the parameters they add; prints as a table, the dearest first."""
 
     def __init__(self, sites: Sequence[Site], added: Sequence[int], trunk: int, plain: int) -> None:
         self.sites = tuple(sites)
@@ -53,7 +54,7 @@ class Conditioned:
     def __str__(self) -> str:
         total = sum(self.added) + self.trunk
         rows = []
-        for site, added in zip(self.sites, self.added, strict=True):
+        for site, added in sorted(zip(self.sites, self.added, strict=True), key=lambda pair: -pair[1]):
             film = "scale, shift" if site.layer.shift else "scale"
             rows.append((site.name, site.type, str(site.layer.channels), film, f"{added:,}"))
         if self.trunk:
@@ -111,7 +112,7 @@ class Conditional(nn.Module, Generic[M]):
         self.keywords = tuple(dict.fromkeys([*self.space.free, *self.space.names]))
         learned = (self.config.get("learned") or {}).get("layouts") or {}
         self.layouts = {name: tuple(SampleLayout(*each) for each in layouts) for name, layouts in learned.items()}
-        self.checked = "learned" in self.config  # else the first call is looked at
+        self.checked = "layouts" in (self.config.get("learned") or {})  # else the first call is looked at
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
@@ -173,7 +174,8 @@ class Conditional(nn.Module, Generic[M]):
             values: The free parameters by name instead.
         """
         lam = self.lam(at, extrapolate=extrapolate, **values)
-        bound = bound_clone(self.plain, self.modulations(lam), self.links)
+        plain: M = registered(self, "plain")  # type: ignore[assignment]
+        bound = bound_clone(plain, self.modulations(lam), self.links)
         if not torch.compiler.is_compiling() and not self.checked:
             Watch(self, bound, lam.shape[0] if lam.ndim == 2 else 0)
         return bound
@@ -182,7 +184,7 @@ class Conditional(nn.Module, Generic[M]):
         """Keep how layers hold the samples, as a probing run showed, with what `config` rebuilds."""
         if layouts:
             self.layouts.update({name: tuple(each) for name, each in layouts.items()})
-            self.config["learned"] = learned_config(self.layouts, {})
+            self.config["learned"] = {**self.config.get("learned", {}), **learned_config(self.layouts)}
 
     def forward(self, *args: Any, at: Lambda | None = None, extrapolate: bool = False, **kwargs: Any) -> Any:
         """The plain network's output at λ, given as for `at()`; everything else is passed on.
@@ -228,29 +230,28 @@ class Conditional(nn.Module, Generic[M]):
         modulations = self.modulations(lam)
         target = copy.deepcopy(self.plain) if into is None else into
         if into is None:
-            untie(target, [s.name for s in self.sites])
+            for remark in untie(target, [s.name for s in self.sites]):
+                warnings.warn(f"bake(): {remark}.", stacklevel=3)
         else:
             refresh(self.plain, self.sites, into)
-        for name, modulation in modulations.items():
-            module, layer = self.plain.get_submodule(name), modulation.site.layer
-            goal = target.get_submodule(name)
-            for key, value in folded(module, layer, modulation.scale, modulation.shift).items():
-                goal.get_parameter(key).copy_(value)
+        fold(self.plain, target, modulations)
         if probe is not None:
-            compare(self.at(lam), target, probe, lam.device)
+            check(self.plain, target, modulations, probe)
         if recalibrate is not None:
             recalibrate_norms(target, recalibrate)
         return target
 
 
 def learned_config(
-    layouts: Mapping[str, Sequence[SampleLayout]], layers: Mapping[str, Layer]
+    layouts: Mapping[str, Sequence[SampleLayout]] | None = None, layers: Mapping[str, Layer] | None = None
 ) -> dict[str, dict[str, Any]]:
     """What a probing run showed, as JSON: how layers hold the samples, and how those of unknown classes fold."""
-    return {
-        "layouts": {name: [[each.ndim, each.axis, each.order] for each in all_of] for name, all_of in layouts.items()},
-        "layers": {name: layer.to_dict() for name, layer in layers.items()},
-    }
+    result: dict[str, dict[str, Any]] = {}
+    if layouts is not None:
+        result["layouts"] = {name: [[e.ndim, e.axis, e.order] for e in each] for name, each in layouts.items()}
+    if layers:
+        result["layers"] = {name: layer.to_dict() for name, layer in layers.items()}
+    return result
 
 
 def bind(model: nn.Module, at: Tensor) -> nn.Module:
