@@ -229,7 +229,9 @@ def test_other_batches_and_lengths_follow_the_example(network):
 def test_without_an_example_the_first_call_teaches_the_layouts(network):
     x = {Windows: FLAT, Tiled: FLAT[:, 0], SequenceFirst: torch.randn(5, 3, 8)}[network]
     axis = 1 if network is SequenceFirst else 0
-    model, lam = condition(network(), SPACE, multiplier=0.5).double(), SPACE.sample(3).double()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model, lam = condition(network(), SPACE, multiplier=0.5).double(), SPACE.sample(3).double()
     state = torch.get_rng_state()
     together = call(model.at(lam), x)
     assert torch.equal(torch.get_rng_state(), state)
@@ -359,6 +361,13 @@ def test_no_site_stands_in_front_of_a_norm(lists, example):
 def test_examples_that_show_nothing_are_refused(example, expected):
     with pytest.raises(YotoError, match=expected):
         condition(nn.Sequential(nn.Linear(8, 2)), SPACE, example=example)
+
+
+def test_recurrent_layers_say_what_to_condition_instead():
+    with pytest.raises(YotoError, match=r"LSTM.*condition a layer that takes its output"):
+        condition(nn.LSTM(8, 8), SPACE)
+    with pytest.warns(UserWarning, match=r"left out 1 GRU \('1'.*a linear layer behind it"):
+        assert condition(nn.Sequential(nn.Linear(8, 8), nn.GRU(8, 8)), SPACE).conditioned.names == ("0",)
 
 
 def test_networks_that_cannot_be_copied_are_refused_in_one_line():

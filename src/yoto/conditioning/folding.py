@@ -95,6 +95,11 @@ class Site:
 
 def refusal(module: nn.Module, channel_axis: int | None = None) -> str | None:
     """Why a module cannot be conditioned, or None if it can."""
+    if isinstance(module, nn.RNNBase):
+        return (
+            f"{type(module).__name__} mixes its steps behind its weights; condition a layer that takes its output, "
+            "such as a linear layer behind it"
+        )
     if not isinstance(module, FOLDABLE):
         return f"{type(module).__name__} is not affine per output channel"
     if parametrize.is_parametrized(module):

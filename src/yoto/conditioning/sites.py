@@ -61,6 +61,8 @@ class Candidates:
                 reason = None if layer is not None else f"{type(module).__name__} is not affine per output channel"
                 if layer is not None:
                     self.layers[name] = layer
+            elif isinstance(module, nn.RNNBase):
+                reason = refusal(module)
             else:
                 continue
             if reason is None and self.found is not None:
