@@ -7,151 +7,40 @@ comparison that could not be made is "unchecked". `benchmarks/networks.py` runs 
 from __future__ import annotations
 
 import copy
-import dataclasses
 import inspect
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils import _pytree as pytree
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch.nn.modules.batchnorm import _BatchNorm
 
 import yoto
-from networks.layers import Coverage, coverage
+from networks import exporting
+from networks.layers import coverage
 from networks.outputs import Inputs, Owner, deviation, largest, owners, tensors
-from yoto import LogUniform, LossSpace
+from networks.report import EXPORTS, STAGES, Case, Report, Result, StageError, line
+from networks.running import (
+    SPACE,
+    SawSingle,
+    backward,
+    double,
+    fresh,
+    gradients,
+    lambdas,
+    liven,
+    probe,
+    run,
+    shake,
+    still,
+)
 
-SPACE = LossSpace(fit=1.0, penalty=LogUniform(0.1, 10.0))
-STAGES = ("condition", "per sample", "other batch", "float32", "calls", "as plain", "gradients", "bake", "save")
-"""What "everything" means, in order; export is counted by itself."""
-OWN = "the plain network's state does not make another instance equal to it"
-EXPORTS = ("plain export", "export")
 EXACT, EXACT_GRADIENT, SINGLE = 1e-9, 1e-7, 1e-4
 """Largest relative deviations: outputs and gradients in float64, outputs in float32."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """A network, made anew by `make()`, and example inputs.
-
-    Attributes:
-        extra: Further keyword arguments of the calls that are compared, such as `output_hidden_states=True`.
-        settings: Arguments for `condition`, for what a user has to say.
-    """
-
-    make: Callable[[], nn.Module]
-    inputs: Inputs
-    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass
-class Result:
-    """One stage: "ok", "refused" (a `YotoError`), "wrong", "failed" (another error) or "unchecked", with a figure."""
-
-    status: str
-    value: float | None = None
-    note: str = ""
-
-
-@dataclasses.dataclass
-class Report:
-    """All stages of one network."""
-
-    stages: dict[str, Result] = dataclasses.field(default_factory=dict)
-    coverage: Coverage | None = None
-    remarks: list[str] = dataclasses.field(default_factory=list)
-    names: tuple[str, ...] = ()
-
-    @property
-    def outcome(self) -> str:
-        """ "everything", or the worst that happened: wrong, failed, refused, unchecked."""
-        found = [self.stages[s].status if s in self.stages else "unchecked" for s in STAGES]
-        return next((s for s in ("wrong", "failed", "refused", "unchecked") if s in found), "everything")
-
-    @property
-    def reason(self) -> str:
-        """The first stage that is not right with what it says, worst first, and the names of the others."""
-        order = ("wrong", "failed", "refused", "unchecked")
-        bad = [(n, r) for n, r in self.stages.items() if r.status != "ok" and n in STAGES]
-        bad.sort(key=lambda item: order.index(item[1].status))
-        others = ", ".join(f"{n} {r.status}" for n, r in bad[1:])
-        return "" if not bad else f"{bad[0][0]}: {bad[0][1].note}" + (f" ({others})" if others else "")
-
-
-class StageError(Exception):
-    """A stage ends with this result."""
-
-    def __init__(self, status: str, note: str, value: float | None = None) -> None:
-        super().__init__(note)
-        self.result = Result(status, value, note)
-
-
-class SawSingle(TorchDispatchMode):
-    """Notices whether a network that was put into float64 computes in a narrower type all the same."""
-
-    found = False
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        for leaf in pytree.tree_leaves(result):
-            if isinstance(leaf, Tensor) and leaf.is_floating_point() and leaf.dtype != torch.float64 and leaf.ndim:
-                self.found = True
-        return result
-
-
-def run(net: nn.Module, values: Any, extra: Mapping[str, Any] | None = None, **more: Any) -> Any:
-    """The network on positional or keyword arguments, with equal random numbers every time."""
-    torch.manual_seed(0)
-    options = {**(extra or {}), **more}
-    return net(**values, **options) if isinstance(values, dict) else net(*values, **options)
-
-
-def double(net: nn.Module) -> nn.Module:
-    """A copy in float64, complex parameters included."""
-    types = {torch.complex64: torch.complex128}
-    return copy.deepcopy(net)._apply(
-        lambda t: t.double() if t.is_floating_point() else t.to(types.get(t.dtype, t.dtype))
-    )
-
-
-@torch.no_grad()
-def liven(net: nn.Module) -> nn.Module:
-    """Moves parameters that start as constants (zero-initialised heads, layer scales), so that every layer counts."""
-    generator = torch.Generator().manual_seed(7)
-    for parameter in net.parameters():
-        if parameter.is_floating_point() and bool((parameter == parameter.flatten()[:1]).all()):
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
-    return net
-
-
-@torch.no_grad()
-def shake(model: nn.Module, by: float = 0.3) -> nn.Module:
-    """A conditioning network as after training: scales and shifts that differ much between λ."""
-    generator = torch.Generator().manual_seed(1)
-    for parameter in model.film.parameters():
-        parameter += by * torch.randn(parameter.shape, generator=generator)
-    return model
-
-
-@torch.no_grad()
-def still(model: nn.Module) -> nn.Module:
-    """A copy whose conditioning network gives scale 1 and shift 0."""
-    model = copy.deepcopy(model)
-    for parameter in model.film.parameters():
-        parameter.zero_()
-    return model
-
-
-def fresh(case: Case, seed: int = 0) -> nn.Module:
-    """A network of the case in evaluation mode."""
-    torch.manual_seed(seed)
-    return case.make().eval()
+OWN = "the plain network's state does not make another instance equal to it"
 
 
 def conditioned(net: nn.Module, case: Case) -> tuple[nn.Module, list[str]]:
@@ -165,11 +54,6 @@ def conditioned(net: nn.Module, case: Case) -> tuple[nn.Module, list[str]]:
         warnings.simplefilter("always")
         model = yoto.condition(net, SPACE, **settings)
     return model, [str(w.message) for w in caught if "condition()" in str(w.message)]
-
-
-def lambdas(size: int) -> Tensor:
-    """A λ per sample, all far apart [B, 2]."""
-    return SPACE.grid(size).double()
 
 
 class Check:
@@ -253,10 +137,28 @@ class Check:
         inputs, lam = self.inputs.take(range(2)), self.lam[[0, -1]]
         with self.plain_runs():
             run(copy.deepcopy(self.model64.plain), inputs.values, self.case.extra)
-        found, expected, _ = self.both(self.model64, inputs, lam, axes=True)
+        found, expected, _ = self.both(
+            self.model64, inputs, lam, {n: o for n, o in self.owners.items() if o.axis is not None}
+        )
         if not expected:
             return Result("ok", None, "no output has an axis of samples")
         return self.judged(*largest(found, expected))
+
+    @torch.no_grad()
+    def training(self) -> Result:
+        """The same in training mode, batch norms aside, which mix the samples there."""
+        model = copy.deepcopy(self.model64).train()
+        for module in model.modules():
+            if isinstance(module, _BatchNorm):
+                module.eval()
+        plain = copy.deepcopy(model.plain)
+        try:
+            found, without = owners(lambda values: run(plain, values, self.case.extra), self.inputs)
+        except Exception as error:  # noqa: BLE001
+            return Result("ok", None, f"the plain network does not train so: {line(error)}")
+        if not found:
+            raise StageError("unchecked", f"no output can be told apart by samples: {without}")
+        return self.judged(*largest(*self.both(model, self.inputs, self.lam, found)[:2]))
 
     @torch.no_grad()
     def float32(self) -> Result:
@@ -339,7 +241,8 @@ class Check:
             raise StageError("wrong", f"{worst:.1e} at {name}", worst)
         if not self.carries:
             return Result("ok", worst, OWN)
-        again = double(liven(fresh(case, 5)))
+        again = liven(fresh(case, 5))
+        again = again if self.model64 is self.model else double(again)
         again.load_state_dict(baked.state_dict())
         loaded, _ = largest(tensors(run(again, self.inputs.values, case.extra)), tensors(bound))
         if loaded > self.narrow and not any("untied" in str(w.message) for w in caught):
@@ -366,11 +269,11 @@ class Check:
     # ---- what they share
 
     def both(
-        self, model: nn.Module, inputs: Inputs, lam: Tensor, axes: bool = False
+        self, model: nn.Module, inputs: Inputs, lam: Tensor, chosen: dict[str, Owner] | None = None
     ) -> tuple[dict[str, Tensor], dict[str, Tensor], list[dict[str, Tensor]]]:
         """Outputs with a λ per sample, what they should be, and the outputs at each λ for the whole batch."""
-        chosen = {n: o for n, o in self.owners.items() if o.axis is not None or not axes}
-        if not chosen and not axes:
+        chosen = self.owners if chosen is None else chosen
+        if not self.owners:
             raise StageError("unchecked", f"no output can be told apart by samples: {self.without}")
         parts = [tensors(run(model, inputs.values, self.case.extra, at=row)) for row in lam]
         found = tensors(run(model, inputs.values, self.case.extra, at=lam))
@@ -387,43 +290,8 @@ class Check:
         return Result("ok" if worst <= self.narrow else "wrong", worst, text)
 
 
-def line(error: BaseException) -> str:
-    """An error in one line."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())}"[:300]
-
-
-def probe(tensor: Tensor) -> Tensor:
-    """Fixed random weights of a tensor's elements."""
-    generator = torch.Generator().manual_seed(3)
-    return torch.randn(tensor.shape, generator=generator, dtype=torch.float64).to(tensor.dtype)
-
-
-def backward(output: Any) -> dict[str, Tensor]:
-    """Sends fixed gradients back from every tensor of an output; the tensors."""
-    found = tensors(output)
-    sum((t * probe(t)).sum() for t in found.values() if t.requires_grad).backward()
-    return found
-
-
-def gradients(ours: nn.Module, theirs: nn.Module) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Gradients of equal parameters by name, small ones beside the largest of all."""
-    found = [{n: p.grad for n, p in net.named_parameters() if p.grad is not None} for net in (ours, theirs)]
-    floor = 1e-6 * max((float(g.abs().max()) for g in found[1].values()), default=0.0)
-
-    def padded(gradient: Tensor) -> Tensor:
-        flat = (torch.view_as_real(gradient) if gradient.is_complex() else gradient).flatten()
-        return torch.cat([flat, flat.new_tensor([floor])])
-
-    names = {n for grads in found for n, g in grads.items() if g.abs().max() > floor}
-    shapes = {n: p for grads in found for n, p in grads.items()}
-    mine, reference = ({n: padded(g.get(n, torch.zeros_like(shapes[n]))) for n in names} for g in found)
-    return mine, reference
-
-
 def check(case: Case, done: Callable[[Report], None] = lambda report: None, exports: bool = False) -> Report:
     """Every stage of a case; `done(report)` after each, so that a time limit loses only what comes later."""
-    from networks import exporting
-
     state = Check(case)
     steps = [(name, getattr(state, name.replace(" ", "_"))) for name in STAGES]
     if exports:

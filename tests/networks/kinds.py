@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from networks.harness import Case
 from networks.outputs import Inputs
+from networks.report import Case
 
 B = 3
 
