@@ -147,6 +147,23 @@ def test_a_broken_built_in_application_takes_nothing_else_along(monkeypatch):
     assert "'mine' is left out" in said[0]
 
 
+def test_commands_that_cannot_be_imported_take_no_others_along():
+    code = """
+import sys, types
+from yoto import registry
+sys.modules["mine"] = types.ModuleType("mine")
+sys.modules["mine"].APPLICATION = registry.Application(task="mine:Task", commands="mine:register")
+registry.BUILT_IN["mine"] = "mine:APPLICATION"
+from yoto import cli
+sys.exit(cli.run(["--version"]))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0
+    assert result.stdout.startswith("yoto ")
+    assert result.stderr.startswith("yoto: the commands of 'mine' are left out: Commands 'mine:register' should be")
+    assert result.stderr.count("\n") == 1
+
+
 def test_a_built_in_name_is_not_taken_by_a_package(monkeypatch):
     monkeypatch.setattr(registry, "entry_points", lambda: {"vae": "decimal:Context"})
     assert registry.applications(pytest.fail)["vae"] == registry.find("vae") == registry.row(registry.BUILT_IN["vae"])

@@ -57,7 +57,7 @@ def sweep(
             "-o",
             "--output",
             metavar="DIR",
-            help="Folder for CSV, JSON and PNG [default: RUN/sweep, or ./NAME/sweep of a model NAME].",
+            help="Folder for CSV, JSON and PNG [default: RUN/sweep; of vae/shapes: shapes/sweep].",
         ),
     ] = None,
     task: TaskName = None,
