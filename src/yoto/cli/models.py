@@ -60,6 +60,8 @@ def entry(name: str, bundled: bool, header: Header) -> dict[str, Any]:
         "recipe": header.recipe,
         "curve": header.curve,
         "info": header.info,
+        "objective": header.objective,
+        "directions": header.directions,
     }
 
 

@@ -21,6 +21,7 @@ from yoto.export.program import FACTS, write_program
 from yoto.space import LossSpace
 from yoto.support.files import atomic
 from yoto.support.formats import FORMATS, Format
+from yoto.support.tensors import only
 
 
 def export(
@@ -64,7 +65,7 @@ def export(
     if chosen == "safetensors":
         if isinstance(model, Conditional):
             raise YotoError("Plain weights are those of a network at one λ. Give --at (or bake the model first).")
-        save_weights(model.state_dict(), target, facts or {})
+        save_weights(only(model.state_dict()), target, facts or {})
         return
     if not inputs:
         raise YotoError("`inputs` should give example tensors for the network's arguments. Found none.")
