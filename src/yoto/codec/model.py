@@ -16,7 +16,7 @@ from yoto.codec.errors import FileError
 from yoto.conditional import Conditional
 from yoto.errors import YotoError
 from yoto.tasks.compression.integer import IntegerDecoder, fingerprint, level_weights
-from yoto.tasks.compression.network import Codec
+from yoto.tasks.compression.network import Codec, MeanScaleHyperprior
 
 if TYPE_CHECKING:
     from yoto.bundle import Bundle, Header
@@ -47,6 +47,8 @@ class CodecModel:
                 f"{path!r} should carry the integer tables that files need. Found none. Usually: written by another "
                 "version; pack it anew with yoto train --resume."
             )
+        if isinstance(model.plain, MeanScaleHyperprior) and model.plain.spatial is not None:
+            raise YotoError(f"{path!r} is a network of the second codec. Found no file format for it in this version.")
         self.name = path
         self.model: Conditional[Any] = model
         self.integers = IntegerDecoder(model.plain, loaded.extras)
