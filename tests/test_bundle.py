@@ -127,6 +127,15 @@ def test_weights_of_another_network(saved):
         bundle.load(saved[1], net=nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)))
 
 
+def test_what_was_said_of_batch_norms_is_not_said_again(tmp_path):
+    def normed():
+        return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+
+    with pytest.warns(UserWarning, match="batch norms"):
+        bundle.save(condition(normed(), SPACE), tmp_path / "m.safetensors")
+    bundle.load(tmp_path / "m.safetensors", net=normed())  # warnings are errors here
+
+
 def test_no_task(saved):
     with pytest.raises(YotoError, match="names no task"):
         bundle.load(saved[1])

@@ -5,6 +5,7 @@ without what recipes need.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -199,7 +200,8 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
             net = task.network()
     model: nn.Module = net
     if header.conditioning is not None:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"condition\(\): ")  # it was said when the model was made
             model = condition(net, header.space, **header.conditioning)
     if any(t.dtype == torch.float64 for t in state.values()):
         model = model.double()

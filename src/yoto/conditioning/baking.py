@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,8 @@ from yoto.conditioning.folding import Site, deviation, folded
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
 from yoto.support.outputs import tensors_in
+
+M = TypeVar("M", bound=nn.Module)
 
 PROBE_TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 TF32_TOLERANCE = 1e-2
@@ -185,6 +187,38 @@ def untie(net: nn.Module, sites: Sequence[str]) -> list[str]:
                     parameter.detach().clone(), requires_grad=parameter.requires_grad
                 )
     return remarks
+
+
+def recalibrated(net: M, batches: Iterable[Any], judge: Callable[[M], float] | None) -> str | None:
+    """Re-estimate batch norms' statistics over `batches`, unless `judge` finds the network worse then: a remark.
+
+    Args:
+        judge: The loss of a network in evaluation mode, lower being better.
+    """
+    if judge is None:
+        recalibrate_norms(net, batches)
+        return None
+    stored = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    before = judged(net, judge)
+    recalibrate_norms(net, batches)
+    after = judged(net, judge)
+    if after < before:
+        return None
+    for name, buffer in net.named_buffers():
+        buffer.copy_(stored[name])
+    return (
+        f"the statistics of training are kept: the loss is {before:.5g} with them and {after:.5g} with those of "
+        "`recalibrate`"
+    )
+
+
+def judged(net: M, judge: Callable[[M], float]) -> float:
+    """A network's loss in evaluation mode."""
+    modes = [m.training for m in net.modules()]
+    loss = float(judge(net.eval()))
+    for module, mode in zip(net.modules(), modes, strict=True):
+        module.training = mode
+    return loss
 
 
 def recalibrate_norms(net: nn.Module, batches: Iterable[Any]) -> None:
