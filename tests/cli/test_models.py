@@ -74,6 +74,9 @@ def test_weights_of_a_plain_network_need_no_task(yoto, tmp_path):
     assert yoto("export", "mine.safetensors", "-o", "weights.safetensors").code == 0
     with safe_open(tmp_path / "weights.safetensors", "pt") as file:
         assert torch.equal(file.get_tensor("weight"), net.weight)
+    code, _, err = yoto("export", "mine.safetensors", "-o", "net.pt2")
+    assert code == 2
+    assert "names no task that knows its network: give --task MODULE:CLASS" in err
 
 
 def test_a_file_says_at_which_lambda_it_was_baked(yoto, model, tmp_path):

@@ -163,6 +163,11 @@ def export(
         )  # as they lie in the file, whatever network it is
         print(output)
         return
+    if task is None and not header.task:
+        raise checks.UsageError(
+            f"{str(model)!r} names no task that knows its network: give --task MODULE:CLASS, or load it in Python with "
+            "yoto.load(…, net=…) and use yoto.export"
+        )
     loaded = bundle.load(header.path, task=tasks.make_task(task, (header.recipe or {}).get("options")))
     network = loaded.conditional.bake(header.space.point(point)) if point else loaded.model
     inputs = dynamic = None
