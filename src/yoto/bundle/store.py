@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from yoto.bundle.header import EXTRAS, Header, metadata_of, read_header
+from yoto.bundle.header import EXTRAS, Header, described_layers, metadata_of, read_header
 from yoto.errors import YotoError
 from yoto.space import LossSpace
 from yoto.support import tensors
@@ -123,6 +123,7 @@ def save(
         "info": info,
         "objective": objective if objective is None or isinstance(objective, Mapping) else objective.to_dict(),
         "directions": directions,
+        "layers": described_layers(model) if isinstance(model, Conditional) else {},
         "state": tensors.extra_state(state),
     }
     metadata = metadata_of(own, model.config if isinstance(model, Conditional) else None, said, like)
