@@ -127,6 +127,15 @@ def test_weights_of_another_network(saved):
         bundle.load(saved[1], net=nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)))
 
 
+def test_what_was_said_of_batch_norms_is_not_said_again(tmp_path):
+    def normed():
+        return nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4), nn.Linear(4, 2))
+
+    with pytest.warns(UserWarning, match="batch norms"):
+        bundle.save(condition(normed(), SPACE), tmp_path / "m.safetensors")
+    bundle.load(tmp_path / "m.safetensors", net=normed())  # warnings are errors here
+
+
 def test_no_task(saved):
     with pytest.raises(YotoError, match="names no task"):
         bundle.load(saved[1])
@@ -197,7 +206,7 @@ def test_bundles_of_the_first_version_keep_loading_and_come_back(name, tmp_path)
     bundle.save(loaded.model, tmp_path / "again.safetensors", extras=loaded.extras, like=loaded.header, half=half)
     again = bundle.load(tmp_path / "again.safetensors")
     mine, theirs = (
-        {k: v for k, v in vars(h).items() if k not in ("path", "size")} for h in (again.header, loaded.header)
+        {k: v for k, v in vars(h).items() if k not in ("path", "size", "layers")} for h in (again.header, loaded.header)
     )
     assert mine.pop("conditioning").items() >= theirs.pop("conditioning").items()  # old ones lack later settings
     assert mine == theirs
@@ -246,6 +255,36 @@ def test_a_reader_needs_none_of_the_optional_keys_and_keeps_unknown_ones(saved, 
     again = bundle.read_header(tmp_path / "again.safetensors")
     assert again.unknown == {"layouts of tomorrow": '{"a": 1}'}
     assert again.info == {"steps": 4}
+
+
+class Kinds(nn.Module):
+    """Layers that fold in different ways, and one under two names."""
+
+    def __init__(self):
+        super().__init__()
+        self.up = nn.ConvTranspose2d(4, 6, 3, groups=2)
+        self.norm, self.down = nn.GroupNorm(2, 6), nn.Conv2d(6, 4, 3, bias=False)
+        self.wide = nn.LayerNorm((4, 3, 3))
+        self.table, self.head = nn.Embedding(7, 4), nn.Linear(4, 7, bias=False)
+        self.head.weight = self.table.weight
+        self.register_buffer("count", torch.tensor(3))
+
+
+@pytest.mark.filterwarnings("ignore:bake.*untied")
+@pytest.mark.parametrize("settings", [{}, {"gain": "exponential", "skip": True, "fourier": 2}, {"layout": "separate"}])
+@pytest.mark.parametrize("double", [False, True])
+def test_weights_at_one_lambda_come_from_the_file_alone(settings, double, tmp_path):
+    net = Kinds().double() if double else Kinds()
+    model = condition(net, SPACE, multiplier=1.0, channel_axis={"wide": -3}, **settings)
+    bundle.save(model, tmp_path / "m.safetensors")
+    found, expected = bundle.baked_state(tmp_path / "m.safetensors", {"b": 3.0}), model.bake(b=3.0).state_dict()
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+def test_files_of_the_first_version_need_their_network():
+    with pytest.raises(YotoError, match="does not say how its layers fold"):
+        bundle.baked_state("vae/fashion-mnist", {"kl": 4.0})
 
 
 def test_later_versions_are_refused(saved):

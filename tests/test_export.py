@@ -276,3 +276,24 @@ def test_the_batch_may_be_another_axis(tmp_path):
     x, table = torch.randn(7, 9, 4), torch.randn(5, 2)
     torch.testing.assert_close(program(x, table), net(x, table))
     assert facts["inputs"] == {"x": [7, "batch", 4], "table": [5, 2]}
+
+
+class Decides(nn.Module):
+    """Takes another way for single samples, and makes a number of their count where asked."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.layer, self.number = nn.Linear(4, 2), number
+
+    def forward(self, x):
+        y = self.layer(x) if 3 * x.shape[0] > 4 else self.layer(x) * 2
+        return y * len(range(x.shape[0])) if self.number else y
+
+
+def test_a_batch_may_have_limits_but_not_be_the_examples_alone(tmp_path):
+    net, x = Decides(number=False), torch.randn(7, 4)
+    export(net, tmp_path / "m.pt2", {"x": x[:3]})
+    torch.testing.assert_close(read(tmp_path / "m.pt2")[0](x), net(x))
+    with pytest.raises(YotoError, match="should take any batch size"):
+        export(Decides(number=True), tmp_path / "n.pt2", {"x": x[:3]})
+    assert [path.name for path in tmp_path.iterdir()] == ["m.pt2"]

@@ -74,6 +74,22 @@ def test_weights_of_a_plain_network_need_no_task(yoto, tmp_path):
     assert yoto("export", "mine.safetensors", "-o", "weights.safetensors").code == 0
     with safe_open(tmp_path / "weights.safetensors", "pt") as file:
         assert torch.equal(file.get_tensor("weight"), net.weight)
+    code, _, err = yoto("export", "mine.safetensors", "-o", "net.pt2")
+    assert code == 2
+    assert "names no task that knows its network: give --task MODULE:CLASS" in err
+
+
+def test_weights_at_one_lambda_need_no_task(yoto, tmp_path):
+    from safetensors.torch import load_file
+    from torch import nn
+
+    from yoto.conditioning import condition
+    from yoto.space import LogUniform, LossSpace
+
+    model = condition(nn.Linear(3, 2), LossSpace(a=1.0, b=LogUniform(0.1, 10.0)))
+    bundle.save(model, tmp_path / "mine.safetensors")
+    assert yoto("export", "mine.safetensors", "-o", "weights.safetensors", "--at", "b=3").code == 0
+    assert torch.equal(load_file(tmp_path / "weights.safetensors")["weight"], model.bake(b=3.0).weight)
 
 
 def test_a_file_says_at_which_lambda_it_was_baked(yoto, model, tmp_path):

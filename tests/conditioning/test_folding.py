@@ -223,7 +223,7 @@ def test_per_sample_bake_is_refused():
 
 def test_batch_norm_warns_and_recalibrates():
     net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.BatchNorm1d(8), nn.Linear(8, 2))
-    with pytest.warns(UserWarning, match="running statistics"):
+    with pytest.warns(UserWarning, match="λ per sample.*mixture of all λ, which fit it: keep them"):
         model = condition(net, SPACE, multiplier=1.0)
     x = torch.randn(64, 3)
     with torch.no_grad():
@@ -236,6 +236,35 @@ def test_batch_norm_warns_and_recalibrates():
     assert baked.training
     with pytest.raises(YotoError, match="at least one batch"):
         model.bake(b=10.0, recalibrate=iter([]))
+
+
+def test_recalibration_is_kept_where_it_is_better():
+    net = nn.Sequential(nn.Linear(3, 8), nn.BatchNorm1d(8), nn.Linear(8, 2))
+    with pytest.warns(UserWarning, match="batch norms"):
+        model = condition(net, SPACE, multiplier=1.0)
+    x = torch.randn(64, 3)
+    with torch.no_grad():
+        model(x, at=SPACE.sample(64))
+    old = model.bake(b=10.0)
+    new = model.bake(b=10.0, recalibrate=[x])
+    seen = []
+
+    def near(wanted):
+        def judge(plain):
+            seen.append(plain.training)
+            return (plain(x) - wanted).square().mean()
+
+        return judge
+
+    with torch.no_grad():
+        goal, other = new.eval()(x), old.eval()(x)
+    assert torch.equal(model.bake(b=10.0, recalibrate=[x], judge=near(goal)).eval()(x), goal)
+    with pytest.warns(UserWarning, match=r"statistics of training are kept: the loss is 0 with them and") as said:
+        kept = model.bake(b=10.0, recalibrate=[x], judge=near(other))
+    assert said[0].filename == __file__
+    assert kept.training
+    assert torch.equal(kept.eval()(x), other)
+    assert seen == [False] * 4
 
 
 @pytest.mark.parametrize(

@@ -158,3 +158,9 @@ def test_what_becomes_of_a_tied_head_is_said_with_the_ways_that_work():
     assert not torch.allclose(fresh(x), baked(x), atol=1e-2)
     assert torch.equal(pickle.loads(pickle.dumps(baked))(x), baked(x))
     model.bake(b=3.0, into=baked, probe=x)
+
+
+def test_a_graph_module_is_baked_and_rewritten():
+    model, x = shaken(torch.fx.symbolic_trace(nn.Sequential(nn.Linear(4, 4), nn.ReLU()))), torch.randn(3, 4)
+    baked = model.bake(b=0.3, probe=x)
+    assert model.bake(b=3.0, into=baked, probe=x) is baked

@@ -68,7 +68,8 @@ def conditional(state: Check) -> Result:
         raise StageError("unchecked", "an input is no tensor")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.pt2"
-        export(state.model, path, examples)
+        axis = state.case.inputs.batch_dim
+        export(state.model, path, examples, dynamic={name: {axis: "batch"} for name in examples} if axis else None)
         program = torch.export.load(path)
     other = longer(state.case.inputs)
     lam = lambdas(other.size).float()

@@ -3,6 +3,7 @@
 The header is read without torch.
 """
 
+from yoto.bundle.baked import baked_state
 from yoto.bundle.header import EXTRAS, Header, listing, read_header
 from yoto.bundle.names import bundled, local, locate
 from yoto.bundle.store import Bundle, blob, halve, load, read_state, save, sha256
@@ -11,6 +12,7 @@ __all__ = [
     "EXTRAS",
     "Bundle",
     "Header",
+    "baked_state",
     "blob",
     "bundled",
     "halve",

@@ -1,28 +1,32 @@
 """What a bundle says of itself: the metadata of its file, read without torch and without the weights.
 
-Version 2 added `objective`, `directions` and `state`. A reader needs only `format`, `version`, `space` and
+Version 2 added `objective`, `directions`, `layers` and `state`. A reader needs only `format`, `version`, `space` and
 `conditioning`; what it does not know is kept when a bundle is written again.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from yoto.bundle.names import bundled, local, locate
 from yoto.errors import YotoError
 from yoto.space import LossSpace
 from yoto.support import tensors
 
+if TYPE_CHECKING:
+    from yoto.conditioning import Conditional
+
 VERSIONS = ("1", "2")
 """That can be read; the last is written."""
 EXTRAS = "extras."
 """Prefix of stored tensors that are no weights."""
-OPTIONAL = ("recipe", "curve", "info", "objective", "directions", "state")
+OPTIONAL = ("recipe", "curve", "info", "objective", "directions", "layers", "state")
 """Keys of metadata that hold JSON and may be missing."""
 KNOWN = ("format", "version", "task", "space", "conditioning", *OPTIONAL, "sha256")
 
@@ -43,6 +47,7 @@ class Header:
         info: Anything else: steps, CPU-seconds, seed.
         objective: How the loss was made of its terms, as `Objective.to_dict` says it, or None where it is not known.
         directions: Which way terms and metrics are better, "lower" or "higher", by name.
+        layers: How the conditioned layers fold, by name, so that `baked_state` needs no network.
         state: What modules keep beside tensors (`get_extra_state`), by key of the `state_dict`.
         unknown: Metadata that this version does not know, which `save(like=)` keeps.
     """
@@ -58,6 +63,7 @@ class Header:
     info: dict[str, Any]
     objective: dict[str, Any] | None = None
     directions: dict[str, str] = field(default_factory=dict)
+    layers: dict[str, dict[str, Any]] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
     unknown: dict[str, str] = field(default_factory=dict)
 
@@ -84,16 +90,11 @@ def read_header(name_or_path: str | os.PathLike[str]) -> Header:
         content = {key: json.loads(metadata[key]) for key in ("space", "conditioning")}
         content |= {key: json.loads(metadata.get(key, "null")) for key in OPTIONAL}
         space = LossSpace.from_dict(content["space"])
+        count = sum(math.prod(tensor["shape"]) for name, tensor in header.items() if not name.startswith(EXTRAS))
     except YotoError as error:
         raise YotoError(f"{str(path)!r} holds a loss space that this version does not know: {error}") from None
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise YotoError(f"{str(path)!r} is damaged: its metadata cannot be read. Get the file anew.") from error
-    count = 0
-    for name, tensor in header.items():
-        number = 0 if name.startswith(EXTRAS) else 1
-        for n in tensor["shape"]:
-            number *= n
-        count += number
     return Header(
         path=path,
         size=path.stat().st_size,
@@ -106,9 +107,24 @@ def read_header(name_or_path: str | os.PathLike[str]) -> Header:
         info=content["info"] or {},
         objective=content["objective"],
         directions=content["directions"] or {},
+        layers=content["layers"] or {},
         state=content["state"] or {},
         unknown={key: text for key, text in metadata.items() if key not in KNOWN},
     )
+
+
+def described_layers(model: Conditional[Any]) -> dict[str, dict[str, Any]]:
+    """How the conditioned layers fold, by name, JSON-able."""
+    from torch.nn.modules.conv import _ConvTransposeNd
+
+    return {
+        site.name: {
+            "type": site.type,
+            "transposed": isinstance(model.plain.get_submodule(site.name), _ConvTransposeNd),
+            **site.layer.to_dict(),
+        }
+        for site in model.sites
+    }
 
 
 def metadata_of(

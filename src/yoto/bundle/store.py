@@ -5,13 +5,14 @@ without what recipes need.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from yoto.bundle.header import EXTRAS, Header, metadata_of, read_header
+from yoto.bundle.header import EXTRAS, Header, described_layers, metadata_of, read_header
 from yoto.errors import YotoError
 from yoto.space import LossSpace
 from yoto.support import tensors
@@ -122,6 +123,7 @@ def save(
         "info": info,
         "objective": objective if objective is None or isinstance(objective, Mapping) else objective.to_dict(),
         "directions": directions,
+        "layers": described_layers(model) if isinstance(model, Conditional) else {},
         "state": tensors.extra_state(state),
     }
     metadata = metadata_of(own, model.config if isinstance(model, Conditional) else None, said, like)
@@ -199,7 +201,8 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
             net = task.network()
     model: nn.Module = net
     if header.conditioning is not None:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r"condition\(\): ")  # it was said when the model was made
             model = condition(net, header.space, **header.conditioning)
     if any(t.dtype == torch.float64 for t in state.values()):
         model = model.double()

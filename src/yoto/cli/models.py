@@ -157,12 +157,17 @@ def export(
     from yoto.task import complete
 
     facts: dict[str, Any] = {"task": header.task, **({"at": point} if point else {})}
-    if kind == "safetensors" and header.conditioning is None:
-        save_weights(
-            bundle.read_state(header.path)[0], output, facts
-        )  # as they lie in the file, whatever network it is
+    from_file = header.conditioning is None or (header.layers and not header.task and task is None)
+    if kind == "safetensors" and from_file:  # whatever network it is
+        state = bundle.baked_state(header.path, point) if point else bundle.read_state(header.path)[0]
+        save_weights(state, output, facts)
         print(output)
         return
+    if task is None and not header.task:
+        raise checks.UsageError(
+            f"{str(model)!r} names no task that knows its network: give --task MODULE:CLASS, or load it in Python with "
+            "yoto.load(…, net=…) and use yoto.export. Weights at one λ need none: --format safetensors --at …"
+        )
     loaded = bundle.load(header.path, task=tasks.make_task(task, (header.recipe or {}).get("options")))
     network = loaded.conditional.bake(header.space.point(point)) if point else loaded.model
     inputs = dynamic = None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.fx import GraphModule
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
@@ -17,6 +18,8 @@ from yoto.conditioning.folding import Site, deviation, folded
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
 from yoto.support.outputs import tensors_in
+
+M = TypeVar("M", bound=nn.Module)
 
 PROBE_TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 TF32_TOLERANCE = 1e-2
@@ -35,7 +38,8 @@ def refresh(plain: nn.Module, sites: Sequence[Site], into: nn.Module) -> None:
         **dict(into.named_parameters(remove_duplicate=False)),
         **dict(into.named_buffers(remove_duplicate=False)),
     }
-    if type(into) is not type(plain) or {n: p.shape for n, p in ours.items()} != {
+    graphs = isinstance(into, GraphModule) and isinstance(plain, GraphModule)  # each has a class of its own
+    if (type(into) is not type(plain) and not graphs) or {n: p.shape for n, p in ours.items()} != {
         n: p.shape for n, p in theirs.items()
     }:
         raise YotoError(
@@ -185,6 +189,38 @@ def untie(net: nn.Module, sites: Sequence[str]) -> list[str]:
                     parameter.detach().clone(), requires_grad=parameter.requires_grad
                 )
     return remarks
+
+
+def recalibrated(net: M, batches: Iterable[Any], judge: Callable[[M], float] | None) -> str | None:
+    """Re-estimate batch norms' statistics over `batches`, unless `judge` finds the network worse then: a remark.
+
+    Args:
+        judge: The loss of a network in evaluation mode, lower being better.
+    """
+    if judge is None:
+        recalibrate_norms(net, batches)
+        return None
+    stored = {name: buffer.clone() for name, buffer in net.named_buffers()}
+    before = judged(net, judge)
+    recalibrate_norms(net, batches)
+    after = judged(net, judge)
+    if after < before:
+        return None
+    for name, buffer in net.named_buffers():
+        buffer.copy_(stored[name])
+    return (
+        f"the statistics of training are kept: the loss is {before:.5g} with them and {after:.5g} with those of "
+        "`recalibrate`"
+    )
+
+
+def judged(net: M, judge: Callable[[M], float]) -> float:
+    """A network's loss in evaluation mode."""
+    modes = [m.training for m in net.modules()]
+    loss = float(judge(net.eval()))
+    for module, mode in zip(net.modules(), modes, strict=True):
+        module.training = mode
+    return loss
 
 
 def recalibrate_norms(net: nn.Module, batches: Iterable[Any]) -> None:

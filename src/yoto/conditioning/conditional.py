@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from yoto.conditioning.baking import check, fold, recalibrate_norms, refresh, untie
+from yoto.conditioning.baking import check, fold, recalibrated, refresh, untie
 from yoto.conditioning.binding import Modulation, before_class, bound_clone, registered, site_class
 from yoto.conditioning.conditioner import Conditioner
 from yoto.conditioning.film import ConditioningNetwork
@@ -206,6 +206,7 @@ class Conditional(nn.Module, Generic[M]):
         into: M | None = None,
         probe: Any = None,
         recalibrate: Iterable[Any] | None = None,
+        judge: Callable[[M], float] | None = None,
         extrapolate: bool = False,
         **values: Value,
     ) -> M:
@@ -216,7 +217,11 @@ class Conditional(nn.Module, Generic[M]):
             into: A network that an earlier `bake` returned: rewritten in place (for sliders) and returned.
             probe: An example input (tensor, tuple of arguments or dict of keyword arguments): outputs of the
                 result and of the bound network are compared, in evaluation mode and with equal random numbers.
-            recalibrate: Batches (as `probe`) over which the running statistics of batch norms are re-estimated.
+            recalibrate: Batches (as `probe`) over which the running statistics of batch norms are re-estimated: after
+                training with one λ per batch. A λ per sample trains the network under statistics of the mixture of
+                all λ, which fit it, and others made it worse.
+            judge: The loss of a plain network, lower being better: `recalibrate` then keeps the statistics of training
+                where they are better, and says so.
 
         Raises:
             YotoError: If λ is per sample, `into` has another structure or shares weights with the model, or the
@@ -238,7 +243,9 @@ class Conditional(nn.Module, Generic[M]):
         if probe is not None:
             check(self.plain, target, modulations, probe)
         if recalibrate is not None:
-            recalibrate_norms(target, recalibrate)
+            kept = recalibrated(target, recalibrate, judge)
+            if kept is not None:
+                warnings.warn(f"bake(): {kept}.", stacklevel=3)
         return target
 
 

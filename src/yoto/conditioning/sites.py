@@ -173,8 +173,8 @@ def select(
     ]
     if any(isinstance(m, _BatchNorm) and m.track_running_stats for m in net.modules()):
         remarks.append(
-            "the network has batch norms, whose running statistics will be those of the mixture of all λ: "
-            "give bake(recalibrate=data) batches to re-estimate them, or use another norm"
+            "the network has batch norms. With a λ per sample it is trained under statistics of the mixture of all λ, "
+            "which fit it: keep them. After training with one λ per batch, give bake(recalibrate=batches)"
         )
     return result, {site.name: site.layer for site in result if site.name in known.layers}, remarks
 

@@ -22,13 +22,16 @@ TOLERANCE = 1e-4
 
 
 def traced(entry: Entry) -> Any:
-    """The torch.export program with the named axes open."""
-    dims = {label: torch.export.Dim(label) for axes in entry.axes.values() for label in axes.values()}
-    shapes = tuple({axis: dims[label] for axis, label in axes.items()} for axes in entry.axes.values())
-    try:
-        return torch.export.export(entry, tuple(entry.examples.values()), dynamic_shapes={"inputs": shapes})
-    except Exception as error:
-        raise YotoError(f"The network cannot be exported: {' '.join(str(error).split())[:300]}") from error
+    """The torch.export program with the named axes open, in whatever range of sizes the network takes."""
+    labels = {label for axes in entry.axes.values() for label in axes.values()}
+    first: Exception | None = None
+    for dims in ({label: torch.export.Dim(label) for label in labels}, dict.fromkeys(labels, torch.export.Dim.AUTO)):
+        shapes = tuple({axis: dims[label] for axis, label in axes.items()} for axes in entry.axes.values())
+        try:
+            return torch.export.export(entry, tuple(entry.examples.values()), dynamic_shapes={"inputs": shapes})
+        except Exception as error:  # noqa: BLE001 - torch raises errors of many kinds
+            first = first or error
+    raise YotoError(f"The network cannot be exported: {' '.join(str(first).split())[:300]}") from first
 
 
 def write_program(entry: Entry, path: Path, facts: Mapping[str, Any]) -> None:
@@ -41,7 +44,13 @@ def check_agreement(entry: Entry, exported: Any) -> None:
     """Refuse an exported model that deviates from eager, at the example's batch size and at another one."""
     for inputs in (list(entry.examples.values()), entry.enlarged()):
         expected = pytree.tree_leaves(entry(*inputs))
-        found = pytree.tree_leaves(exported(*inputs))
+        try:
+            found = pytree.tree_leaves(exported(*inputs))
+        except Exception as error:
+            raise YotoError(
+                f"The exported model should take any batch size. It takes that of the example alone, since the network "
+                f"computes with it as a number: {' '.join(str(error).split())[:200]}"
+            ) from error
         for eager, other in zip(expected, found, strict=True):
             relative = deviation(comparable(other), comparable(eager))
             if not relative <= TOLERANCE:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-RESERVED = ("at", "into", "probe", "recalibrate", "extrapolate")
+RESERVED = ("at", "into", "probe", "recalibrate", "judge", "extrapolate")
 """Arguments of `Conditional.at` and `bake`."""
 
 
