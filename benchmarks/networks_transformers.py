@@ -142,7 +142,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "num_attention_heads": 4,
         "mlp_ratio": 2.0,
     },
-    "MobileNetV2Model": {"depth_multiplier": 0.25},
+    "MobileNetV2Model": {"depth_multiplier": 0.25, "initializer_range": 0.2},
     "ResNetModel": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"},
     "SamVisionEncoder": {
         "image_size": 64,
@@ -259,7 +259,7 @@ def pair(word: str) -> nn.Module:
     import transformers
 
     cls = getattr(transformers, word)
-    text, vision = dict(SMALL), dict(PICTURE)
+    text, vision = dict(SMALL), {**PICTURE, "initializer_range": 0.02}
     del text["num_key_value_heads"]
     return cls(cls.config_class(text_config=text, vision_config=vision, projection_dim=16, image_text_hidden_size=16))
 

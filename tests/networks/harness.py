@@ -212,6 +212,8 @@ class Check:
 
     def gradients(self) -> Result:
         """Gradients of the network's parameters with a λ per sample against the sum over single ones."""
+        if not self.owners:
+            raise StageError("unchecked", f"no output can be told apart by samples: {self.without}")
         ours, theirs = copy.deepcopy(self.model64), copy.deepcopy(self.model64)
         found = tensors(run(ours, self.inputs.values, self.case.extra, at=self.lam))
         probes = {n: probe(found[n]) for n in self.owners}

@@ -153,6 +153,9 @@ def owners(run: Call, inputs: Inputs) -> tuple[dict[str, Owner], dict[str, str]]
     for name, masks in changed.items():
         stacked = torch.stack(masks)
         several = stacked.sum(0) > 1
+        if stacked.ndim == 1:
+            without[name] = "is one number"
+            continue
         if not all(mask.any() for mask in masks):
             without[name] = "depends on no sample"
             continue
