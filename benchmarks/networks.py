@@ -24,10 +24,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+import inspect
 import json
 import multiprocessing
 import os
 import re
+import shutil
 import sys
 import time
 from collections import Counter
@@ -202,6 +204,8 @@ def cell(row: Row, stage: str) -> str:
     result = row.get("stages", {}).get(stage)
     if result is None:
         return "not reached"
+    if result["status"] == "none":
+        return "-"
     if result["status"] != "ok":
         return f"**{result['status']}**" if result["status"] == "wrong" else str(result["status"])
     return "ok" if result["value"] is None else f"{result['value']:.0e}"
@@ -221,6 +225,8 @@ def table(rows: list[Row]) -> str:
         "λ per sample: largest deviation from one λ at a time, relative to the largest output, hidden states included.",
         "`python benchmarks/networks.py --help` says how it is run.",
         "",
+        f"`condition` {'learns from' if learns() else 'does not take'} `example` here.",
+        "",
         f"{len(rows)} networks: " + ", ".join(f"{n} {name}" for name, n in counts.most_common()) + ".",
         f"`torch.export` takes {len(plain)} of the plain networks, `yoto.export` {len(both)} of those.",
         "",
@@ -235,6 +241,13 @@ def table(rows: list[Row]) -> str:
         outcome = classified(row) + (f": {text}" if text else "")
         lines.append("| " + " | ".join([key(row), *counted, *cells, outcome]) + " |")
     return "\n".join([*lines, "", f"Versions: {versions}.", ""])
+
+
+def learns() -> bool:
+    """Whether `condition` takes `example`."""
+    import yoto
+
+    return "example" in inspect.signature(yoto.condition).parameters
 
 
 def status(row: Row, stage: str) -> str:
@@ -312,7 +325,7 @@ def main() -> None:
             known[key(row)] = {**row, **content, "exit": process.exitcode}
             print(f"{key(row)}: {classified(known[key(row)])} {reason(known[key(row)])[:150]}", flush=True)
             write([known[key(r)] for r in listed() if key(r) in known], options.out)
-    scratch.rmdir()
+    shutil.rmtree(scratch)
     print(Counter(classified(known[key(row)]) for row in chosen))
 
 
