@@ -41,10 +41,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: rows run side by side
-os.environ["HF_HUB_OFFLINE"] = "1"
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:1] = [str(ROOT / "tests"), str(ROOT)]  # in place of this folder, whose `networks` is this file
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: rows run side by side
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    sys.path[:1] = [str(ROOT / "tests"), str(ROOT)]  # in place of this folder, whose `networks` is this file
 
 from networks.report import STAGES  # noqa: E402
 
@@ -190,10 +191,8 @@ def reason(row: Row) -> str:
             if stages.get(name, {}).get("status") == status:
                 return f"{name}: {stages[name]['note']}"
     missing = [name for name in STAGES if name not in stages]
-    if missing and stages.get("condition", {}).get("status") == "ok":
+    if missing:
         return f"no time for: {', '.join(missing)}"
-    if not stages:
-        return "no time for anything"
     if classified(row) == "few layers":
         return f"not conditioned: {', '.join(row['layers']['missing'][:4])}"
     return ""

@@ -48,7 +48,7 @@ def coverage(net: nn.Module, sites: Collection[str], run: Callable[[nn.Module], 
     """Runs the plain network once and follows which layer's output is which layer's input."""
     modules = dict(net.named_modules())
     kept: list[Tensor] = []  # so that no address is used twice
-    made: dict[int, str] = {}
+    made: dict[int, tuple[str, int]] = {}
     before: set[str] = set()
     called: set[str] = set()
 
@@ -57,15 +57,15 @@ def coverage(net: nn.Module, sites: Collection[str], run: Callable[[nn.Module], 
             called.add(name)
             for tensor in pytree.tree_leaves((args, kwargs)):
                 if isinstance(tensor, Tensor) and name in sites:
-                    source = made.get(tensor.data_ptr())
-                    if source is not None and source != name:
+                    source, version = made.get(tensor.data_ptr(), (name, 0))
+                    if source != name and tensor._version == version:  # an activation in place is in between
                         before.add(source)
 
         def left(module: nn.Module, args: Any, output: Any) -> None:
             for tensor in pytree.tree_leaves(output):
                 if isinstance(tensor, Tensor):
                     kept.append(tensor)
-                    made[tensor.data_ptr()] = name
+                    made[tensor.data_ptr()] = name, tensor._version
 
         modules[name].register_forward_pre_hook(entered, with_kwargs=True)
         modules[name].register_forward_hook(left)
