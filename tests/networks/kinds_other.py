@@ -15,7 +15,7 @@ def graph():
     return torch.fx.symbolic_trace(nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2)))
 
 
-@kind("a closure over a layer", noise(B, 8), left_out=("inner",), sites=("out",))
+@kind("a closure over a layer", noise(B, 8), left_out=("inner",), sites=("out",), share=0.5)
 class Closure(nn.Module):
     """The lambda runs the original layer whatever a copy holds: `inner` cannot follow λ."""
 

@@ -206,7 +206,7 @@ class Dataclass(nn.Module):
         return Output(self.out(self.inner(x).relu()), len(x))
 
 
-@kind("a buffer in place of samples", {"x": noise(B, 6, 8)}, left_out=("position",))
+@kind("a buffer in place of samples", {"x": noise(B, 6, 8)}, left_out=("position",), share=0.7)
 class Relative(nn.Module):
     """Positions go through a layer of their own (DeBERTa), as [1, 2·L, C]."""
 

@@ -238,7 +238,12 @@ def joined(x, size, height, width):
     return x.reshape(-1, height, width, x.shape[-1])
 
 
-@kind("shifted windows with a table of relative positions", noise(B, 3, 16, 16), left_out=("position.0", "position.2"))
+@kind(
+    "shifted windows with a table of relative positions",
+    noise(B, 3, 16, 16),
+    left_out=("position.0", "position.2"),
+    share=0.7,
+)
 class Swin(nn.Module):
     """Swin V2: windows as samples, and a network that makes the biases from a table without samples."""
 
@@ -290,7 +295,7 @@ class LevitNorm(nn.Module):
         return self.head(self.norm(x.flatten(0, 1)).reshape_as(x).relu().mean(1))
 
 
-@kind("learned queries as many as samples", noise(B, 7, 16), left_out=("query",))
+@kind("learned queries as many as samples", noise(B, 7, 16), left_out=("query",), share=0.6)
 class Queries(nn.Module):
     def __init__(self, count=B):
         super().__init__()
