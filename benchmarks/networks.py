@@ -178,7 +178,7 @@ def classified(row: Row) -> str:
 def share(row: Row) -> float:
     """Share of the layers that ran and fold which are sites or right before one."""
     layers = row.get("layers")
-    return 0.0 if not layers else 1 - len(layers["missing"]) / max(layers["called"], 1)
+    return 0.0 if not layers else 1 - len(layers["missing"]) / max(layers["called"] - len(layers["constant"]), 1)
 
 
 def reason(row: Row) -> str:

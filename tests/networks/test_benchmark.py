@@ -38,7 +38,7 @@ def test_every_row_has_a_configuration(benchmark, makers):
 
 def done(**changes):
     stages = {name: {"status": "ok", "value": 0.0, "note": ""} for name in STAGES}
-    layers = {"called": 10, "sites": 9, "before": 1, "missing": []}
+    layers = {"called": 10, "sites": 9, "before": 1, "constant": [], "missing": []}
     return {"stages": stages | changes, "layers": layers, "error": ""}
 
 
@@ -56,7 +56,7 @@ def test_a_row_is_done_only_when_every_stage_was_compared(benchmark):
 
 
 def test_a_row_with_few_sites_or_no_network_is_not_done(benchmark):
-    few = done() | {"layers": {"called": 10, "sites": 5, "before": 1, "missing": ["a", "b", "c", "d"]}}
+    few = done() | {"layers": {"called": 10, "sites": 5, "before": 1, "constant": [], "missing": ["a", "b", "c", "d"]}}
     assert benchmark.classified(few) == "few layers"
     assert benchmark.classified({"error": "ImportError: no"}) == "not built"
     assert benchmark.classified({"stages": {}}) == "time"

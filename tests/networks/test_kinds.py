@@ -15,8 +15,6 @@ LAYOUT = "where the samples are is not learned"
 WAITS: dict[str, str] = {
     "group norm and activation in one module": ODD,
     "a layer with two layouts": LAYOUT,
-    "fx graph": "a graph module is not bound",
-    "a state that holds more than tensors": "it cannot be saved",
 }
 """Kinds that need what `condition` has not yet, and what that is."""
 
