@@ -24,10 +24,12 @@ from __future__ import annotations
 
 import argparse
 import csv
+import inspect
 import json
 import multiprocessing
 import os
 import re
+import shutil
 import sys
 import time
 from collections import Counter
@@ -39,10 +41,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: rows run side by side
-os.environ["HF_HUB_OFFLINE"] = "1"
 ROOT = Path(__file__).resolve().parents[1]
-sys.path[:1] = [str(ROOT / "tests"), str(ROOT)]  # in place of this folder, whose `networks` is this file
+if __name__ == "__main__":
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: rows run side by side
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    sys.path[:1] = [str(ROOT / "tests"), str(ROOT)]  # in place of this folder, whose `networks` is this file
 
 from networks.report import STAGES  # noqa: E402
 
@@ -175,7 +178,7 @@ def classified(row: Row) -> str:
 def share(row: Row) -> float:
     """Share of the layers that ran and fold which are sites or right before one."""
     layers = row.get("layers")
-    return 0.0 if not layers else 1 - len(layers["missing"]) / max(layers["called"], 1)
+    return 0.0 if not layers else 1 - len(layers["missing"]) / max(layers["called"] - len(layers["constant"]), 1)
 
 
 def reason(row: Row) -> str:
@@ -188,10 +191,8 @@ def reason(row: Row) -> str:
             if stages.get(name, {}).get("status") == status:
                 return f"{name}: {stages[name]['note']}"
     missing = [name for name in STAGES if name not in stages]
-    if missing and stages.get("condition", {}).get("status") == "ok":
+    if missing:
         return f"no time for: {', '.join(missing)}"
-    if not stages:
-        return "no time for anything"
     if classified(row) == "few layers":
         return f"not conditioned: {', '.join(row['layers']['missing'][:4])}"
     return ""
@@ -202,6 +203,8 @@ def cell(row: Row, stage: str) -> str:
     result = row.get("stages", {}).get(stage)
     if result is None:
         return "not reached"
+    if result["status"] == "none":
+        return "-"
     if result["status"] != "ok":
         return f"**{result['status']}**" if result["status"] == "wrong" else str(result["status"])
     return "ok" if result["value"] is None else f"{result['value']:.0e}"
@@ -221,6 +224,8 @@ def table(rows: list[Row]) -> str:
         "λ per sample: largest deviation from one λ at a time, relative to the largest output, hidden states included.",
         "`python benchmarks/networks.py --help` says how it is run.",
         "",
+        f"`condition` {'learns from' if learns() else 'does not take'} `example` here.",
+        "",
         f"{len(rows)} networks: " + ", ".join(f"{n} {name}" for name, n in counts.most_common()) + ".",
         f"`torch.export` takes {len(plain)} of the plain networks, `yoto.export` {len(both)} of those.",
         "",
@@ -235,6 +240,13 @@ def table(rows: list[Row]) -> str:
         outcome = classified(row) + (f": {text}" if text else "")
         lines.append("| " + " | ".join([key(row), *counted, *cells, outcome]) + " |")
     return "\n".join([*lines, "", f"Versions: {versions}.", ""])
+
+
+def learns() -> bool:
+    """Whether `condition` takes `example`."""
+    import yoto
+
+    return "example" in inspect.signature(yoto.condition).parameters
 
 
 def status(row: Row, stage: str) -> str:
@@ -312,7 +324,7 @@ def main() -> None:
             known[key(row)] = {**row, **content, "exit": process.exitcode}
             print(f"{key(row)}: {classified(known[key(row)])} {reason(known[key(row)])[:150]}", flush=True)
             write([known[key(r)] for r in listed() if key(r) in known], options.out)
-    scratch.rmdir()
+    shutil.rmtree(scratch)
     print(Counter(classified(known[key(row)]) for row in chosen))
 
 

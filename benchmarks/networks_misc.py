@@ -25,6 +25,15 @@ class OverNodes(nn.Module):
         return self.layer(x, torch.zeros(2, 0, dtype=torch.long))
 
 
+@torch.no_grad()
+def louder(net: nn.Module, factor: float = 3.0) -> nn.Module:
+    """Weights so large that not everything rounds to the same symbols."""
+    for parameter in net.parameters():
+        if parameter.ndim == 4:
+            parameter *= factor
+    return net
+
+
 def mlp(*sizes: int) -> nn.Sequential:
     """Linear layers with ReLUs between."""
     layers: list[nn.Module] = []
@@ -36,10 +45,16 @@ def mlp(*sizes: int) -> nn.Sequential:
 MAKE: dict[str, tuple[str, Callable[[Any], nn.Module]]] = {
     "compressai JointAutoregressive (masked conv)": (
         "compressai.models",
-        lambda m: m.JointAutoregressiveHierarchicalPriors(8, 12),
+        lambda m: louder(m.JointAutoregressiveHierarchicalPriors(8, 12)),
     ),
-    "compressai Elic2022Chandelier": ("compressai.models", lambda m: m.Elic2022Chandelier(N=24, M=40, groups=[8, 32])),
-    "compressai ScaleSpaceFlow (list of frames)": ("compressai.models.video.google", lambda m: m.ScaleSpaceFlow()),
+    "compressai Elic2022Chandelier": (
+        "compressai.models",
+        lambda m: louder(m.Elic2022Chandelier(N=24, M=40, groups=[8, 32])),
+    ),
+    "compressai ScaleSpaceFlow (list of frames)": (
+        "compressai.models.video.google",
+        lambda m: louder(m.ScaleSpaceFlow()),
+    ),
     "torch_geometric GCNConv": ("torch_geometric.nn", lambda m: OverNodes(m.GCNConv(8, 6))),
     "torch_geometric GATConv": ("torch_geometric.nn", lambda m: OverNodes(m.GATConv(8, 6, heads=2))),
     "torch_geometric GINConv": ("torch_geometric.nn", lambda m: OverNodes(m.GINConv(mlp(8, 16, 16, 16, 6)))),

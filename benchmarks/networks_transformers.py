@@ -63,6 +63,9 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "num_hashes": 1,
         "is_decoder": False,
         "hash_seed": 0,
+        "hidden_dropout_prob": 0.0,
+        "local_attention_probs_dropout_prob": 0.0,
+        "lsh_attention_probs_dropout_prob": 0.0,
     },
     "PerceiverModel": {
         "num_latents": 5,
@@ -142,7 +145,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "num_attention_heads": 4,
         "mlp_ratio": 2.0,
     },
-    "MobileNetV2Model": {"depth_multiplier": 0.25},
+    "MobileNetV2Model": {"depth_multiplier": 0.25, "initializer_range": 0.2},
     "ResNetModel": {"embedding_size": 8, "hidden_sizes": [8, 16], "depths": [1, 1], "layer_type": "basic"},
     "SamVisionEncoder": {
         "image_size": 64,
@@ -192,26 +195,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
     "TimeSeriesTransformer": FORECAST,
     "Informer": FORECAST | {"sampling_factor": 5},
-    "VitsModel text": {
-        "ffn_dim": 48,
-        "flow_size": 16,
-        "spectrogram_bins": 9,
-        "upsample_initial_channel": 16,
-        "upsample_rates": [2, 2],
-        "upsample_kernel_sizes": [4, 4],
-        "resblock_kernel_sizes": [3],
-        "resblock_dilation_sizes": [[1, 3]],
-        "prior_encoder_num_flows": 2,
-        "prior_encoder_num_wavenet_layers": 1,
-        "posterior_encoder_num_wavenet_layers": 1,
-        "duration_predictor_num_flows": 2,
-        "duration_predictor_filter_channels": 32,
-        "depth_separable_channels": 2,
-        "depth_separable_num_layers": 2,
-        "noise_scale": 0.0,
-        "noise_scale_duration": 0.0,
-        "use_stochastic_duration_prediction": False,
-    },
+    "VitsModel text": {"ffn_dim": 48, "flow_size": 16},
 }
 PICTURES = ("ViT", "DeiT", "Beit", "Dinov2", "DINOv3", "Sam", "VideoMAE", "AST")
 PAIRS = ("CLIPModel", "SiglipModel", "BlipModel")
@@ -221,7 +205,7 @@ FIRST |= dict.fromkeys(("Wav", "AST", "Encodec", "Dac"), "input_values")
 CLASSES = {
     "TimeSeriesTransformer": "TimeSeriesTransformerModel",
     "Informer": "InformerModel",
-    "VitsModel": "VitsModel",
+    "VitsModel": "VitsTextEncoder",
 }
 
 
@@ -234,7 +218,9 @@ def make(name: str) -> nn.Module:
     if word in PAIRS:
         return pair(word)
     cls = class_of(CLASSES.get(word, word))
-    config_class = transformers.SamVisionConfig if word == "SamVisionEncoder" else cls.config_class
+    config_class = {"SamVisionEncoder": transformers.SamVisionConfig, "VitsModel": transformers.VitsConfig}.get(
+        word, getattr(cls, "config_class", None)
+    )
     base = PICTURE if word.startswith(PICTURES) else SMALL
     if word in ("EncodecModel", "DacModel", "MobileNetV2Model", "ResNetModel") or word.startswith(
         ("Patch", "Swin", "ConvNext", "Pvt", "Segformer", "MobileViT", "Wav")
@@ -247,6 +233,10 @@ def class_of(name: str) -> type[nn.Module]:
     """A model's class, of the package or of the module that alone has it."""
     import transformers
 
+    if name == "VitsTextEncoder":
+        from transformers.models.vits.modeling_vits import VitsTextEncoder
+
+        return VitsTextEncoder
     if name == "SamVisionEncoder":
         from transformers.models.sam.modeling_sam import SamVisionEncoder
 
@@ -259,7 +249,7 @@ def pair(word: str) -> nn.Module:
     import transformers
 
     cls = getattr(transformers, word)
-    text, vision = dict(SMALL), dict(PICTURE)
+    text, vision = dict(SMALL), {**PICTURE, "initializer_range": 0.02}
     del text["num_key_value_heads"]
     return cls(cls.config_class(text_config=text, vision_config=vision, projection_dim=16, image_text_hidden_size=16))
 
@@ -286,6 +276,8 @@ def inputs(name: str, shapes: list[tuple[int, ...]]) -> dict[str, Any]:
     first = next((name for start, name in FIRST.items() if word.startswith(start)), None)
     if first is None:
         first = "pixel_values" if len(shapes[0]) > 2 else "input_ids"
+    if word == "VitsModel":
+        return {"input_ids": ids(shapes[0]), "padding_mask": torch.ones(*shapes[0], 1)}
     values = {first: ids(shapes[0]) if first == "input_ids" else noise(shapes[0])}
     if word in PAIRS:
         values["pixel_values"] = noise(shapes[1])

@@ -25,7 +25,8 @@ class Coverage:
         called: Those of them that ran in the example by being called.
         sites: Conditioned layers.
         before: Layers called right before a conditioned one: their output is its input.
-        missing: Called layers that fold and are neither, by name.
+        constant: Called layers whose output is the same for other samples (tables of positions): they cannot follow λ.
+        missing: Called layers that fold and are none of these, by name.
         odd: Classes of other modules with parameters of their own that are no site, with their number.
         still: Sites that never ran.
     """
@@ -34,6 +35,7 @@ class Coverage:
     called: int
     sites: int
     before: int
+    constant: list[str]
     missing: list[str]
     odd: dict[str, int]
     still: list[str]
@@ -41,31 +43,38 @@ class Coverage:
     @property
     def share(self) -> float:
         """Share of the called layers that fold which are conditioned or right before a conditioned one."""
-        return 1 - len(self.missing) / max(self.called, 1)
+        return 1 - len(self.missing) / max(self.called - len(self.constant), 1)
 
 
-def coverage(net: nn.Module, sites: Collection[str], run: Callable[[nn.Module], Any]) -> Coverage:
-    """Runs the plain network once and follows which layer's output is which layer's input."""
+def coverage(
+    net: nn.Module,
+    sites: Collection[str],
+    run: Callable[[nn.Module], Any],
+    run_otherwise: Callable[[nn.Module], Any],
+) -> Coverage:
+    """Runs the plain network and follows which layer's output is which layer's input; once more with another sample."""
     modules = dict(net.named_modules())
     kept: list[Tensor] = []  # so that no address is used twice
-    made: dict[int, str] = {}
+    made: dict[int, tuple[str, int]] = {}
     before: set[str] = set()
     called: set[str] = set()
+    sums: dict[str, list[float]] = {}
 
     def watch(name: str) -> None:
         def entered(module: nn.Module, args: Any, kwargs: Any) -> None:
             called.add(name)
             for tensor in pytree.tree_leaves((args, kwargs)):
                 if isinstance(tensor, Tensor) and name in sites:
-                    source = made.get(tensor.data_ptr())
-                    if source is not None and source != name:
+                    source, version = made.get(tensor.data_ptr(), (name, 0))
+                    if source != name and tensor._version == version:  # an activation in place is in between
                         before.add(source)
 
         def left(module: nn.Module, args: Any, output: Any) -> None:
             for tensor in pytree.tree_leaves(output):
                 if isinstance(tensor, Tensor):
                     kept.append(tensor)
-                    made[tensor.data_ptr()] = name
+                    made[tensor.data_ptr()] = name, tensor._version
+                    sums.setdefault(name, []).append(float(tensor.detach().double().abs().sum()))
 
         modules[name].register_forward_pre_hook(entered, with_kwargs=True)
         modules[name].register_forward_hook(left)
@@ -74,14 +83,19 @@ def coverage(net: nn.Module, sites: Collection[str], run: Callable[[nn.Module], 
     for name in folding:
         watch(name)
     run(net)
-    missing = [n for n in folding if n in called and n not in sites and n not in before]
+    first, direct = dict(sums), set(before)
+    sums.clear()
+    run_otherwise(net)
+    left_over = [n for n in folding if n in called and n not in sites and n not in direct]
+    constant = [n for n in left_over if first.get(n) == sums.get(n)]
     owners = (m for n, m in modules.items() if n not in folding and any(True for _ in m.parameters(recurse=False)))
     return Coverage(
         folds=len(folding),
         called=len(called),
         sites=len(sites),
-        before=len([n for n in before if n not in sites]),
-        missing=missing,
+        before=len([n for n in direct if n not in sites]),
+        constant=constant,
+        missing=[n for n in left_over if n not in constant],
         odd=dict(Counter(type(m).__name__ for m in owners)),
         still=[n for n in sites if n not in called],
     )

@@ -143,16 +143,24 @@ def owners(run: Call, inputs: Inputs) -> tuple[dict[str, Owner], dict[str, str]]
     """
     base, size = tensors(run(inputs.values)), inputs.size
     changed: dict[str, list[Tensor]] = {name: [] for name in base}
+    without: dict[str, str] = {}
     for sample in range(size):
         other = tensors(run(inputs.replaced(sample).values))
         for name, tensor in base.items():
+            if name not in other or other[name].shape != tensor.shape:
+                without[name] = "changes its shape with its sample"
+                continue
             noise = 1e-11 if tensor.dtype == torch.float64 else 1e-6
             changed[name].append((other[name] - tensor).abs() > noise * tensor.abs().max())
     found: dict[str, Owner] = {}
-    without: dict[str, str] = {}
     for name, masks in changed.items():
+        if name in without:
+            continue
         stacked = torch.stack(masks)
         several = stacked.sum(0) > 1
+        if stacked.ndim == 1:
+            without[name] = "is one number"
+            continue
         if not all(mask.any() for mask in masks):
             without[name] = "depends on no sample"
             continue

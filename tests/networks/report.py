@@ -44,7 +44,10 @@ class Case:
 
 @dataclasses.dataclass
 class Result:
-    """One stage: "ok", "refused" (a `YotoError`), "wrong", "failed" (another error) or "unchecked", with a figure."""
+    """One stage: "ok", "refused" (a `YotoError`), "wrong", "failed" (another error) or "unchecked", with a figure.
+
+    "none": the plain network itself does not do what is compared, as the note says.
+    """
 
     status: str
     value: float | None = None
@@ -70,7 +73,7 @@ class Report:
     def reason(self) -> str:
         """The first stage that is not right with what it says, worst first, and the names of the others."""
         order = ("wrong", "failed", "refused", "unchecked")
-        bad = [(n, r) for n, r in self.stages.items() if r.status != "ok" and n in STAGES]
+        bad = [(n, r) for n, r in self.stages.items() if r.status in order and n in STAGES]
         bad.sort(key=lambda item: order.index(item[1].status))
         others = ", ".join(f"{n} {r.status}" for n, r in bad[1:])
         return "" if not bad else f"{bad[0][0]}: {bad[0][1].note}" + (f" ({others})" if others else "")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import random
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
@@ -34,6 +36,8 @@ class SawSingle(TorchDispatchMode):
 def run(net: nn.Module, values: Any, extra: Mapping[str, Any] | None = None, **more: Any) -> Any:
     """The network on positional or keyword arguments, with equal random numbers every time."""
     torch.manual_seed(0)
+    np.random.seed(0)  # noqa: NPY002  what networks draw from
+    random.seed(0)
     options = {**(extra or {}), **more}
     return net(**values, **options) if isinstance(values, dict) else net(*values, **options)
 
