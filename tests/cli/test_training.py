@@ -104,7 +104,10 @@ LONG = ["training.steps=1000000", "training.log_every=1", "training.checkpoint_e
 
 
 def second_while_the_first_lives(command, marker):
-    """Outcomes of the command while another process with it has come as far as `marker`: plain, and with --force. The first is killed then."""
+    """Outcomes of a command, plain and with --force, while another process with it has come as far as `marker`.
+
+    The first is killed then.
+    """
     first = subprocess.Popen([sys.executable, "-m", "yoto", *command], stderr=subprocess.DEVNULL)
     try:
         deadline = time.monotonic() + 60
