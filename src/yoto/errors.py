@@ -8,7 +8,18 @@ class YotoError(ValueError):
 
     The command line prints the message and exits with status 2. It is a `ValueError`, so callers that
     already guard against bad values need not know this class.
+
+    Args:
+        message: The line.
+        code_only: How it goes on for who writes Python: advice that a command line has no use for.
+
+    Attributes:
+        message: The line without that.
     """
+
+    def __init__(self, message: str = "", code_only: str = "") -> None:
+        super().__init__(message + code_only)
+        self.message = message
 
 
 def near_misses(name: str, known: list[str] | tuple[str, ...]) -> str:

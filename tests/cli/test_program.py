@@ -66,7 +66,7 @@ def failing(error):
     [
         (YotoError("`x` should be\n1. Found 2."), 2, "yoto models: `x` should be 1. Found 2."),
         (OSError(28, "No space left on device", "a.png"), 1, "yoto models: a.png: No space left on device"),
-        (KeyboardInterrupt(), 130, ""),
+        (KeyboardInterrupt(), 130, "yoto models: interrupted"),
         (
             ZeroDivisionError("division\nby zero"),
             1,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -56,7 +57,7 @@ def test_force_starts_anew(yoto, tmp_path):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_leaves_a_checkpoint(yoto, tmp_path, number, code):
     log = tmp_path / "run/log.csv"
 
@@ -97,3 +98,52 @@ def test_a_task_of_the_users_own(yoto, tmp_path, monkeypatch):
     code, _, err = yoto("train", "vae/digits", *SMALL, "-o", "other", "--task", "loud_tasks:Soft")
     assert code == 2
     assert "loud_tasks:Soft" in err
+
+
+LONG = ["training.steps=1000000", "training.log_every=1", "training.checkpoint_every=1"]
+
+
+def second_while_the_first_lives(command, marker):
+    """Outcomes of a command, plain and with --force, while another process with it has come as far as `marker`.
+
+    The first is killed then.
+    """
+    first = subprocess.Popen([sys.executable, "-m", "yoto", *command], stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while not marker.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        return [
+            subprocess.run([sys.executable, "-m", "yoto", *command, *more], capture_output=True, text=True)
+            for more in ([], ["--force"])
+        ]
+    finally:
+        first.kill()
+        first.wait()
+
+
+def test_a_second_run_in_a_folder_is_refused_while_the_first_lives(yoto, tmp_path):
+    command = ["train", "vae/digits", *SMALL, *LONG, "-o", "run"]
+    for second in second_while_the_first_lives(command, tmp_path / "run/last/state.json"):
+        assert (second.returncode, second.stdout) == (2, "")
+        assert second.stderr.startswith("yoto train: 'run' should be a folder that nobody else works in.")
+        assert second.stderr.count("\n") == 1
+    assert (tmp_path / "run/last/state.json").exists()
+    again = yoto(*command, "--resume", "--max-minutes", 0)  # the first was killed: its lock went with it
+    assert again.code == 0
+    assert "--resume goes on with it" in again.err
+
+
+def test_a_second_comparison_in_a_folder_is_refused_while_the_first_lives(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    command = ["compare", "vae/digits", *SMALL, *LONG, "--fixed", "kl=1", "-o", "study"]
+    for second in second_while_the_first_lives(command, tmp_path / "study/.lock"):
+        assert (second.returncode, second.stdout) == (2, "")
+        assert second.stderr.startswith("yoto compare: 'study' should be a folder that nobody else works in.")
+
+
+def test_a_lock_that_is_left_over_makes_no_folder_full(yoto, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/.lock").touch()
+    assert yoto("train", "vae/digits", *SMALL, "-o", "run").code == 0
+    assert not (tmp_path / "run/.lock").exists()

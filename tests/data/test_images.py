@@ -1,7 +1,9 @@
 """Pictures of every kind become what a person expects, or are refused in one line."""
 
 import io
+import struct
 import sys
+import zlib
 
 import numpy as np
 import pytest
@@ -240,3 +242,49 @@ def test_without_pillow_the_extra_is_named(read, monkeypatch):
     monkeypatch.setitem(sys.modules, "PIL", None)
     with pytest.raises(YotoError, match=r"Reading a picture needs Pillow. Found none. .* '\.\[train\]'"):
         read("x.png")
+
+
+def test_a_transparent_16_bit_grey_stays_transparent(tmp_path):
+    values = np.full((8, 10), 40000, np.uint16)
+    values[2:5] = 300  # another grey of the same eight bits is opaque
+    values[5:] = 301
+    Image.fromarray(values).save(tmp_path / "grey.png", transparency=300)
+    read = images.read_picture(tmp_path / "grey.png")
+    assert read.grey
+    assert np.array_equal(read.alpha == 0, values == 300)
+    assert (read.pixels[0] == round(40000 / 257)).all()
+
+
+def sixteen_bits_with_a_key():
+    """A PNG of 16 bits per colour in which one colour is transparent; Pillow reads such files and writes none."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + b"\x12\x34" * 3 * 4 for _ in range(4))
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", 4, 4, 16, 2, 0, 0, 0))
+        + chunk(b"tRNS", b"\x12\x34" * 3) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    )  # fmt: skip
+
+
+def test_a_transparent_colour_of_16_bits_is_refused_where_transparency_counts(tmp_path):
+    with pytest.raises(YotoError, match="Found 16 with one colour that is transparent"):
+        images.read_picture(sixteen_bits_with_a_key())
+    (tmp_path / "photo.png").write_bytes(sixteen_bits_with_a_key())
+    assert (images.read_photograph(tmp_path / "photo.png") == 0x12).all()
+
+
+def test_hidden_colours_are_continued_from_visible_ones():
+    alpha = np.zeros((9, 13), np.uint8)
+    alpha[:, :4], alpha[:, 4:6] = 255, 1
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)
+    pixels[:, :4], pixels[:, 4:6] = (10, 20, 30), (200, 100, 50)
+    seen = images.visible(images.Picture(pixels, alpha=alpha))
+    assert np.array_equal(seen[alpha > 0], pixels[alpha > 0])
+    pixels[alpha == 0] = 7
+    assert np.array_equal(images.visible(images.Picture(pixels, alpha=alpha)), seen)
+    assert (seen[:, 8:] <= (12, 21, 31)).all()  # far away: mostly what is opaque
+    opaque = images.Picture(pixels)
+    assert images.visible(opaque) is opaque.pixels
+    assert not images.visible(images.Picture(pixels, alpha=0 * alpha)).any()

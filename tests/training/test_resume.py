@@ -1,3 +1,6 @@
+import csv
+import hashlib
+import io
 import json
 import os
 import signal
@@ -11,6 +14,7 @@ from training.toy import ToyTask, recipe
 from yoto.errors import YotoError
 from yoto.training import train
 from yoto.training.checkpoint import load_checkpoint
+from yoto.training.signals import STOPPING
 
 OVERRIDES = {
     "muon, everything": {
@@ -50,7 +54,7 @@ def same_weights(a, b):
 
 
 @pytest.mark.parametrize("overrides", OVERRIDES.values(), ids=OVERRIDES)
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", STOPPING)
 def test_stopped_by_a_signal_and_resumed(tmp_path, overrides, number):
     run(tmp_path / "whole", overrides=overrides)
     parts = overrides.get("accumulate", 1)
@@ -178,3 +182,26 @@ def test_another_network_is_refused(tmp_path):
     with pytest.raises(YotoError, match="this recipe's network") as info:
         run(tmp_path, Wider(), overrides={}, resume=True)
     assert "\n" not in str(info.value)
+
+
+def test_a_resumed_run_keeps_where_its_parameters_came_from(tmp_path):
+    run(tmp_path / "first", overrides={})
+    model = tmp_path / "first" / "model.safetensors"
+    run(tmp_path / "cut", Stopping(9, lambda: os.kill(os.getpid(), signal.SIGINT)), overrides={}, weights=model)
+    before = json.loads((tmp_path / "cut" / "run.json").read_text())
+    run(tmp_path / "cut", overrides={}, resume=True)
+    after = json.loads((tmp_path / "cut" / "run.json").read_text())
+    assert before["weights"] == after["weights"] == hashlib.sha256(model.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("overrides", OVERRIDES.values(), ids=OVERRIDES)
+def test_the_log_of_a_resumed_run_is_that_of_an_uninterrupted_one(tmp_path, overrides):
+    def rows(out):
+        table = csv.DictReader(io.StringIO((out / "log.csv").read_text()))
+        return [{name: value for name, value in row.items() if name != "seconds"} for row in table]
+
+    run(tmp_path / "whole", overrides=overrides)
+    stop = Stopping(8 * overrides.get("accumulate", 1), lambda: os.kill(os.getpid(), signal.SIGTERM))
+    run(tmp_path / "cut", stop, overrides=overrides)  # within the window of five steps that begins with the sixth
+    run(tmp_path / "cut", overrides=overrides, resume=True)
+    assert rows(tmp_path / "cut") == rows(tmp_path / "whole")

@@ -14,7 +14,7 @@ import typer
 from yoto.cli import checks
 from yoto.cli.output import print_json, table
 from yoto.errors import YotoError
-from yoto.support.files import write_atomic
+from yoto.support.files import naming, write_atomic
 
 T = TypeVar("T")
 Inputs = Annotated[list[Path], typer.Argument(metavar="IN", help="Files; - is standard input.")]
@@ -37,8 +37,9 @@ def refuse_mixing(targets: Sequence[Path], as_json: bool) -> None:
 def write_result(to: Path, data: bytes) -> None:
     """Write a result, whole or not at all."""
     if to == checks.STANDARD:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
+        with naming("standard output"):
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
     else:
         write_atomic(to, data)
 
@@ -53,16 +54,32 @@ def named(file: Path) -> Iterator[None]:
         raise type(error)(f"{name}: {error}") from None
 
 
+class BatchError(YotoError):
+    """What went wrong with some of several files: `failed` has the errors, each a line of its own."""
+
+    def __init__(self, failed: Sequence[YotoError]) -> None:
+        super().__init__("; ".join(map(str, failed)))
+        self.failed = failed
+
+
+@contextmanager
+def noted(failed: list[YotoError]) -> Iterator[None]:
+    """Work on one of several files: its error joins those that `failed` has, and does not stop the others."""
+    try:
+        yield
+    except YotoError as error:
+        failed.append(error)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        failed.append(YotoError(f"{where}{error.strerror or error}"))
+
+
 def run(
     pool: ThreadPoolExecutor, files: Sequence[Path], targets: Sequence[Path], work: Callable[[Path, Path], T]
-) -> list[T]:
-    """Work on all files, with a progress bar for several on a terminal.
-
-    One that fails does not stop the others; its error is raised at the end.
-
-    Raises:
-        YotoError: The error of the first file that failed, and how many others did.
-    """
+) -> tuple[list[T], list[YotoError]]:
+    """Work on all files, with a progress bar for several on a terminal; what came of it, and the errors of the rest."""
     from rich.console import Console
     from rich.progress import track
 
@@ -71,24 +88,21 @@ def run(
     failed: list[YotoError] = []
     quiet = len(files) == 1 or not sys.stderr.isatty()
     for future in track(futures, "", console=Console(stderr=True), disable=quiet, transient=True):
-        try:
+        with noted(failed):
             done.append(future.result())
-        except YotoError as error:
-            failed.append(error)
-    refuse(failed, len(files))
-    return done
+    return done, failed
 
 
-def refuse(failed: Sequence[YotoError], count: int) -> None:
-    """Raise the first of several errors, saying how many of `count` files failed beside it."""
+def refuse(failed: Sequence[YotoError]) -> None:
+    """Raise the errors of files, if there are any."""
     if failed:
-        more = f" ({len(failed) - 1} more of {count} files failed)" if len(failed) > 1 else ""
-        raise type(failed[0])(f"{failed[0]}{more}")
+        raise BatchError(failed)
 
 
-def said(rows: list[dict[str, Any]], as_json: bool, columns: Sequence[str]) -> None:
-    """Print what came of the files: JSON on standard output, or a table on stderr."""
+def said(rows: list[dict[str, Any]], failed: Sequence[YotoError], as_json: bool, columns: Sequence[str]) -> None:
+    """Print what came of the files, JSON on standard output or a table on stderr, and raise the errors of the rest."""
     if as_json:
         print_json(rows)
-    elif all(row["output"] != "-" for row in rows):
+    elif rows and all(row["output"] != "-" for row in rows):
         print(table(columns, [[row[name] for name in columns] for row in rows]), file=sys.stderr)
+    refuse(failed)

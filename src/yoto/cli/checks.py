@@ -8,8 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yoto.errors import YotoError, near_misses
+from yoto.support import locks
+from yoto.support.files import is_device
 
 STANDARD = Path("-")
+OUTPUT_DEVICE = Path("/dev/stdout")
 
 
 class UsageError(YotoError):
@@ -90,31 +93,46 @@ def inputs(paths: Sequence[Path]) -> list[Path]:
     """The paths themselves, once each is known to be a file that can be read, or "-".
 
     Raises:
-        UsageError: Naming the first that is not.
+        UsageError: Naming those that are not.
     """
+    faults = []
     for path in paths:
         if path == STANDARD:
             continue
-        if not path.exists():
-            raise UsageError(f"input {str(path)!r} does not exist")
-        if path.is_dir() or not os.access(path, os.R_OK):
-            raise UsageError(f"input {str(path)!r} should be a file that can be read")
+        if not there(path):
+            faults.append(f"input {str(path)!r} does not exist")
+        elif path.is_dir() or not os.access(path, os.R_OK):
+            faults.append(f"input {str(path)!r} should be a file that can be read")
+    if faults:
+        raise UsageError("; ".join(faults))
     return list(paths)
 
 
 def output_file(path: Path, *, force: bool) -> Path:
-    """The path itself, once it is known that a file can be written there ("-" always can).
+    """The path itself, once it is known that a file can be written there; "-" where it is standard output.
+
+    A device or pipe, such as /dev/null, is written to with or without `force`.
 
     Raises:
-        UsageError: If it exists and `force` is not given, is a folder, or its folder cannot be written to.
+        UsageError: If it exists and `force` is not given, is a folder or a link to nothing, its name is too long, or
+            its folder cannot be written to.
     """
-    if path == STANDARD:
-        return path
+    if path in (STANDARD, OUTPUT_DEVICE):
+        return STANDARD
+    nameable(path)
     if path.is_dir():
         raise UsageError(f"-o should be a file. Found the folder {str(path)!r}")
-    if path.exists() and not force:
-        raise UsageError(f"output {str(path)!r} exists; --force replaces it")
-    writable(path)
+    if is_device(path):
+        if not os.access(path, os.W_OK):
+            raise UsageError(f"output {str(path)!r} cannot be written")
+        return path
+    if (path.is_symlink() or there(path)) and not force:
+        if there(path):
+            raise UsageError(f"output {str(path)!r} exists; --force replaces it")
+        raise UsageError(
+            f"output {str(path)!r} is a link to {os.path.realpath(path)!r}, which does not exist; --force writes there"
+        )
+    writable(Path(os.path.realpath(path)))
     return path
 
 
@@ -123,12 +141,32 @@ def output_folder(path: Path, *, force: bool) -> Path:
 
     A folder that is there and empty is fine without `force`.
     """
+    nameable(path)
     if path.exists() and not path.is_dir():
         raise UsageError(f"-o should be a folder. Found the file {str(path)!r}")
-    if path.is_dir() and any(path.iterdir()) and not force:
+    if path.is_dir() and any(entry.name != locks.NAME for entry in path.iterdir()) and not force:
         raise UsageError(f"output {str(path)!r} exists and is not empty; --force writes into it")
     writable(path / "file")
     return path
+
+
+def there(path: Path) -> bool:
+    """Whether something can be reached under a path."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
+
+
+def nameable(path: Path) -> None:
+    """Refuse a path that no file can have, such as one whose name is too long."""
+    try:
+        path.lstat()
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        return
+    except OSError as error:
+        raise UsageError(f"output {str(path)!r} cannot be written: {error.strerror}") from None
 
 
 def writable(path: Path) -> None:

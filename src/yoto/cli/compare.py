@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +10,7 @@ import typer
 from yoto.cli import checks, tasks
 from yoto.cli.options import DataFolder, Json, SettingsArgument, TaskName, recipe_names
 from yoto.cli.output import note, print_json
+from yoto.support import locks
 
 if TYPE_CHECKING:
     from yoto.recipe import Recipe
@@ -81,9 +81,8 @@ def compare(
 
     make_plan(chosen, points=points, seeds=seeds, multiples=factors, others=further)
     folder = output or Path("comparisons") / chosen.name
+    locks.check_free(folder)
     checks.output_folder(folder, force=force or (folder / "runs").is_dir())
-    if force:
-        shutil.rmtree(folder / "runs", ignore_errors=True)
 
     from yoto.comparison import Stopped
     from yoto.comparison import compare as compare_models
@@ -98,6 +97,7 @@ def compare(
             multiples=factors,
             others=further,
             task=tasks.make_task(task, chosen.options),
+            force=force,
             jobs=jobs,
             max_minutes=max_minutes,
             note=note,

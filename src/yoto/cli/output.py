@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +13,27 @@ from yoto.support.tables import aligned
 
 def print_json(data: Any) -> None:
     """Print `data` as JSON; numbers that JSON lacks (NaN, infinities) are an internal error."""
-    print(json.dumps(data, indent=2, ensure_ascii=False, allow_nan=False))
+    narrow = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
+    print(json.dumps(data, indent=2, ensure_ascii=narrow, allow_nan=False))
+
+
+WORDS = {"λ": "lambda", "β": "beta", "γ": "gamma", "Σ": "sum", "≥": ">=", "≤": "<=", "×": "x", "→": "->", "…": "..."}
+"""What stands for a letter that the terminal's code page does not have; "?" for others."""
+
+
+def spelt_out(error: UnicodeError) -> tuple[str, int]:
+    """The handler of errors for what a stream cannot encode."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(WORDS.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
+
+
+def spell_out() -> None:
+    """Let the standard streams spell out what their code page does not have, in place of failing."""
+    codecs.register_error("yoto", spelt_out)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="yoto")
 
 
 def table(titles: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

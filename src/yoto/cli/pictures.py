@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yoto.cli import batch, checks
+from yoto.support.files import is_device
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +39,7 @@ def outputs(
     Raises:
         UsageError: If an output exists without `force`, cannot be written, or two inputs share a stem.
     """
+    checks.nameable(output)
     if len(inputs) == 1 and not folder and not output.is_dir():
         return [picture_file(output, force=force, allowed=allowed)]
     if checks.STANDARD in (output, *inputs):
@@ -51,10 +53,15 @@ def outputs(
 
 
 def picture_file(path: Path, *, force: bool, allowed: Sequence[str] = SUFFIXES) -> Path:
-    """The path itself, once a file can be written there; "-" is standard output, pictures as PNG."""
-    if path != checks.STANDARD and path.suffix.lower() not in allowed:
+    """The path itself, once a file can be written there; to standard output ("-") and devices pictures go as PNG."""
+    if not nameless(path) and path.suffix.lower() not in allowed:
         raise checks.UsageError(f"-o should end in {' or '.join(allowed)}. Found {str(path)!r}")
     return checks.output_file(path, force=force)
+
+
+def nameless(path: Path) -> bool:
+    """Whether a path says nothing of a format: standard output, a device, a pipe."""
+    return path in (checks.STANDARD, checks.OUTPUT_DEVICE) or is_device(path)
 
 
 def read(path: Path, *, keep_exif: bool = False) -> Picture:
@@ -78,7 +85,7 @@ def encoded(image: Image, to: Path, *, quality: int = 95) -> bytes:
     from yoto.errors import YotoError
 
     Images.init()
-    kind = "PNG" if to == checks.STANDARD else Images.EXTENSION[to.suffix.lower()]
+    kind = "PNG" if nameless(to) else Images.EXTENSION[to.suffix.lower()]
     if kind in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
         raise YotoError(f"{kind} has no alpha channel, which this picture has. Give -o a .png or .webp file.")
     options: dict[str, Any] = {name: image.info[name] for name in ("icc_profile", "exif") if name in image.info}

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from typing import Annotated, NoReturn, cast
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
+from typer.core import TyperGroup
 
 from yoto import __version__
 from yoto.cli import compare, demo, models, sweep, training
 from yoto.cli.checks import UsageError
-from yoto.cli.output import note, settle
+from yoto.cli.output import note, settle, spell_out
 from yoto.errors import YotoError
 from yoto.registry import applications, imported
 from yoto.support.extras import needed
@@ -22,7 +23,24 @@ DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 # The base classes of typer's own errors moved between its versions; this one stays public.
 FrameworkUsageError, FrameworkError = cast("list[type[Exception]]", typer.BadParameter.__mro__[1:3])
 
+
+class Interrupted(Exception):  # noqa: N818 - the user wanted it
+    """Ctrl-C during a command."""
+
+
+class Commands(TyperGroup):
+    """Commands whose Ctrl-C reaches `run`: typer would end the program without a word."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Carry out the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Interrupted from None
+
+
 app = typer.Typer(
+    cls=Commands,
     name="yoto",
     help="Loss-conditional training: one network for every trade-off of its loss.",
     epilog="YOTO_DATA, YOTO_MODELS: folders of data sets and of models. YOTO_DEBUG=1: tracebacks.",
@@ -76,6 +94,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """Carry out a command line and return its exit code: 0 done, 2 bad input, 1 anything else, 130 interrupted."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin slow training five times on a busy machine
     given = list(sys.argv[1:] if arguments is None else arguments)
+    spell_out()
     try:
         try:
             with needed("This command"):
@@ -85,10 +104,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except (FrameworkError, YotoError) as error:
         trace()
-        message = getattr(error, "format_message", error.__str__)()
-        report(given, message, usage=isinstance(error, (FrameworkUsageError, UsageError)))
+        for each in getattr(error, "failed", [error]):
+            message = each.message if isinstance(each, YotoError) else each.format_message()
+            report(given, message, usage=isinstance(each, (FrameworkUsageError, UsageError)))
         return BAD_INPUT
-    except (KeyboardInterrupt, typer.Abort):
+    except (KeyboardInterrupt, Interrupted, typer.Abort):
         report(given, "interrupted")
         return INTERRUPTED
     except BrokenPipeError:
@@ -118,4 +138,13 @@ def trace() -> None:
 
 def main() -> NoReturn:
     """Entry point of the `yoto` script."""
-    sys.exit(run())
+    from yoto.cli import interrupts
+
+    try:
+        with interrupts.prompt(lambda: report(sys.argv[1:], "interrupted")):
+            code = run()
+    except KeyboardInterrupt:  # on the way out of `run`
+        code = INTERRUPTED
+    if code == INTERRUPTED:
+        interrupts.leave(code)
+    sys.exit(code)

@@ -10,6 +10,7 @@ import typer
 from yoto.cli import checks, tasks
 from yoto.cli.options import Force, RecipeArgument, SettingsArgument, TaskName, model_names
 from yoto.cli.output import note
+from yoto.support import locks
 
 ACCELERATORS = ("auto", "cpu", "cuda", "mps")
 
@@ -54,7 +55,7 @@ def train(
     """Train a model by a recipe.
 
     RUN receives the recipe, a log, checkpoints and in the end model.safetensors. Ctrl-C ends the present step and
-    writes a checkpoint; --resume goes on from there with exactly the same numbers.
+    writes a checkpoint, as a closed terminal does; --resume goes on from there with exactly the same numbers.
 
     \b
     yoto train vae/digits
@@ -102,6 +103,7 @@ def train(
 
 def check_run(run: Path, *, resume: bool, force: bool) -> None:
     """Refuse a folder that training would refuse, before anything heavy is imported."""
+    locks.check_free(run)
     exists = (run / "recipe.yaml").exists()
     if resume and force:
         raise checks.UsageError("--resume goes on with a run and --force starts it anew: give one of them")

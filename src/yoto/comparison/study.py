@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from yoto.curves.curve import TradeoffCurve
 from yoto.curves.parity import Comparison, Contender
 from yoto.report.report import report_comparison
 from yoto.report.summary import labels
+from yoto.support.locks import alone_in
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +39,7 @@ def compare(
     reference_point: Mapping[str, float] | None = None,
     split: Split = "test",
     task: Task | None = None,
+    force: bool = False,
     jobs: int = 1,
     max_minutes: float | None = None,
     progress: bool = True,
@@ -59,6 +62,7 @@ def compare(
         reference_point: Of the hypervolume, by loss term; by default just beyond the worst values found.
         split: The part of the data to measure on.
         task: In place of the recipes' own; it has to pickle where `jobs` is above 1.
+        force: Train anew what an earlier comparison in `out` trained.
         jobs: Training runs at a time; with more than one, each has a process and one thread.
         max_minutes: Time for training, over all runs.
         progress: Show the progress of each run on stderr.
@@ -66,19 +70,23 @@ def compare(
 
     Raises:
         Stopped: If a signal or the time ended the training; call again to go on.
-        YotoError: If there is nothing to compare, or a run in the folder was made by another recipe.
+        YotoError: If there is nothing to compare, another process compares in the folder, or a run in it was made by
+            another recipe.
     """
     plan = make_plan(recipe, points=points, seeds=seeds, multiples=multiples, others=others)
     folder = Path(out) / "runs"
     say = note or (lambda _: None)
-    train_all(plan.runs(), folder, task=task, jobs=jobs, max_minutes=max_minutes, progress=progress, note=say)
+    with alone_in(Path(out)):
+        if force:
+            shutil.rmtree(folder, ignore_errors=True)
+        train_all(plan.runs(), folder, task=task, jobs=jobs, max_minutes=max_minutes, progress=progress, note=say)
 
-    from yoto.comparison.measure import Bench
+        from yoto.comparison.measure import Bench
 
-    say(f"measuring {len(plan.runs())} models on the {split} split")
-    bench = Bench(recipe, split, task)
-    result = measured(plan, folder, bench, reference_point)
-    report_comparison(result, out, pictures(plan, folder, bench, labels(result)))
+        say(f"measuring {len(plan.runs())} models on the {split} split")
+        bench = Bench(recipe, split, task)
+        result = measured(plan, folder, bench, reference_point)
+        report_comparison(result, out, pictures(plan, folder, bench, labels(result)))
     return result
 
 

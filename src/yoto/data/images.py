@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from yoto.data.pixels import Pixels
+from yoto.data.pixels import Floats, Pixels
 from yoto.errors import YotoError
 from yoto.support.extras import needed
 
@@ -170,6 +170,12 @@ def of_image(image: Image, *, keep_exif: bool = False, name: str = "The image") 
         raise YotoError(f"{name} should be one still picture. Found several frames or pages; extract one first.")
     if min(image.size) < 1 or max(image.size) > LARGEST:
         raise YotoError(f"{name} should be 1 to {LARGEST} pixels wide and high. Found {image.width}x{image.height}.")
+    key = image.info.get("transparency")
+    if image.mode == "RGB" and isinstance(key, tuple) and (max(key) > 255 or sixteen_bits(image)):
+        raise YotoError(
+            f"{name} should have 8 bits per colour or an alpha channel. Found 16 with one colour that is transparent; "
+            "convert it first."
+        )
     held = image.mode.partition(";")[0] in PROFILED
     icc = (held and image.info.get("icc_profile")) or b""
     plain = upright(image, name)
@@ -211,13 +217,22 @@ def colours(plain: Image) -> Pixels:
 
 
 def eight_bits(image: Image) -> Image:
-    """A 16- or 32-bit greyscale image as 8-bit ("L"), rounded; any other as it is."""
+    """A 16- or 32-bit greyscale image as 8-bit, rounded ("L", or "LA" if a grey is transparent); others as they are."""
     from PIL import Image as Images
 
     if not image.mode.startswith("I"):
         return image
     values = np.asarray(image).astype(np.int64)
-    return Images.fromarray(((values.clip(0, 65535) * 255 + 32767) // 65535).astype(np.uint8))
+    grey = Images.fromarray(((values.clip(0, 65535) * 255 + 32767) // 65535).astype(np.uint8))
+    key = image.info.get("transparency")
+    if key is not None:
+        grey.putalpha(Images.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
+    return grey
+
+
+def sixteen_bits(image: Image) -> bool:
+    """Whether the pixels of an image that is not read yet are stored as 16 bits per colour, of which Pillow keeps 8."""
+    return any(str(part[3]).startswith("RGB;16") for part in getattr(image, "tile", ()))
 
 
 def exif_bytes(image: Image) -> bytes:
@@ -231,6 +246,37 @@ def exif_bytes(image: Image) -> bytes:
     copy.load(exif.tobytes())
     copy[ORIENTATION] = 1
     return bytes(copy.tobytes())
+
+
+def visible(picture: Picture) -> Pixels:
+    """The colours of a picture, uint8 [H, W, 3], with those under alpha 0 continued from what can be seen.
+
+    What such pixels hold in a file depends on the program that wrote it. Each takes the mean of the smallest square
+    around it, of sides 2, 4, 8 and so on, in which something is visible.
+    """
+    if picture.alpha is None or picture.alpha.min() > 0:
+        return picture.pixels
+    known = picture.alpha > 0
+    if not known.any():
+        return np.zeros_like(picture.pixels)
+    weight = picture.alpha[:, :, None].astype(np.float32)
+    total = picture.pixels * weight
+    result, missing, step = picture.pixels.copy(), ~known, 1
+    while missing.any():
+        weight, total, step = halved(weight), halved(total), 2 * step
+        rows, columns = np.nonzero(missing)
+        near = weight[rows // step, columns // step, 0]
+        found = near > 0
+        rows, columns, near = rows[found], columns[found], near[found]
+        result[rows, columns] = np.rint(total[rows // step, columns // step] / near[:, None])
+        missing[rows, columns] = False
+    return result
+
+
+def halved(sums: Floats) -> Floats:
+    """Sums over squares of 2x2, [H, W, C] to [H / 2, W / 2, C], rounded up."""
+    sums = np.pad(sums, ((0, len(sums) % 2), (0, sums.shape[1] % 2), (0, 0)))
+    return sums[0::2, 0::2] + sums[1::2, 0::2] + sums[0::2, 1::2] + sums[1::2, 1::2]
 
 
 def shrunk(pixels: Pixels, side: int, *, quick: bool = False) -> Pixels:

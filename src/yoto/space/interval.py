@@ -141,7 +141,8 @@ class Interval(Distribution):
         if not self.low - below <= given <= self.high + above and not extrapolate:
             raise YotoError(
                 f"`{name}` should lie in [{self.low:g}, {self.high:g}], the range of its {self.kind} distribution. "
-                f"Found {given:g}. Give a value inside, or allow extrapolation (extrapolate=True)."
+                f"Found {given:g}. Give a value inside",
+                ", or allow extrapolation (extrapolate=True).",
             )
         if given <= 0 and isinstance(self, LogUniform):
             raise YotoError(f"`{name}` should be above 0. Found {given:g}.")

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from functools import partial
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from yoto.build import build_task
+from yoto.support.locks import alone_in
 from yoto.training.folder import check_folder
 from yoto.training.launch import first_alone, launch
 from yoto.training.run import Result, Run
@@ -43,7 +44,7 @@ def train(
     Writes recipe.yaml, log.csv, last/ (resumable state), best/model.safetensors (if the recipe validates), and at
     the end model.safetensors and run.json. Whatever is random depends on the recipe's seed and the step alone, so
     that on the CPU a run that was interrupted and resumed gives the parameters of an uninterrupted one bit for bit.
-    Ctrl-C, SIGTERM and `max_minutes` let the present step end and leave a checkpoint.
+    Ctrl-C, SIGTERM, a closed terminal and `max_minutes` let the present step end and leave a checkpoint.
 
     Args:
         recipe: With `fixed` given a plain network is trained at that λ.
@@ -58,13 +59,19 @@ def train(
         loggers: "csv", "tensorboard" or objects with `write(row)` and `close()`.
 
     Raises:
-        YotoError: If the folder does not suit, a loss is not finite or explodes, or a checkpoint is damaged.
+        YotoError: If the folder does not suit or another process trains there, a loss is not finite or explodes, or a
+            checkpoint is damaged.
     """
     begin = (time.monotonic(), time.process_time())
     out = Path(out)
     fabric = launch(devices, nodes, accelerator)
-    first_alone(fabric, partial(check_folder, recipe, out, resume=resume, force=force))
-    with torch.random.fork_rng(devices=[]), StopRequest() as request:
+
+    def take() -> None:
+        stack.enter_context(alone_in(out))
+        check_folder(recipe, out, resume=resume, force=force)
+
+    with ExitStack() as stack, torch.random.fork_rng(devices=[]), StopRequest() as request:
+        first_alone(fabric, take)
         run = Run(recipe, out, build_task(recipe, task), fabric, begin)
         if weights is not None and not resume:
             run.start_from(weights)

@@ -34,6 +34,25 @@ class Monitor:
         """Keep one step's terms [B], λ ([B, D] or [D]) and gradient norm (scalar); `step` counts from 1."""
         self.window.append((step, {name: value.detach() for name, value in terms.items()}, lam, norm))
 
+    def tensors(self) -> dict[str, Tensor]:
+        """The window, for a checkpoint: steps [W], and terms, λ and gradient norms of the W steps."""
+        if not self.window:
+            return {}
+        steps, terms, lam, norms = zip(*self.window, strict=True)
+        found = {"step": torch.tensor(steps), "lam": torch.stack(lam), "norm": torch.stack(norms)}
+        return found | {f"term/{name}": torch.stack([each[name] for each in terms]) for name in terms[0]}
+
+    def load_tensors(self, tensors: Mapping[str, Tensor], device: torch.device) -> None:
+        """Take up a window; a checkpoint of an earlier version has none."""
+        if not tensors:
+            return
+        own = {name: value.to(device) for name, value in tensors.items()}
+        terms = {name.removeprefix("term/"): value for name, value in own.items() if name.startswith("term/")}
+        self.window = [
+            (step, {name: value[row] for name, value in terms.items()}, own["lam"][row], own["norm"][row])
+            for row, step in enumerate(tensors["step"].tolist())
+        ]
+
     def check_window(self) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
         """Terms [W, B], full losses [W, B], λ [W, B, D] and gradient norms [W] of a window of W steps, on the CPU.
 

@@ -94,7 +94,6 @@ class Run:
             ema=None if training.ema is None else EMA(model, training.ema),
             begin=begin,
         )
-        self.source: str | None = None
         self.loggers: list[Logger] = []
         self.progress: Progress | None = None
 
@@ -109,7 +108,7 @@ class Run:
         restore(self.state.model, state, str(name_or_path))
         if self.state.ema is not None:
             self.state.ema = EMA(self.state.model, self.state.ema.decay)
-        self.source = hashlib.sha256(path.read_bytes()).hexdigest()
+        self.state.source = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def open(self, progress: bool, loggers: Sequence[str | Logger]) -> None:
         """Store the recipe and start logging, in the first process only."""
@@ -246,7 +245,7 @@ class Run:
                 "batch": self.recipe.training.batch,
                 "seed": self.recipe.seed,
                 "best": state.best,
-                "weights": self.source,
+                "weights": state.source,
                 "processes": self.fabric.world_size,
                 "machine": describe_machine(self.fabric.device),
                 "versions": versions(),

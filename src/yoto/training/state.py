@@ -27,6 +27,7 @@ class State:
         ema: Averaged parameters, or None.
         step: Steps done.
         best: Lowest validation loss so far, or None.
+        source: SHA-256 of the file whose parameters the run started from, or None.
         earlier: Wall-clock and processor seconds of earlier processes.
         begin: Wall-clock and processor time at which this process began.
     """
@@ -38,6 +39,7 @@ class State:
     ema: EMA | None
     step: int = 0
     best: float | None = None
+    source: str | None = None
     earlier: tuple[float, float] = (0.0, 0.0)
     begin: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), time.process_time()))
 
@@ -58,6 +60,7 @@ class State:
             "optimiser": self.optimiser.tensors(),
             "clipper": self.clipper.tensors(),
             "ema": {} if self.ema is None else self.ema.tensors(),
+            "monitor": self.monitor.tensors(),
         }
         return {f"{part}/{name}": value for part, values in parts.items() for name, value in values.items()}
 
@@ -71,6 +74,7 @@ class State:
             "cpu_seconds": round(self.cpu_seconds, 3),
             "best": self.best,
             "reference": self.monitor.reference,
+            "source": self.source,
         }
         save_checkpoint(folder, self.tensors(), state)
 
@@ -81,7 +85,7 @@ class State:
             YotoError: If there is no checkpoint, it is damaged, or it belongs to another network.
         """
         tensors, state = load_checkpoint(folder)
-        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "clipper": {}, "ema": {}}
+        parts: dict[str, dict[str, Tensor]] = {"model": {}, "optimiser": {}, "clipper": {}, "ema": {}, "monitor": {}}
         for key, value in tensors.items():
             part, name = key.split("/", 1)
             parts[part][name] = value
@@ -96,7 +100,9 @@ class State:
                 f"{str(folder)!r} should hold the state of this recipe's network. Found: {found} "
                 "Usually: the network's code changed since; start the run anew."
             ) from None
-        self.clipper.load_tensors(parts["clipper"], self.optimiser.parameters[0].device)
+        device = self.optimiser.parameters[0].device
+        self.clipper.load_tensors(parts["clipper"], device)
+        self.monitor.load_tensors(parts["monitor"], device)
         self.step, self.best = state["step"], state["best"]
-        self.monitor.reference = state["reference"]
+        self.monitor.reference, self.source = state["reference"], state.get("source")
         self.earlier = (state["seconds"], state["cpu_seconds"])

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from apps.style import toy
 
@@ -269,3 +269,85 @@ def test_sweep_measures_the_sliders(yoto, style_model, tmp_path):
     assert result.code == 0
     assert set(json.loads(result.out)["sliders"]) == {"strength", "fine", "mid", "coarse", "coarser", "smoothness"}
     assert (tmp_path / "out/sliders.png").exists()
+
+
+def sprite(hidden):
+    """A disc on nothing, whose pixels under alpha 0 are `hidden`."""
+    y, x = np.mgrid[:48, :64]
+    alpha = np.where((y - 24) ** 2 + (x - 32) ** 2 < 300, 255, 0).astype(np.uint8)
+    pixels = np.where(alpha[:, :, None] > 0, toy.photograph(48, 64), hidden).astype(np.uint8)
+    return Image.fromarray(np.dstack([pixels, alpha]))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ((), "out.png"),
+        (("--keep-colours",), "out.png"),
+        (("--grid", "--steps", "2"), "out.png"),
+        (("--animate", "--steps", "2"), "out.png"),
+        (("--animate", "--steps", "2"), "out.gif"),
+    ],
+)
+def test_colours_under_alpha_0_have_no_influence(stylize, tmp_path, arguments, name):
+    made = []
+    for number, hidden in enumerate((0, np.random.default_rng(0).integers(0, 256, (48, 64, 3)))):
+        sprite(hidden).save(tmp_path / f"{number}.png")
+        assert stylize(f"{number}.png", "-o", f"{number}-{name}", "--style", "dots", *arguments).code == 0
+        made.append((tmp_path / f"{number}-{name}").read_bytes())
+    assert made[0] == made[1]
+
+
+def test_frames_do_not_see_colours_under_alpha_0(stylize, tmp_path):
+    made = []
+    for folder, hidden in (("black", 0), ("white", 255)):
+        (tmp_path / folder).mkdir()
+        for number in range(2):
+            sprite(hidden).save(tmp_path / folder / f"{number}.png")
+        assert stylize(folder, "-o", f"{folder}-out", "--style", "dots", "--frames").code == 0
+        made.append([path.read_bytes() for path in sorted((tmp_path / f"{folder}-out").iterdir())])
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.webp", "out.gif"])
+def test_an_animation_keeps_transparency(stylize, tmp_path, name):
+    sprite(0).save(tmp_path / "sprite.png")
+    assert stylize("sprite.png", "-o", name, "--style", "dots", "--animate", "--steps", "3").code == 0
+    with Image.open(tmp_path / name) as image:
+        for frame in range(image.n_frames):
+            image.seek(frame)
+            alpha = np.asarray(image.convert("RGBA"))[:, :, 3]
+            assert (alpha[0, 0], alpha[24, 32]) == (0, 255)
+
+
+def test_a_sheet_shows_white_through_what_is_transparent(stylize, tmp_path):
+    sprite(0).save(tmp_path / "sprite.png")
+    assert stylize("sprite.png", "-o", "sheet.png", "--style", "dots", "--grid", "--steps", "2").code == 0
+    sheet = np.asarray(opened(tmp_path / "sheet.png"))
+    assert (sheet[-10, -70:] == 255).all()  # the lowest rows of the last picture: outside the disc
+
+
+@pytest.mark.parametrize("arguments", [(), ("--grid", "--steps", "2"), ("--animate", "--steps", "2")])
+@pytest.mark.parametrize("name", ["out.png", "out.webp"])
+def test_the_colour_profile_is_kept(stylize, tmp_path, arguments, name):
+    icc = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(toy.photograph(40, 60)).save(tmp_path / "p3.png", icc_profile=icc)
+    assert stylize("p3.png", "-o", name, "--style", "dots", *arguments).code == 0
+    assert opened(tmp_path / name).info["icc_profile"] == icc
+
+
+def test_every_bad_file_is_named_and_json_has_the_others(stylize, tmp_path):
+    for name in ("bad1", "bad2"):
+        (tmp_path / f"{name}.png").write_bytes((tmp_path / "photo.png").read_bytes()[:150])
+    code, out, err = stylize("bad1.png", "photo.png", "bad2.png", "-o", "painted", "--style", "dots", "--json")
+    assert code == 2
+    assert [row["input"] for row in json.loads(out)] == ["photo.png"]
+    assert [line.split(" should")[0] for line in err.splitlines()] == [f"yoto stylize: 'bad{n}.png'" for n in (1, 2)]
+
+
+def test_every_bad_frame_is_named(stylize, tmp_path):
+    for name in ("bad1", "bad2"):
+        (tmp_path / f"{name}.png").write_bytes(b"nothing")
+    code, out, err = stylize("bad1.png", "photo.png", "bad2.png", "-o", "painted", "--style", "dots", "--frames")
+    assert (code, out) == (2, "")
+    assert [line.split(" should")[0] for line in err.splitlines()] == [f"yoto stylize: 'bad{n}.png'" for n in (1, 2)]

@@ -65,10 +65,10 @@ def compress(
     warnings.filterwarnings("ignore", module="PIL")  # of odd metadata: what counts is whether the pixels can be read
     with threads(jobs, len(files)) as pool:
         loaded = codec.load(model)
-        rows = batch.run(
+        rows, failed = batch.run(
             pool, files, targets, lambda file, to: compressed(file, to, loaded, target, keep_exif, as_json)
         )
-    batch.said(rows, as_json, ("input", "quality", "bytes", "bpp") + (("psnr",) if psnr is not None else ()))
+    batch.said(rows, failed, as_json, ("input", "quality", "bytes", "bpp") + (("psnr",) if psnr is not None else ()))
 
 
 def compressed(
@@ -122,10 +122,10 @@ def decompress(
     known = {files[0]: headed(files[0])} if len(files) == 1 else {}  # refused before torch is imported
 
     with threads(jobs, len(files)) as pool:
-        rows = batch.run(
+        rows, failed = batch.run(
             pool, files, targets, lambda file, to: decompressed(known.get(file) or headed(file), file, to, model)
         )
-    batch.said(rows, as_json, ("input", "output", "width", "height"))
+    batch.said(rows, failed, as_json, ("input", "output", "width", "height"))
 
 
 def headed(file: Path) -> bytes:
@@ -168,16 +168,11 @@ def inspect(inputs: batch.Inputs, as_json: Json = False) -> None:
     rows: list[dict[str, Any]] = []
     failed: list[YotoError] = []
     for file in checks.inputs(inputs):
-        data = batch.contents_of(file)
-        try:
-            with batch.named(file):
-                contents = container.parse(data)
-        except YotoError as error:
-            failed.append(error)
-            continue
-        rows.append(described(file, data, contents, models))
+        with batch.noted(failed), batch.named(file):
+            data = batch.contents_of(file)
+            rows.append(described(file, data, container.parse(data), models))
     tell(rows, as_json)
-    batch.refuse(failed, len(inputs))
+    batch.refuse(failed)
 
 
 def described(file: Path, data: bytes, contents: Contents, models: Mapping[Any, str]) -> dict[str, Any]:

@@ -136,14 +136,14 @@ def stylize(
         return
     with ThreadPoolExecutor(min(jobs, len(files))) as pool:
         if grid:
-            rows = batch.run(
+            rows, failed = batch.run(
                 pool, files, targets, lambda file, to: work.sheet(file, to, blends, slider, steps or 5, cell or 320)
             )
         else:
             (weights,) = blends.values()
             one = partial(work.animation, over=slider, steps=steps or 13, cell=cell or 320) if animate else work.picture
-            rows = batch.run(pool, files, targets, lambda file, to: one(file, to, weights))
-    batch.said(rows, as_json, ("input", "output", "width", "height", "seconds"))
+            rows, failed = batch.run(pool, files, targets, lambda file, to: one(file, to, weights))
+    batch.said(rows, failed, as_json, ("input", "output", "width", "height", "seconds"))
 
 
 def styles(
@@ -164,7 +164,7 @@ def styles(
 
     bank = open_bank(model)
     if output is not None:
-        pictures.picture_file(output, force=force)
+        output = pictures.picture_file(output, force=force)
         batch.refuse_mixing([output], as_json)
 
         from yoto.apps.style.thumbnails import overview

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from yoto import bundle
 from yoto.apps.style.options import LAYERS, PAINTING, THUMBNAIL
 from yoto.apps.style.painting.bank import DEFAULT, DEFAULT_STRENGTH, Bank, open_bank
-from yoto.data.images import Picture, shrunk
+from yoto.data.images import Picture, shrunk, visible
 from yoto.web import describe, uploads
 from yoto.web.copy_folder import CopyFolder, fixed, parsed
 from yoto.web.outcome import Outcome
@@ -111,7 +111,8 @@ class Style(Page):
         preview: bool,
     ) -> Outcome:
         """A picture in the manner of paintings; arguments as of `yoto.stylize.Painter`."""
-        pixels = shrunk(picture.pixels, PREVIEW, quick=True) if preview else picture.pixels
+        pixels = visible(picture)
+        pixels = shrunk(pixels, PREVIEW, quick=True) if preview else pixels
         painter = self.ready()
         made = painter(
             pixels, style, strength=strength, layers=layers, smoothness=smoothness, keep_colours=keep_colours

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +54,8 @@ class Work:
         """Paint one picture."""
         import time
 
+        from yoto.data.images import visible
+
         read = pictures.read(file)
         if read.alpha is not None and to.suffix.lower() in OPAQUE:
             raise YotoError(
@@ -63,7 +65,7 @@ class Work:
         with batch.named(file):
             values = self.painter.bank.parameters(weights, **asdict(self.settings))
             pixels = self.painter.paint(
-                read.pixels, values, keep_colours=self.keep_colours, progress=bar() if self.alone else None
+                visible(read), values, keep_colours=self.keep_colours, progress=bar() if self.alone else None
             )
             seconds = time.perf_counter() - begin
             save_painted(to, pixels, read)
@@ -77,7 +79,7 @@ class Work:
 
         from yoto.apps.style.painting import sheets
 
-        pixels, bank = pictures.read(file).pixels, self.painter.bank
+        read, bank = pictures.read(file), self.painter.bank
         begin = time.perf_counter()
         places = sheets.positions(bank, over, steps)
         move, total, done = bar() if self.alone else None, len(blends) * steps, 0
@@ -92,11 +94,12 @@ class Work:
         for weights in blends.values():
             values = [sheets.setting(bank, weights, over, place, **asdict(self.settings)) for place in places]
             rows.append(
-                sheets.row(self.painter, pixels, values, cell=cell, keep_colours=self.keep_colours, progress=step)
+                sheets.row(self.painter, read, values, cell=cell, keep_colours=self.keep_colours, progress=step)
             )
         made = sheets.sheet(rows, list(blends), [f"{over} {place:.3g}" for place in places])
         seconds = time.perf_counter() - begin
-        pictures.write_picture(to, made)
+        with batch.named(file):
+            save_painted(to, made, replace(read, alpha=None), quality=85)
         return self.row(file, to, made, seconds, styles=list(blends), over=over, positions=places)
 
     def animation(
@@ -107,27 +110,32 @@ class Work:
 
         from yoto.apps.style.painting import sheets
 
-        pixels, bank = pictures.read(file).pixels, self.painter.bank
+        read, bank = pictures.read(file), self.painter.bank
         begin = time.perf_counter()
         places = sheets.positions(bank, over, steps)
         values = [sheets.setting(bank, weights, over, place, **asdict(self.settings)) for place in places]
-        made = sheets.row(self.painter, pixels, values, cell=cell, keep_colours=self.keep_colours)
+        made = sheets.row(self.painter, read, values, cell=cell, keep_colours=self.keep_colours)
         kind = {".gif": "GIF", ".webp": "WEBP"}.get(to.suffix.lower(), "PNG")
-        batch.write_result(to, sheets.animation(made, kind))
+        batch.write_result(to, sheets.animation(made, kind, icc=profile(read)))
         seconds = time.perf_counter() - begin
         return self.row(file, to, made[0], seconds, style=bank.blend(weights), over=over, positions=places)
 
 
-def save_painted(to: Path, pixels: Pixels, read: Picture) -> None:
+def profile(read: Picture) -> bytes:
+    """The profile that a painted picture has: that of a grey one does not fit it."""
+    return b"" if read.grey else read.icc
+
+
+def save_painted(to: Path, pixels: Pixels, read: Picture, *, quality: int = 95) -> None:
     """Write a painted picture with the alpha channel and the profile of the one it came from."""
     from PIL import Image
 
     image = Image.fromarray(pixels)
     if read.alpha is not None:
         image.putalpha(Image.fromarray(read.alpha))
-    if read.icc and not read.grey:
-        image.info["icc_profile"] = read.icc
-    batch.write_result(to, pictures.encoded(image, to))
+    if profile(read):
+        image.info["icc_profile"] = profile(read)
+    batch.write_result(to, pictures.encoded(image, to, quality=quality))
 
 
 def film(work: Work, files: Sequence[Path], targets: Sequence[Path], weights: dict[str, float], as_json: bool) -> None:
@@ -137,10 +145,16 @@ def film(work: Work, files: Sequence[Path], targets: Sequence[Path], weights: di
 
     from yoto.apps.style.painting import frames
     from yoto.data import images
+    from yoto.data.images import visible
 
     painter, settings = work.painter, work.settings
     values = painter.bank.parameters(weights, **asdict(settings))
-    sizes = {file: images.size_of(file) for file in files}
+    sizes: dict[Path, tuple[int, int]] = {}
+    failed: list[YotoError] = []
+    for file in files:
+        with batch.noted(failed):
+            sizes[file] = images.size_of(file)
+    batch.refuse(failed)
     size = sizes[files[0]]
     for file, other in sizes.items():
         if other != size:
@@ -148,16 +162,17 @@ def film(work: Work, files: Sequence[Path], targets: Sequence[Path], weights: di
                 f"{file}: frames should all have one size, {size[1]}x{size[0]}. Found {other[1]}x{other[0]}."
             )
     begin = time.perf_counter()
-    shared = painter.statistics([pictures.read(files[i]).pixels for i in frames.chosen(len(files))], values)
+    shared = painter.statistics([visible(pictures.read(files[i])) for i in frames.chosen(len(files))], values)
     move = bar()
 
     def painted() -> Iterator[tuple[Pixels, Pixels]]:
         for number, (file, to) in enumerate(zip(files, targets, strict=True), start=1):
             read = pictures.read(file)
-            made = painter.paint(read.pixels, values, keep_colours=work.keep_colours, statistics=shared)
+            seen = visible(read)
+            made = painter.paint(seen, values, keep_colours=work.keep_colours, statistics=shared)
             save_painted(to, made, read)
             move(number, len(files))
-            yield read.pixels, made
+            yield seen, made
 
     steady = frames.consistency(painted())
     assert steady is not None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from yoto.cli import checks, pictures
+from yoto.cli import batch, checks, pictures
 from yoto.cli.options import Beta, Force, Json, Model, Output
 from yoto.cli.output import print_json
 from yoto.errors import YotoError
@@ -53,8 +53,7 @@ def reconstruct(
     header, betas = open_model(model, beta)
     files = checks.inputs(inputs)
     targets = pictures.outputs(files, output, force=force)
-    if as_json and checks.STANDARD in targets:
-        raise checks.UsageError("--json and a picture cannot share standard output")
+    batch.refuse_mixing(targets, as_json)
 
     from yoto.apps.vae.pictures import reconstructions, square
 
@@ -62,18 +61,25 @@ def reconstruct(
     nets = {f"β = {b:g}": loaded.conditional.at(kl=b) for b in betas}
     side, channels = task.options.image
     report: list[dict[str, Any]] = []
+    failed: list[YotoError] = []
     with ThreadPoolExecutor(jobs or cores.available()) as pool:
         for start in range(0, len(files), CHUNK):
             part = slice(start, start + CHUNK)
-            squares = pool.map(lambda file: square(pictures.read(file).pixels, side, channels), files[part])
-            for file, target, image in zip(files[part], targets[part], squares, strict=True):
-                pictures.write_picture(target, reconstructions(task.likelihood, nets, image))
-                if as_json:
-                    values = [terms(task, net, image, seed) for net in nets.values()]
-                    rows = [{"beta": b, **value} for b, value in zip(betas, values, strict=True)]
-                    report.append({"input": str(file), "output": str(target), "betas": rows})
+            squares = [
+                pool.submit(lambda file: square(pictures.read(file).pixels, side, channels), file)
+                for file in files[part]
+            ]
+            for file, target, future in zip(files[part], targets[part], squares, strict=True):
+                with batch.noted(failed):
+                    image = future.result()
+                    pictures.write_picture(target, reconstructions(task.likelihood, nets, image))
+                    if as_json:
+                        values = [terms(task, net, image, seed) for net in nets.values()]
+                        rows = [{"beta": b, **value} for b, value in zip(betas, values, strict=True)]
+                        report.append({"input": str(file), "output": str(target), "betas": rows})
     if as_json:
         print_json(report)
+    batch.refuse(failed)
 
 
 def sample(
@@ -96,7 +102,7 @@ def sample(
     header, betas = open_model(model, beta)
     if traverse and len(betas) > 1:
         raise checks.UsageError(f"--traverse needs one β. Found {len(betas)}")
-    pictures.picture_file(output, force=force)
+    output = pictures.picture_file(output, force=force)
 
     from yoto.apps.vae.pictures import draw_latents, samples, traversals
 

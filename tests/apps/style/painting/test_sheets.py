@@ -8,6 +8,7 @@ from PIL import Image
 
 from apps.style import toy
 from yoto.apps.style.painting import sheets
+from yoto.data.images import Picture
 from yoto.errors import YotoError
 
 
@@ -35,7 +36,7 @@ def test_a_setting_moves_its_slider_alone(painter, slider):
 def test_a_sheet_holds_every_picture(painter):
     pixels = toy.photograph(60, 90)
     values = [sheets.setting(painter.bank, "dots", "strength", s) for s in (0.0, 1.0)]
-    row = sheets.row(painter, pixels, values, cell=45)
+    row = sheets.row(painter, Picture(pixels), values, cell=45)
     assert [each.shape for each in row] == [(30, 45, 3)] * 2
     made = sheets.sheet([row, row], ["dots", "again"], ["0", "1"])
     assert made.shape[0] > 60

@@ -11,7 +11,7 @@ import numpy as np
 from yoto.apps.style.painting import tiles
 from yoto.apps.style.painting.bank import DEFAULT_STRENGTH, Bank, open_bank
 from yoto.apps.style.painting.engines import Engine, EngineName, make_engine
-from yoto.data.images import Picture, of_image
+from yoto.data.images import Picture, of_image, visible
 from yoto.data.pixels import Floats, Pixels
 from yoto.errors import YotoError
 from yoto.space import Value
@@ -49,7 +49,8 @@ class Painter:
         """The picture in the manner of a painting: uint8 [H, W, 3], of the same size.
 
         Args:
-            picture: A Pillow image, an array uint8 [H, W, 3] or a `Picture`; its alpha channel plays no part.
+            picture: A Pillow image, an array uint8 [H, W, 3] or a `Picture`; its alpha channel plays no part,
+                nor do colours where it is 0.
             style: A painting of the bank, or weights of several: a blend.
             strength: 0 (nearly the photograph) to 1.
             layers: Offsets of the style weight by group of layers, fine to coarser.
@@ -83,14 +84,14 @@ class Painter:
 def pixels_of(picture: Picture | Image | Pixels) -> Pixels:
     """uint8 [H, W, 3] of whatever a painter takes."""
     if isinstance(picture, Picture):
-        return picture.pixels
+        return visible(picture)
     if isinstance(picture, np.ndarray):
         if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
             raise YotoError(
                 f"An array should be uint8 of shape [H, W, 3]. Found {picture.dtype} of shape {picture.shape}."
             )
         return picture
-    return of_image(picture).pixels
+    return visible(of_image(picture))
 
 
 ROWS = 512

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from yoto.apps.style.options import LAYERS
 from yoto.apps.style.painting.bank import DEFAULT_STRENGTH, Bank
 from yoto.apps.style.painting.painter import Painter
-from yoto.data.images import shrunk
+from yoto.data.images import Picture, shrunk, visible
 from yoto.data.pixels import Pixels
 from yoto.errors import YotoError
 from yoto.space import Value
@@ -56,25 +57,27 @@ def setting(
 
 def row(
     painter: Painter,
-    pixels: Pixels,
+    picture: Picture,
     settings: Sequence[Mapping[str, Value]],
     *,
     cell: int,
     keep_colours: bool = False,
     progress: Callable[[], None] | None = None,
 ) -> list[Pixels]:
-    """One photograph at several settings, each picture at most `cell` pixels long."""
-    source = shrunk(pixels, max(WORKING, cell))
+    """One photograph at several settings, each picture at most `cell` pixels long, with alpha if it has any [h, w, 4]."""
+    source = shrunk(visible(picture), max(WORKING, cell))
+    alpha = None if picture.alpha is None else shrunk(np.dstack([picture.alpha] * 3), cell)[:, :, :1]
     result = []
     for values in settings:
-        result.append(shrunk(painter.paint(source, values, keep_colours=keep_colours), cell))
+        made = shrunk(painter.paint(source, values, keep_colours=keep_colours), cell)
+        result.append(made if alpha is None else np.dstack([made, alpha]))
         if progress is not None:
             progress()
     return result
 
 
 def sheet(rows: Sequence[Sequence[Pixels]], labels: Sequence[str], titles: Sequence[str]) -> Pixels:
-    """Rows of pictures on white, each row labelled at the left and each column at the top."""
+    """Rows of pictures on white, which shows through where they are transparent, each row labelled at the left and each column at the top."""
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(TEXT)
@@ -95,18 +98,23 @@ def sheet(rows: Sequence[Sequence[Pixels]], labels: Sequence[str], titles: Seque
         pen.text((GAP, top + height / 2), label, "black", font, anchor="lm")
         left = margin
         for picture, width in zip(line, widths, strict=True):
-            canvas.paste(Image.fromarray(picture), (left, top))
+            image = Image.fromarray(picture)
+            canvas.paste(image, (left, top), image if image.mode == "RGBA" else None)
             left += width + GAP
         top += height + GAP
     return np.asarray(canvas)
 
 
-def animation(pictures: Sequence[Pixels], kind: str, *, milliseconds: int = 120) -> bytes:
-    """Pictures forth and back as an endless animation in GIF, WebP or PNG."""
+def animation(pictures: Sequence[Pixels], kind: str, *, milliseconds: int = 120, icc: bytes = b"") -> bytes:
+    """Pictures forth and back as an endless animation in GIF, WebP or PNG, with their colour profile where it has one."""
     from PIL import Image
 
     images = [Image.fromarray(picture) for picture in [*pictures, *pictures[-2:0:-1]]]
     buffer = io.BytesIO()
-    options = {"lossless": False, "quality": 85} if kind == "WEBP" else {}
+    options: dict[str, Any] = {"lossless": False, "quality": 85} if kind == "WEBP" else {}
+    if icc and kind != "GIF":
+        options["icc_profile"] = icc
+    if kind == "GIF" and images[0].mode == "RGBA":
+        options["disposal"] = 2  # a frame replaces the one before it where it is transparent too
     images[0].save(buffer, kind, save_all=True, append_images=images[1:], duration=milliseconds, loop=0, **options)
     return buffer.getvalue()

@@ -1,9 +1,8 @@
 """Pictures larger than memory allows at once: overlapping tiles, all normalised by the same statistics.
 
 Instance norm makes every output depend on the whole picture, so tiles on their own would show seams. Here the mean and
-variance at each norm are measured once, on parts spread over the picture at its full resolution, and used for every
-tile (compare Chen et al., "Towards Ultra-Resolution Neural Style Transfer via Thumbnail Instance Normalization", AAAI
-2022, where they come from a thumbnail).
+variance at each norm are measured once, on a smaller copy of the picture, and used for every tile (Chen et al.,
+"Towards Ultra-Resolution Neural Style Transfer via Thumbnail Instance Normalization", AAAI 2022).
 """
 
 from __future__ import annotations
@@ -15,19 +14,16 @@ from itertools import pairwise
 import numpy as np
 
 from yoto.apps.style.painting.engines import Engine
+from yoto.data.images import shrunk
 from yoto.data.pixels import Floats, Pixels, array_bytes, array_planes
 from yoto.space import Value
 
-WHOLE = 2 * 2**20
-"""Pixels of the largest picture that is painted at once."""
+WHOLE = 3 * 2**20
+"""Pixels of the largest picture that is painted at once, and of pictures whose statistics are measured."""
 TILE = 640
 """Side of a tile, pixels; a multiple of the network's stride."""
 HALO = 96
 """What a tile sees beyond itself on every side, pixels; likewise."""
-SAMPLE = 256
-"""Side of the parts on which statistics are measured, pixels; likewise."""
-SAMPLED = 2**20
-"""Pixels of these parts in all, at most."""
 SMALLEST = 32
 """Shortest side that is painted, pixels: two samples at the innermost of four reductions."""
 
@@ -88,28 +84,12 @@ def edges(length: int, tile: int) -> list[int]:
 
 
 def measured(engine: Engine, pictures: Sequence[Pixels], values: Mapping[str, Value]) -> Floats:
-    """Mean and variance at every norm over several pictures taken together."""
-    _, used = engine(samples(pictures), values)
+    """Mean and variance at every norm over several pictures taken together, whole but shrunk to `WHOLE` pixels in all.
+
+    Parts at full resolution would tell less: their own borders and what they leave out move every norm.
+    """
+    scale = math.sqrt(WHOLE / sum(pixels.shape[0] * pixels.shape[1] for pixels in pictures))
+    small = [large_enough(shrunk(pixels, max(1, int(max(pixels.shape) * scale)))) for pixels in pictures]
+    height, width = (min(pixels.shape[axis] for pixels in small) for axis in (0, 1))
+    _, used = engine(np.stack([array_planes(pixels[:height, :width]) for pixels in small]), values)
     return used
-
-
-def samples(pictures: Sequence[Pixels]) -> Floats:
-    """Square parts of pictures, evenly spread over each, float32 [N, 3, h, w]: `SAMPLED` pixels in all."""
-    pictures = [large_enough(pixels) for pixels in pictures]
-    side = min(SAMPLE, *(min(pixels.shape[:2]) for pixels in pictures)) // 8 * 8
-    each = max(1, SAMPLED // side**2 // len(pictures))
-    parts = []
-    for pixels in pictures:
-        height, width = pixels.shape[:2]
-        down = min(max(1, round(math.sqrt(each * height / width))), max(1, height // side))
-        across = min(max(1, each // down), max(1, width // side))
-        for top in places(height, side, down):
-            row = pixels[top : top + side]
-            parts += [array_planes(row[:, left : left + side]) for left in places(width, side, across)]
-    return np.stack(parts)
-
-
-def places(length: int, side: int, count: int) -> list[int]:
-    """Starts of `count` parts of a side in a length, in the middle of equal shares of it."""
-    share = length / count
-    return [min(max(0, int((i + 0.5) * share - side / 2)), length - side) for i in range(count)]
