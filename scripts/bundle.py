@@ -1,9 +1,10 @@
 """Put a finished run into the package as a bundled model, with its trade-off curve.
 
-    python scripts/bundle.py results/vae/shapes/runs/conditional-2x-seed-0 vae/shapes [--scores]
+    python scripts/bundle.py runs/digits vae/digits [--scores]
 
-The curve is measured on the test split at the recipe's evaluation points. The run's folder is named in no file. An
-application's own ONNX network is written beside it.
+The model goes into the folder `models` of the application's package where its row names one, else into
+src/yoto/assets. The curve is measured on the test split at the recipe's evaluation points. The run's folder is named in
+no file. An application's own ONNX network is written beside it.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from pathlib import Path
 
 import yaml
 
-from yoto import bundle
+from yoto import bundle, registry
 from yoto.build import evaluation_points
 from yoto.conditioning import Conditional
 from yoto.curves import sweep
-from yoto.registry import imported, named
+from yoto.registry import imported, named, option_names
 from yoto.task import BaseTask
+
+ASSETS = Path(__file__).parent.parent / "src/yoto/assets"
 
 
 def main() -> None:
-    """Load the run, measure it, write src/yoto/assets/NAME.safetensors."""
+    """Load the run, measure it, write the model."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("name", help="such as vae/shapes")
@@ -31,11 +34,15 @@ def main() -> None:
     parser.add_argument("--half", action="store_true", help="store weights as float16")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a change to the recipe")
     options = parser.parse_args()
+    task, _, name = options.name.partition("/")
+    if not name:
+        parser.error(f"name should be TASK/NAME. Found {options.name!r}")
     loaded = bundle.load(options.run)
     assert loaded.recipe is not None
     assert isinstance(loaded.task, BaseTask)
     changes = {key: yaml.safe_load(text) for key, _, text in (each.partition("=") for each in options.set)}
-    recipe = loaded.recipe.replace({"options.data": None, **changes})
+    nowhere = {"options.data": None} if "data" in {*option_names(loaded.recipe.task), *loaded.recipe.options} else {}
+    recipe = loaded.recipe.replace({**nowhere, **changes})
     if options.half:
         bundle.halve(loaded.model)
     extras, facts = {}, {}
@@ -54,7 +61,7 @@ def main() -> None:
     )
     record = json.loads((options.run / "run.json").read_text("utf-8"))
     kept = ("steps", "cpu_seconds", "machine", "versions", "seed", "weights")
-    path = Path(__file__).parent.parent / "src/yoto/assets" / f"{options.name}.safetensors"
+    path = registry.folders("models").get(task, ASSETS / task) / f"{name}.safetensors"
     bundle.save(
         loaded.model,
         path,
@@ -66,7 +73,7 @@ def main() -> None:
     )
     exporter = named(recipe.task).exporter
     if exporter is not None:
-        network = imported(exporter)(path)
+        network = imported(exporter, "Exporter")(path)
         print(f"{network}: {network.stat().st_size / 2**20:.2f} MiB")
     print(f"{path}: {path.stat().st_size / 2**20:.2f} MiB, mean loss {sum(curve.loss) / len(curve.loss):.2f}")
 

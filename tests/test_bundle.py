@@ -1,18 +1,21 @@
 """Bundles: what was saved comes back, headers need no torch, damage and strangers are refused."""
 
 import json
+import struct
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from yoto import bundle
 from yoto.conditioning import condition
 from yoto.errors import YotoError
+from yoto.objective import Objective
 from yoto.space import LogUniform, LossSpace
+from yoto.support import tensors
 
 SPACE = LossSpace(a=1.0, b=LogUniform(0.1, 10.0))
 
@@ -181,3 +184,104 @@ def test_names_from_the_models_folder(saved, tmp_path, monkeypatch):
     (tmp_path / "broken.safetensors").write_text("x")
     names = [name for name, bundled, _ in bundle.listing() if not bundled]
     assert names == ["model"]
+
+
+@pytest.mark.parametrize("name", bundle.bundled())
+def test_bundles_of_the_first_version_keep_loading_and_come_back(name, tmp_path):
+    path = bundle.locate(name)
+    assert tensors.read_header(path)[0]["__metadata__"]["version"] == "1"
+    loaded, raw = bundle.load(name), load_file(path)
+    for key, value in loaded.model.state_dict().items():
+        assert torch.equal(value, raw[key].to(value.dtype))
+    half = any(value.dtype == torch.float16 for value in raw.values())
+    bundle.save(loaded.model, tmp_path / "again.safetensors", extras=loaded.extras, like=loaded.header, half=half)
+    again = bundle.load(tmp_path / "again.safetensors")
+    mine, theirs = (
+        {k: v for k, v in vars(h).items() if k not in ("path", "size")} for h in (again.header, loaded.header)
+    )
+    assert mine.pop("conditioning").items() >= theirs.pop("conditioning").items()  # old ones lack later settings
+    assert mine == theirs
+    for key, value in loaded.model.state_dict().items():
+        assert torch.equal(value, again.model.state_dict()[key])
+    assert all(torch.equal(value, again.extras[key]) for key, value in loaded.extras.items())
+
+
+def chebyshev(losses, weights):
+    return (losses * weights).amax(1)
+
+
+def test_objective_and_directions_travel(tmp_path):
+    path = tmp_path / "m.safetensors"
+    objective = Objective(SPACE, balance=None, scalarisation=chebyshev, per_batch=True)
+    bundle.save(condition(net(), SPACE), path, objective=objective, directions={"accuracy": "higher"})
+    header = bundle.read_header(path)
+    assert header.objective == {"scalarisation": "chebyshev", "balance": None, "per_batch": True}
+    assert header.directions == {"accuracy": "higher"}
+    assert Objective(SPACE).to_dict() == {"scalarisation": "weighted-sum", "balance": 0.25, "per_batch": False}
+
+
+def rewritten(path, change):
+    """A bundle with other metadata, hash included."""
+    data = path.read_bytes()
+    header, start = tensors.read_header(path)
+    change(header["__metadata__"])
+    header["__metadata__"]["sha256"] = tensors.digest(header, data[start:])
+    text = json.dumps(header).encode()
+    path.write_bytes(struct.pack("<Q", len(text)) + text + data[start:])
+
+
+def test_a_reader_needs_none_of_the_optional_keys_and_keeps_unknown_ones(saved, tmp_path):
+    path = saved[1]
+
+    def change(metadata):
+        for key in ("task", "curve", "info"):
+            del metadata[key]
+        metadata["layouts of tomorrow"] = '{"a": 1}'
+
+    rewritten(path, change)
+    loaded = bundle.load(path, net=net())
+    assert loaded.header.info == loaded.header.directions == {}
+    assert loaded.header.objective is loaded.header.curve is None
+    bundle.save(loaded.model, tmp_path / "again.safetensors", like=loaded.header, info={"steps": 4})
+    again = bundle.read_header(tmp_path / "again.safetensors")
+    assert again.unknown == {"layouts of tomorrow": '{"a": 1}'}
+    assert again.info == {"steps": 4}
+
+
+def test_later_versions_are_refused(saved):
+    rewritten(saved[1], lambda metadata: metadata.update(version="3"))
+    with pytest.raises(YotoError, match="bundle version 3; this yoto reads versions 1 and 2. Upgrade"):
+        bundle.read_header(saved[1])
+
+
+class Remembers(nn.Linear):
+    """A layer with state beside its tensors."""
+
+    kept: object = None
+
+    def get_extra_state(self):
+        return self.kept
+
+    def set_extra_state(self, state):
+        self.kept = state
+
+
+class Labelled(nn.Linear):
+    """A layer that puts an object of its class's own into its state."""
+
+    def state_dict(self, *args, **kwargs):
+        return super().state_dict(*args, **kwargs) | {"_version": {"written by": object()}}
+
+
+def test_state_beside_tensors_comes_back_or_is_refused(tmp_path):
+    path = tmp_path / "m.safetensors"
+    model = condition(nn.Sequential(Remembers(3, 4), nn.Linear(4, 2)), SPACE)
+    model.plain[0].kept = {"seen": [1, 2]}
+    bundle.save(model, path)
+    loaded = bundle.load(path, net=nn.Sequential(Remembers(3, 4), nn.Linear(4, 2)))
+    assert loaded.conditional.plain[0].kept == {"seen": [1, 2]}
+    model.plain[0].kept = {1, 2}
+    with pytest.raises(YotoError, match=r"holds tensors and JSON. Found a set as 'plain\.0\._extra_state'"):
+        bundle.save(model, path)
+    bundle.save(condition(Labelled(3, 4), SPACE), path)
+    assert bundle.load(path, net=Labelled(3, 4)).space == SPACE

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
 
 import pytest
+
+from yoto import registry
 
 PACKAGE = Path(__file__).parents[1] / "src" / "yoto"
 
@@ -32,7 +35,8 @@ FLOORS = [
     ["codec", "stylize"],
     ["pillow", "__main__"],
 ]
-# Imported without any of HEAVY.
+ROWS = {name: registry.row(value) for name, value in registry.BUILT_IN.items()}
+# Imported without any of HEAVY: these, and of every application its row, its options and its commands.
 LIGHT = [
     "yoto",
     "yoto.errors",
@@ -47,11 +51,14 @@ LIGHT = [
     "yoto.curves.curve",
     "yoto.codec",
     "yoto.stylize",
-    "yoto.apps.vae.options",
-    "yoto.apps.codec.options",
     "yoto.apps.codec.format.container",
-    "yoto.apps.style.options",
     "yoto.apps.style.painting.bank",
+    *(
+        path.partition(":")[0]
+        for name, row in ROWS.items()
+        for path in (registry.BUILT_IN[name], row.options, row.commands)
+        if path is not None
+    ),
 ]
 TORCH_FAMILY = {"torch", "lightning_fabric", "pytorch_lightning", "torchmetrics"}
 OPTIONAL = {
@@ -73,7 +80,6 @@ OPTIONAL = {
 WEB = {"fastapi", "starlette", "uvicorn"}
 # Modules that are the use of an optional library: a command imports them once it knows that it is there.
 OWN = dict.fromkeys(["web.server", "web.serve", "web.service", "web.guard", "web.own_routes"], WEB)
-OWN |= {f"apps.{name}.routes": WEB for name in ("codec", "style", "vae")}
 HEAVY = TORCH_FAMILY | OPTIONAL | {"numpy", "PIL", "rich"}
 
 
@@ -83,6 +89,7 @@ def module_name(path: Path) -> str:
 
 
 MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"}
+OWN |= dict.fromkeys((name for name in MODULES if re.fullmatch(r"apps\.\w+\.routes", name)), WEB)
 
 
 @cache
@@ -139,7 +146,7 @@ def test_applications_never_import_each_other(module):
 
 # Applications, and their public faces: nothing else knows them by name, but for the table of registry.py.
 FACES = {"codec": "codec", "stylize": "style", "pillow": "codec"}
-NAMES = {"vae", "compression", "style"}
+NAMES = set(registry.BUILT_IN)
 ELSEWHERE = [name for name in MODULES if not application(name) and name not in FACES]
 
 

@@ -10,13 +10,16 @@ import venv
 from pathlib import Path
 
 import pytest
+from torch import nn
 
-from yoto import registry
+from yoto import bundle, recipe, registry
 from yoto.errors import YotoError
 from yoto.registry import Application
+from yoto.space import LossSpace
 from yoto.task import BaseTask
 
-PACKAGE = Path(__file__).parent / "packages" / "yoto-lines"
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "examples" / "yoto-lines"
 LINE = "0.1,0.4,0.2,0.5,0.3,0.6,0.4,0.7"
 
 
@@ -32,10 +35,8 @@ class Installed:
         seen = [str(Path(registry.__file__).parents[1]), sysconfig.get_path("purelib")]
         (site / "beside.pth").write_text("\n".join(seen) + "\n")
         self.install(source)
-        self.yoto("train", "lines/mini", "-o", "run")
-        (source / "yoto_lines" / "models").mkdir()
-        shutil.copy(self.home / "run" / "model.safetensors", source / "yoto_lines" / "models" / "mini.safetensors")
-        self.install(source)
+        self.yoto("train", "lines/mini")
+        self.done(ROOT / "scripts" / "bundle.py", "runs/mini", "lines/mini")
 
     def install(self, source):
         pip = [
@@ -48,7 +49,7 @@ class Installed:
             "install",
             "--quiet",
         ]
-        plain = ["--no-deps", "--no-build-isolation", "--no-index", "--force-reinstall"]
+        plain = ["--no-deps", "--no-build-isolation", "--no-index"]
         subprocess.run([*pip, *plain, source], check=True)
 
     def run(self, *arguments):
@@ -56,11 +57,15 @@ class Installed:
         variables = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "YOTO", "PYTEST", "VIRTUAL"))}
         return subprocess.run([self.python, *arguments], cwd=self.home, env=variables, capture_output=True, text=True)
 
-    def yoto(self, *arguments):
-        """What a command prints, which must succeed."""
-        result = self.run("-m", "yoto", *arguments)
+    def done(self, *arguments):
+        """The same, where it must succeed: what it printed."""
+        result = self.run(*arguments)
         assert result.returncode == 0, result.stderr
         return result.stdout or result.stderr
+
+    def yoto(self, *arguments):
+        """What a command prints, which must succeed."""
+        return self.done("-m", "yoto", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +82,8 @@ def test_commands_of_an_installed_application_are_the_programs(installed):
     refusal = installed.run("-m", "yoto", "line", "a,b")
     assert (refusal.returncode, refusal.stderr.count("\n")) == (2, 1)
     assert refusal.stderr.startswith("yoto line: VALUES should be a number")
+    refusal = installed.run("-m", "yoto", "line", "1,2,3")
+    assert (refusal.returncode, refusal.stderr) == (2, "yoto line: A line should have 8 points. Found 3.\n")
 
 
 @pytest.mark.slow
@@ -89,6 +96,8 @@ def test_help_with_an_installed_application_imports_no_torch(installed):
 def test_models_and_recipes_of_an_installed_application_are_found_by_name(installed):
     found = {entry["name"]: entry for entry in json.loads(installed.yoto("models", "--json"))}
     assert (found["lines/mini"]["task"], found["lines/mini"]["bundled"]) == ("lines", True)
+    assert Path(found["lines/mini"]["path"]).parent.parts[-2:] == ("yoto_lines", "models")
+    assert len(found["lines/mini"]["curve"]["points"]) > 1
     assert "lines/mini" in installed.yoto("models")
     assert "fit" in installed.yoto("sweep", "lines/mini", "--grid", "3")
     refusal = installed.run("-m", "yoto", "train", "lines/mini", "points=1")
@@ -126,8 +135,62 @@ def test_a_broken_entry_point_takes_nothing_else_along(monkeypatch, capsys):
     assert list(registry.applications(said.append)) == list(registry.BUILT_IN)
     assert len(said) == 2
     assert "'odd' is left out" in said[0]
-    with pytest.raises(YotoError, match="importable"):
+    with pytest.raises(YotoError, match="^Application 'no_such:APPLICATION' should be importable"):
         registry.find("gone")
+
+
+def test_a_broken_built_in_application_takes_nothing_else_along(monkeypatch):
+    monkeypatch.setitem(registry.BUILT_IN, "mine", "yoto.apps.no_such:APPLICATION")
+    said = []
+    assert list(registry.applications(said.append)) == [name for name in registry.BUILT_IN if name != "mine"]
+    assert len(said) == 1
+    assert "'mine' is left out" in said[0]
+
+
+def test_commands_that_cannot_be_imported_take_no_others_along():
+    code = """
+import sys, types
+from yoto import registry
+sys.modules["mine"] = types.ModuleType("mine")
+sys.modules["mine"].APPLICATION = registry.Application(task="mine:Task", commands="mine:register")
+registry.BUILT_IN["mine"] = "mine:APPLICATION"
+from yoto import cli
+sys.exit(cli.run(["--version"]))
+"""
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0
+    assert result.stdout.startswith("yoto ")
+    assert result.stderr.startswith("yoto: the commands of 'mine' are left out: Commands 'mine:register' should be")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_built_in_name_is_not_taken_by_a_package(monkeypatch):
+    monkeypatch.setattr(registry, "entry_points", lambda: {"vae": "decimal:Context"})
+    assert registry.applications(pytest.fail)["vae"] == registry.find("vae") == registry.row(registry.BUILT_IN["vae"])
+
+
+def test_a_message_says_which_part_cannot_be_imported():
+    with pytest.raises(YotoError, match="^Page 'json:Nothing' should be importable as module:Name"):
+        registry.imported("json:Nothing", "Page")
+    with pytest.raises(YotoError, match="^Task 'json:Nothing' should be importable as module:Name"):
+        registry.typed_task("json:Nothing")
+
+
+def test_an_application_in_the_table_keeps_its_recipes_and_models_in_its_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "of_its_own"
+    for name in ("recipes", "models"):
+        (folder / name).mkdir(parents=True)
+    row = (
+        'from yoto.registry import Application\nAPPLICATION = Application(task="of_its_own:T", package="of_its_own")\n'
+    )
+    (folder / "__init__.py").write_text(row)
+    text = (PACKAGE / "yoto_lines/recipes/mini.yaml").read_text("utf-8").replace("task: lines", "task: vae")
+    (folder / "recipes" / "mini.yaml").write_text(text.replace("options: {points: 8}", ""))
+    bundle.save(nn.Linear(2, 2), folder / "models" / "mini.safetensors", space=LossSpace(a=1.0))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setitem(registry.BUILT_IN, "mine", "of_its_own:APPLICATION")
+    assert recipe.read("mine/mini").name == "mini"
+    assert bundle.locate("mine/mini") == bundle.bundled()["mine/mini"] == folder / "models" / "mini.safetensors"
 
 
 def test_an_entry_point_must_name_a_row(monkeypatch):
@@ -139,11 +202,11 @@ def test_an_entry_point_must_name_a_row(monkeypatch):
 
 @pytest.mark.parametrize("name", registry.BUILT_IN)
 def test_every_part_of_a_built_in_application_is_there(name):
-    row = registry.BUILT_IN[name]
+    row = registry.row(registry.BUILT_IN[name])
     for part, path in vars(row).items():
         if path is not None and part != "package":
-            assert registry.imported(path) is not None
-    assert issubclass(registry.imported(row.task), BaseTask)
+            assert registry.imported(path, part) is not None
+    assert issubclass(registry.imported(row.task, "task"), BaseTask)
 
 
 def test_names_in_files_import_nothing(monkeypatch):

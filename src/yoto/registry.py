@@ -1,8 +1,9 @@
-"""The one table of applications: where the parts of each are, as text, so that nothing is imported before it is used.
+"""The one table of applications. It says where the row of each is, and a row where its parts are: as text, which is
+imported when it is used.
 
 Built-in applications and those of installed packages come through the same door. A package names its own under the
-entry-point group `yoto.tasks`: either `module:APPLICATION`, a row such as those below (its module should import no
-torch, since every command looks at it), or `module:Class`, a task alone.
+entry-point group `yoto.tasks`: either `module:APPLICATION`, a row (its module should import neither torch nor NumPy,
+since every command looks at it), or `module:Class`, a task alone.
 """
 
 from __future__ import annotations
@@ -27,22 +28,25 @@ ROW = "APPLICATION"
 
 @dataclass(frozen=True, kw_only=True)
 class Application:
-    """One row of the table; each part is "module:Name", or None where the application has none.
+    """The row of an application; each part is "module:Name", or None where the application has none.
 
     Attributes:
         task: The class of its task.
-        options: The schema of the task's options (pydantic), whose object is the task's only argument; without one the
-            options are the task's keyword arguments. Its module imports no torch.
+        options: A pydantic class. The `options` of a recipe are checked against it, and the task is called with the
+            object that comes out, its only argument; without such a class they are the task's keyword arguments. Its
+            module imports no torch.
         prepare: Completes a recipe's mapping before it is checked, say by names that its options stand for.
         commands: Called with the command line's `typer.Typer`, to which it adds commands. Its module imports neither
             torch nor NumPy.
         page: Makes a `yoto.web.page.Page`, without arguments.
-        routes: Called with the web application, its server and the page, to add what the page's script asks for.
+        routes: Called with the FastAPI application, the `yoto.web.service.Server` and the page, to add what the page's
+            script asks for. Its module may import FastAPI, which is there by then.
         sweep: Does what `yoto sweep` does with a conditional model of this task, in place of its trade-off curve:
             called with the model's header, its recipe, the output folder and a `yoto.cli.sweep.Asked`.
         exporter: Writes the network of a conditional model as the ONNX file that the application itself runs: called
             with the model's file and the output's, which it returns (None: beside the model).
-        package: A package whose folders `models` and `recipes` hold what comes with it, as TASK/NAME.
+        package: A package whose folders `models` and `recipes` hold what comes with it: `models/one.safetensors` and
+            `recipes/one.yaml` are found as NAME/one, NAME being that of the application.
     """
 
     task: str
@@ -56,42 +60,20 @@ class Application:
     package: str | None = None
 
 
-BUILT_IN: dict[str, Application] = {
-    "compression": Application(
-        task="yoto.apps.codec.task:CompressionTask",
-        options="yoto.apps.codec.options:CompressionOptions",
-        commands="yoto.apps.codec.commands:register",
-        page="yoto.apps.codec.page:Compression",
-        routes="yoto.apps.codec.routes:add",
-        sweep="yoto.apps.codec.sweep:sweep",
-    ),
-    "style": Application(
-        task="yoto.apps.style.task:StyleTask",
-        options="yoto.apps.style.options:StyleOptions",
-        prepare="yoto.apps.style.options:prepare",
-        commands="yoto.apps.style.commands:register",
-        page="yoto.apps.style.page:Style",
-        routes="yoto.apps.style.routes:add",
-        sweep="yoto.apps.style.sweep:sweep",
-        exporter="yoto.apps.style.painting.onnx:write_network",
-    ),
-    "vae": Application(
-        task="yoto.apps.vae.task:VAETask",
-        options="yoto.apps.vae.options:VAEOptions",
-        commands="yoto.apps.vae.commands:register",
-        page="yoto.apps.vae.page:Autoencoders",
-        routes="yoto.apps.vae.routes:add",
-    ),
+BUILT_IN: dict[str, str] = {
+    "compression": "yoto.apps.codec:APPLICATION",
+    "style": "yoto.apps.style:APPLICATION",
+    "vae": "yoto.apps.vae:APPLICATION",
 }
 
 
-def imported(path: str) -> Any:
-    """The object at `module:Name`."""
+def imported(path: str, what: str) -> Any:
+    """The object at `module:Name`; `what` it is says the message where it cannot be imported."""
     module, _, attribute = path.partition(":")
     try:
         return getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise YotoError(f"Task {path!r} should be importable as module:Name. Found: {error}.") from None
+        raise YotoError(f"{what} {path!r} should be importable as module:Name. Found: {error}.") from None
 
 
 def entry_points() -> dict[str, str]:
@@ -101,11 +83,16 @@ def entry_points() -> dict[str, str]:
     return {entry.name: entry.value for entry in found(group=GROUP)}
 
 
+def table() -> dict[str, str]:
+    """Where every application is, by name: the built-in ones, then those of installed packages."""
+    return BUILT_IN | {name: value for name, value in entry_points().items() if name not in BUILT_IN}
+
+
 def row(value: str) -> Application:
-    """The row that an entry point stands for."""
+    """The row that an entry of the table or an entry point stands for."""
     if value.partition(":")[2] != ROW:
         return Application(task=value)
-    found = imported(value)
+    found = imported(value, "Application")
     if not isinstance(found, Application):
         raise YotoError(f"{value!r} should be a yoto.registry.Application. Found {type(found).__name__}.")
     return found
@@ -116,9 +103,7 @@ def find(name: str) -> Application | None:
 
     Names may come from a file, so nothing is imported because a file says so.
     """
-    if name in BUILT_IN:
-        return BUILT_IN[name]
-    value = entry_points().get(name) if name else None
+    value = (BUILT_IN.get(name) or entry_points().get(name)) if name else None
     return None if value is None else row(value)
 
 
@@ -130,7 +115,7 @@ def named(name: str) -> Application:
     """
     found = find(name)
     if found is None:
-        known = (*BUILT_IN, *entry_points())
+        known = tuple(table())
         raise YotoError(
             f"`task` should be one of {', '.join(known)}. Found {name!r}.{near_misses(name, known)} "
             "A task of your own is given as module:Class (--task) or as an object."
@@ -142,19 +127,19 @@ def applications(refused: Callable[[str], object]) -> dict[str, Application]:
     """All applications by name, the built-in ones first.
 
     Args:
-        refused: Called with what is wrong with an installed one, which is left out.
+        refused: Called with what is wrong with one, which is left out.
     """
-    result = dict(BUILT_IN)
-    for name, value in entry_points().items():
+    result: dict[str, Application] = {}
+    for name, value in table().items():
         try:
-            result.setdefault(name, row(value))
+            result[name] = row(value)
         except YotoError as error:
-            refused(f"the installed application {name!r} is left out: {error}")
+            refused(f"the application {name!r} is left out: {error}")
     return result
 
 
 def folders(kind: str) -> dict[str, Path]:
-    """Folders of models or recipes that installed applications bring, by application.
+    """Folders of models or recipes that applications bring, by application.
 
     Args:
         kind: "models" or "recipes".
@@ -172,28 +157,28 @@ def check_options(name: str, options: Mapping[str, Any]) -> None:
     if entry.options is not None:
         from yoto.support.schema import validated
 
-        validated(imported(entry.options), options, "options")
+        validated(imported(entry.options, "Options"), options, "options")
 
 
 def prepared(name: str, recipe: Mapping[str, Any]) -> Mapping[str, Any]:
     """A recipe's mapping as the task of this name completes it; as it is where the task does not or is unknown."""
     entry = find(name)
-    return recipe if entry is None or entry.prepare is None else imported(entry.prepare)(recipe)
+    return recipe if entry is None or entry.prepare is None else imported(entry.prepare, "Preparation")(recipe)
 
 
 def option_names(name: str) -> tuple[str, ...]:
     """Names of a task's options, or () where it has no schema or is unknown."""
     entry = find(name)
-    return () if entry is None or entry.options is None else tuple(imported(entry.options).model_fields)
+    return () if entry is None or entry.options is None else tuple(imported(entry.options, "Options").model_fields)
 
 
 def made(entry: Application, options: Mapping[str, Any]) -> BaseTask:
     """A task object from its row and options."""
-    factory = imported(entry.task)
+    factory = imported(entry.task, "Task")
     if entry.options is not None:
         from yoto.support.schema import validated
 
-        task = factory(validated(imported(entry.options), options, "options"))
+        task = factory(validated(imported(entry.options, "Options"), options, "options"))
     else:
         try:
             task = factory(**options)

@@ -15,7 +15,7 @@ def test_numbers(text, expected):
     assert checks.numbers(text, "--beta") == expected
 
 
-@pytest.mark.parametrize("text", ["", ",", "a", "1;2"])
+@pytest.mark.parametrize("text", ["", ",", "a", "1;2", "nan", "1,inf"])
 def test_numbers_refuses(text):
     with pytest.raises(checks.UsageError, match="--beta should be a number"):
         checks.numbers(text, "--beta")

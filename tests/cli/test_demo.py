@@ -6,11 +6,14 @@ import signal
 import socket
 import subprocess
 import sys
+from dataclasses import replace
 from urllib.request import urlopen
 
 import pytest
 
-PAGES = ("compression", "style", "vae")
+from web.names import PAGES
+from yoto import registry
+from yoto.errors import YotoError
 
 
 def test_check_loads_every_page_and_ends(yoto):
@@ -20,6 +23,30 @@ def test_check_loads_every_page_and_ends(yoto):
         assert re.search(rf"^http://127\.0\.0\.1:\d+/{page}\.html$", err, re.MULTILINE)
         assert re.search(rf"^http://127\.0\.0\.1:\d+/api/{page}\.json$", err, re.MULTILINE)
     assert "model.html" not in err
+
+
+@pytest.mark.parametrize("part", ["page", "routes", "info"])
+def test_a_page_that_does_not_load_is_reported_and_takes_no_other_along(yoto, monkeypatch, part):
+    changed = {"page": "json:Page", "routes": "json:add"}.get(part)
+    row = registry.row(registry.BUILT_IN["vae"])
+    if changed is not None:
+        found = registry.row
+        monkeypatch.setattr(
+            registry, "row", lambda value: replace(row, **{part: changed}) if "vae" in value else found(value)
+        )
+    else:
+        monkeypatch.setattr("yoto.apps.vae.page.Autoencoders.info", refusing)
+    code, out, err = yoto("demo", "--check")
+    assert (code, out) == (1, "")
+    assert err.startswith("yoto demo: the page 'vae' is left out: ")
+    assert err.count("left out") == 1
+    assert "/vae.html" not in err
+    for page in PAGES:
+        assert page == "vae" or f"/js/{page}.js\n" in err
+
+
+def refusing(page):
+    raise YotoError("The model should be there. Found none.")
 
 
 def test_check_loads_the_page_of_a_model_too(yoto, model):

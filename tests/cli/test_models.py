@@ -63,6 +63,39 @@ def test_export_of_plain_weights_is_the_baked_network(yoto, model, tmp_path):
         torch.testing.assert_close(found[name], tensor)
 
 
+def test_weights_of_a_plain_network_need_no_task(yoto, tmp_path):
+    from safetensors import safe_open
+    from torch import nn
+
+    from yoto.space import LogUniform, LossSpace
+
+    net = nn.Linear(3, 2)
+    bundle.save(net, tmp_path / "mine.safetensors", space=LossSpace(a=1.0, b=LogUniform(0.1, 10.0)))
+    assert yoto("export", "mine.safetensors", "-o", "weights.safetensors").code == 0
+    with safe_open(tmp_path / "weights.safetensors", "pt") as file:
+        assert torch.equal(file.get_tensor("weight"), net.weight)
+
+
+def test_a_file_says_at_which_lambda_it_was_baked(yoto, model, tmp_path):
+    from safetensors import safe_open
+
+    yoto("export", model, "-o", "beta4.safetensors", "--at", "kl=4")
+    with safe_open(tmp_path / "beta4.safetensors", "pt") as file:
+        assert json.loads(file.metadata()["yoto"]) == {"task": "vae", "at": {"kl": 4.0}}
+
+
+def test_one_lambda_for_the_batch(yoto, model, tmp_path):
+    assert yoto("export", model, "-o", "decoder.pt2", "--method", "decode", "--per-batch").code == 0
+    files = {"yoto": ""}
+    torch.export.load(tmp_path / "decoder.pt2", extra_files=files)
+    facts = json.loads(files["yoto"])
+    assert facts["inputs"]["lambda"] == [2]
+    assert facts["lambda"]["ranges"]["kl"] == [0.125, 8.0]
+    code, _, err = yoto("export", model, "-o", "b.pt2", "--per-batch", "--at", "kl=4")
+    assert code == 2
+    assert "--per-batch is for files that have λ as an input" in err
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["pt2", "onnx"])
 @pytest.mark.parametrize("at", [[], ["--at", "kl=4"]], ids=["conditional", "baked"])

@@ -2,8 +2,10 @@
 
 import copy
 import functools
+import gc
 import pickle
 import re
+import weakref
 from typing import NamedTuple
 
 import pytest
@@ -212,10 +214,10 @@ def test_batch_dim_and_its_refusal():
     out = model(target, memory, at=lam)
     for i in range(3):
         assert torch.allclose(out[:, i], model(target[:, i : i + 1], memory[:, i : i + 1], at=lam[i])[:, 0], atol=1e-5)
-    wrong = condition(net, SPACE)
-    with pytest.raises(YotoError, match=r"should have 3 samples in dimension 0\. Found shape \(5, 3, 16\)|\(5, 3, 8\)"):
-        wrong(target, memory, at=lam)
-    assert wrong(target, memory, at=lam[0]).shape == (5, 3, 8)
+    forgotten = condition(net, SPACE, multiplier=0.5)
+    forgotten.load_state_dict(model.state_dict())
+    assert torch.allclose(forgotten(target, memory, at=lam), out, atol=1e-5)  # the first call shows the axis
+    assert forgotten(target, memory, at=lam[0]).shape == (5, 3, 8)
     with pytest.raises(YotoError, match="samples in dimension 0"):
         condition(nn.Sequential(nn.Linear(3, 3)), SPACE)(torch.randn(1, 3), at=lam)
 
@@ -227,27 +229,115 @@ def test_the_inference_fast_path_of_transformers_is_not_conditioned_by_the_rule(
         condition(net, SPACE, sites=["0.linear1"])
 
 
-class Hidden(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.layer = nn.Linear(3, 3)
-        self.also = [self.layer]
+def test_hooks_that_a_forward_registers_stay_with_the_bound_network():
+    class Lazy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer, self.ready = nn.Linear(3, 3), False
 
-    def forward(self, x):
-        return self.also[0](x)
+        def forward(self, x):
+            if not self.ready:
+                self.layer.register_forward_hook(lambda module, inputs, output: 2 * output)
+                self.ready = True
+            return self.layer(x)
+
+    model, x = condition(Lazy(), SPACE), torch.randn(4, 3)
+    first, *later = [model(x, b=1.0) for _ in range(4)]
+    assert all(torch.equal(first, other) for other in later)
+    assert not model.plain.layer._forward_hooks
 
 
-def test_references_outside_the_module_tree_are_refused():
-    with pytest.raises(YotoError, match=r"'also'.*outside the module tree"):
-        condition(Hidden(), SPACE)
+def test_a_bound_network_is_freed_with_its_last_reference():
+    model = condition(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), SPACE)
+    gc.collect()
+    gc.disable()
+    try:
+        bound = model.at(b=1.0)
+        gone = weakref.ref(bound)
+        del bound
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_the_loss_parameters_are_keywords_of_a_call_too():
+    model, x = condition(nn.Linear(3, 3), SPACE), torch.randn(4, 3)
+    assert torch.equal(model(x, b=0.5), model(x, at={"b": 0.5}))
+    with pytest.raises(YotoError, match="free in this loss space and should be given"):
+        model(x)
+
+
+def test_a_tensor_outside_its_range_is_refused_unless_allowed():
+    model, x = condition(nn.Linear(3, 3), SPACE), torch.randn(4, 3)
+    far = SPACE.point(b=100.0, extrapolate=True)
+    with pytest.raises(YotoError, match=r"`b` of λ should lie in .* Found 100"):
+        model(x, at=far)
+    zero = SPACE.sample(4)
+    zero[2, 1] = 0.0
+    with pytest.raises(YotoError, match="Found 0"):
+        model.at(zero)
+    assert model(x, at=far, extrapolate=True).shape == (4, 3)
+    ends = SPACE.grid(2)
+    assert model(x[:2], at=ends).shape == (2, 3)
+
+
+@pytest.mark.parametrize(
+    "hide",
+    [
+        lambda net: [(net.layer, 1)],
+        lambda net: functools.partial(net.layer),
+        lambda net: {"a": [net.layer]},
+        lambda net: net.run,
+    ],
+)
+def test_references_beside_the_module_tree_lead_to_the_bound_network(hide):
+    class Beside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 3)
+            self.also = hide(self)
+
+        def run(self, x):
+            return self.layer(x)
+
+        def forward(self, x):
+            found = self.also
+            while not callable(found):
+                found = found["a"] if isinstance(found, dict) else found[0]
+            return found(x)
+
+    model, x = condition(Beside(), SPACE, multiplier=0.5), torch.randn(4, 3)
+    low, high = (model(x, b=value) for value in (0.1, 10.0))
+    assert not torch.allclose(low, high)
+    assert torch.allclose(model.bake(b=10.0, probe=x)(x), high, atol=1e-6)
+    assert torch.allclose(model.plain(x), model.plain.layer(x))
+
+
+def test_a_forward_that_an_object_chose_for_itself_is_bound():
+    class Switch(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(3, 3)
+            self.forward = self.fast
+
+        def fast(self, x):
+            return self.layer(x)
+
+    model, x = condition(Switch(), SPACE, multiplier=0.5), torch.randn(4, 3)
+    assert not torch.allclose(model(x, b=0.1), model(x, b=10.0))
+
+
+def test_references_that_a_copy_could_not_follow_are_refused():
+    class Own(list):
+        pass
+
     net = nn.Sequential(nn.Linear(3, 3))
-    for hidden in ([(net[0], 1)], functools.partial(net[0]), {"a": [net[0].forward]}):
-        net.also = hidden
-        with pytest.raises(YotoError, match="outside the module tree"):
-            condition(net, SPACE)
+    net.also = Own([net[0]])
+    with pytest.raises(YotoError, match=r"'also'.*outside the module tree"):
+        condition(net, SPACE)
     layer = nn.Linear(3, 3)
     layer.forward = lambda x: x
-    with pytest.raises(YotoError, match="of its own object"):
+    with pytest.raises(YotoError, match="does more than its class says"):
         condition(nn.Sequential(layer), SPACE)
 
 
@@ -283,7 +373,7 @@ def test_modes_of_parts_are_kept():
 
 def test_what_the_rule_leaves_out_is_said():
     net = nn.Sequential(nn.Conv2d(1, 4, 3), nn.InstanceNorm2d(4), nn.ReLU(), nn.Conv2d(4, 1, 3))
-    with pytest.warns(UserWarning, match=r"left out '1' \(it has no affine parameters"):
+    with pytest.warns(UserWarning, match=r"left out 1 InstanceNorm2d \('1': it has no affine parameters"):
         model = condition(net, SPACE)
     assert model.conditioned.names == ("3",)
 

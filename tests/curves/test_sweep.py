@@ -128,7 +128,7 @@ def test_modes_come_back_after_an_error():
 def test_the_model_is_bound_once_per_point(monkeypatch):
     model = conditional()
     calls = []
-    monkeypatch.setattr(type(model), "at", lambda self, lam: calls.append(tuple(lam.shape)) or self.plain)
+    monkeypatch.setattr(type(model), "at", lambda self, lam, **_: calls.append(tuple(lam.shape)) or self.plain)
     task = Toy()
     sweep(model, task, DATA, SPACE.grid(3), batch=10)
     assert calls == [(2,)] * 3

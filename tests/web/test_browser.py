@@ -18,13 +18,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from web import samples, toys
+from web import names, samples, toys
 from yoto import cli, codec
 from yoto.web import serve, server
 from yoto.web.own import Own
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PAGES = ("model", "compression", "style", "vae")
+PAGES = ("model", *names.PAGES)
+SLIDERS = {"model": "kl", "compression": "quality", "style": None, "vae": "beta"}
+"""What is moved on each page before its texts are copied; on that of style transfer several."""
 PATIENCE = 60.0
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 NAMELESS = """() => {
@@ -639,7 +641,7 @@ def test_weights_with_a_fixed_sum_and_choices_have_controls(visit, mixed):
 # ---- texts to take along
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", SLIDERS)
 def test_the_texts_that_are_copied_run(visit, name, small, digits, tmp_path, monkeypatch):
     tab = visit(f"{name}.html", permissions=["clipboard-read", "clipboard-write"])
     if name == "style":
@@ -648,8 +650,7 @@ def test_the_texts_that_are_copied_run(visit, name, small, digits, tmp_path, mon
         tab.press("#sliders input[type=range] >> nth=0", "End")
         tab.after(lambda: tab.page.locator("#colours").check())
     else:
-        slider = {"model": "kl", "compression": "quality", "vae": "beta"}[name]
-        tab.press(f"#slider-{slider}", "ArrowRight")
+        tab.press(f"#slider-{SLIDERS[name]}", "ArrowRight")
     python, shell = tab.text("#code-python"), tab.text("#code-shell")
     tab.unfold("#copy details")
     for button, text in zip(tab.page.locator("#copy button").all(), (python, shell), strict=True):

@@ -8,9 +8,11 @@ from PIL import Image
 from torch import nn
 
 from web import toys
+from web.names import PAGES
 from yoto import bundle
 from yoto.errors import YotoError
 from yoto.space import LossSpace
+from yoto.web import server
 from yoto.web.own import Own
 from yoto.web.pages import all_pages, warm
 
@@ -106,8 +108,17 @@ def test_a_model_for_one_setting_is_refused(tmp_path):
 
 
 def test_the_users_page_comes_first(own):
-    assert list(all_pages()) == ["compression", "style", "vae"]
-    assert list(all_pages(own.path)) == ["model", "compression", "style", "vae"]
+    assert list(all_pages()) == list(PAGES)
+    assert list(all_pages(own.path)) == ["model", *PAGES]
+
+
+def test_the_page_of_the_users_model_is_not_left_out_in_silence(mixed, compression, monkeypatch):
+    def info():
+        raise YotoError("There are no facts.")
+
+    monkeypatch.setattr(mixed, "info", info)
+    with pytest.raises(YotoError, match="no facts"):
+        server.create({"model": mixed, "compression": compression}, refused=pytest.fail)
 
 
 def test_warming_stops_where_the_server_has_ended(mixed, monkeypatch):

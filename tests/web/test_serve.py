@@ -97,14 +97,14 @@ def test_names_are_this_machines_own_unless_others_are_let_in():
 
 
 def test_a_check_loads_every_page(compression):
-    found = serve.check_pages({"compression": compression}, "127.0.0.1", None)
+    found = serve.check_pages({"compression": compression}, "127.0.0.1", None, pytest.fail)
     assert {url.partition("/")[2].rpartition("/")[2] for url in found} >= {"compression.html", "compression.json"}
 
 
 def test_a_check_fails_where_a_page_does(compression, monkeypatch):
     monkeypatch.setattr(server.site, "page", lambda *arguments: 1 / 0)
     with pytest.raises(YotoError, match="should answer with a page. Found: HTTP Error 500"):
-        serve.check_pages({"compression": compression}, "127.0.0.1", 0)
+        serve.check_pages({"compression": compression}, "127.0.0.1", 0, pytest.fail)
 
 
 def test_a_client_that_leaves_in_the_middle_of_an_upload_is_no_error(address):

@@ -13,10 +13,12 @@ import pytest
 from PIL import Image
 
 from web import hostile, samples
+from web.names import PAGES
 from yoto import codec
 from yoto.apps.codec.page import classic
 from yoto.web import server, site
 from yoto.web.desk import Desk
+from yoto.web.pages import all_pages
 from yoto.web.store import Store
 
 with warnings.catch_warnings():
@@ -35,7 +37,7 @@ def client_for(app):
 
 @pytest.fixture(scope="module")
 def pages(compression, style, vae, own):
-    return {"model": own, "compression": compression, "style": style, "vae": vae}
+    return {"model": own} | all_pages() | {"compression": compression, "style": style, "vae": vae}
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,7 @@ def secured(response):
 # ---- pages
 
 
-@pytest.mark.parametrize("page", ["model", "compression", "style", "vae"])
+@pytest.mark.parametrize("page", ["model", *PAGES])
 def test_every_page_comes_with_its_facts(client, page):
     response = client.get(f"/{page}.html")
     assert response.status_code == 200
@@ -133,7 +135,7 @@ def test_pages_ask_nobody_else(client):
             text = path.read_text("utf-8").replace("http://www.w3.org/2000/svg", "")
             for word in ("http:", "https:", "src=//", "@import"):
                 assert word not in text, (path.name, word)
-    for page in ("model", "compression", "style", "vae"):
+    for page in ("model", *PAGES):
         text = client.get(f"/{page}.html").text
         assert "<script>" not in text  # which the security policy would not run
         assert " style=" not in text

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from yoto.apps.codec.page import Compression
 from yoto.apps.style.page import Style, style_network
 from yoto.apps.vae import page as vae_page
 from yoto.apps.vae.page import Autoencoders, examples, strip
@@ -17,8 +16,9 @@ from yoto.errors import YotoError
 from yoto.web import site, static_copy, uploads
 from yoto.web.copy_folder import CopyFolder, parsed
 from yoto.web.errors import GoneError
+from yoto.web.pages import all_pages
 
-PAGES = {"compression": Compression(), "style": Style(), "vae": Autoencoders()}
+PAGES = all_pages()
 ALL = tuple(PAGES)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from contextlib import suppress
@@ -31,13 +32,13 @@ def numbers(text: str, option: str) -> list[float]:
     """The numbers of "0.5,2,8", in the order given.
 
     Raises:
-        UsageError: If there is none, or one is no number.
+        UsageError: If there is none, or one is no finite number.
     """
     try:
         result = [float(part) for part in text.split(",") if part.strip()]
     except ValueError:
         result = []
-    if not result:
+    if not all(map(math.isfinite, result)) or not result:
         raise UsageError(f"{option} should be a number or several with commas, such as 0.5,2,8. Found {text!r}")
     return result
 

@@ -46,8 +46,8 @@ def demo(
 ) -> None:
     """Open the page with the sliders.
 
-    Compression, style transfer and the VAE with the bundled models, computed on this machine; with MODEL one more
-    page for a model of yours, with a slider for each of its loss parameters.
+    A page per application, with its bundled models, computed on this machine; with MODEL one more page for a model of
+    yours, with a slider for each of its loss parameters.
 
     \b
     yoto demo
@@ -73,12 +73,23 @@ def demo(
     from yoto.web import serve
     from yoto.web.pages import all_pages
 
-    pages = all_pages(model, own_task(task, model))
+    refusals = []
+
+    def refused(refusal: str) -> None:
+        refusals.append(refusal)
+        note(f"yoto demo: {refusal}")
+
+    pages = all_pages(model, own_task(task, model), refused)
     if check:
-        for url in serve.check_pages(pages, host, port):
+        for url in serve.check_pages(pages, host, port, refused):
             note(url)
-    else:
-        serve.run(pages, host, port, browser=not no_browser, say=lambda url: note(f"yoto demo: {url} (Ctrl-C ends it)"))
+        if refusals:
+            raise typer.Exit(1)
+        return
+    browser = not no_browser
+    serve.run(
+        pages, host, port, browser=browser, say=lambda url: note(f"yoto demo: {url} (Ctrl-C ends it)"), refused=refused
+    )
 
 
 def own_task(name: str | None, model: str | None) -> Task | None:

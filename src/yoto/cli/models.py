@@ -60,6 +60,8 @@ def entry(name: str, bundled: bool, header: Header) -> dict[str, Any]:
         "recipe": header.recipe,
         "curve": header.curve,
         "info": header.info,
+        "objective": header.objective,
+        "directions": header.directions,
     }
 
 
@@ -105,6 +107,9 @@ def export(
     method: Annotated[
         str, typer.Option("--method", metavar="NAME", help="Which method of the network, such as decode.")
     ] = "forward",
+    per_batch: Annotated[
+        bool, typer.Option("--per-batch", help="λ as one row for the whole batch, in place of one per sample.")
+    ] = False,
     task: TaskName = None,
     force: Force = False,
 ) -> None:
@@ -112,11 +117,12 @@ def export(
 
     As ONNX, a torch.export program or plain weights. With --at the result is an ordinary network at that λ, of the
     cost of an unconditional one; without it λ is an input, one row per sample. ONNX and pt2 hold one method of the
-    network, with the batch size open. The ONNX network of a style model is the one that yoto stylize runs: put it
+    network, with the batch size open. What inputs, outputs and λ are is said in the file's metadata, as JSON under
+    "yoto". The ONNX network of a style model is the one that yoto stylize runs: put it
     beside the model, as model.onnx.
 
     \b
-    yoto export runs/vae/digits -o decoder.onnx --method decode
+    yoto export runs/digits -o decoder.onnx --method decode
     yoto export vae/fashion-mnist -o beta4.safetensors --at kl=4
     """
     from yoto import bundle
@@ -133,19 +139,30 @@ def export(
         header.space.check(point)
     elif kind == "safetensors" and header.conditioning is not None:
         raise checks.UsageError(f"--format safetensors needs --at, such as --at {header.space.free[0]}=…")
+    if per_batch and (point or header.conditioning is None or kind == "safetensors"):
+        raise checks.UsageError("--per-batch is for files that have λ as an input: ONNX or pt2 without --at")
     tasks.check_name(task)
     checks.output_file(output, force=force)
 
     application = find(header.task)
     exporter = application.exporter if application is not None and header.conditioning is not None else None
     if exporter is not None and kind == "onnx" and not point:
-        if method != "forward":
-            raise checks.UsageError(f"--method is for other models: this network has one form. Found {method!r}")
-        print(imported(exporter)(header.path, output))
+        if method != "forward" or per_batch:
+            given = "--per-batch" if per_batch else f"--method {method}"
+            raise checks.UsageError(f"This network has one form, whose λ is one row. Leave out {given}")
+        print(imported(exporter, "Exporter")(header.path, output))
         return
     from yoto.export import export as write
+    from yoto.export.write import save_weights
     from yoto.task import complete
 
+    facts: dict[str, Any] = {"task": header.task, **({"at": point} if point else {})}
+    if kind == "safetensors" and header.conditioning is None:
+        save_weights(
+            bundle.read_state(header.path)[0], output, facts
+        )  # as they lie in the file, whatever network it is
+        print(output)
+        return
     loaded = bundle.load(header.path, task=tasks.make_task(task, (header.recipe or {}).get("options")))
     network = loaded.conditional.bake(header.space.point(point)) if point else loaded.model
     inputs = dynamic = None
@@ -154,5 +171,14 @@ def export(
         whole = complete(loaded.task)
         inputs = whole.examples(method)
         dynamic = whole.dynamic(method) if inputs else None
-    write(network, output, inputs, format=kind, method=method, dynamic=dynamic)  # type: ignore[arg-type]
+    write(
+        network,
+        output,
+        inputs,
+        format=kind,  # type: ignore[arg-type]
+        method=method,
+        dynamic=dynamic,
+        per_batch=per_batch,
+        facts=facts,
+    )
     print(output)

@@ -50,9 +50,12 @@ app = typer.Typer(
 )
 for group in (training, sweep, compare, models):
     group.register(app)
-for application in applications(lambda refusal: note(f"yoto: {refusal}")).values():
+for name, application in applications(lambda refusal: note(f"yoto: {refusal}")).items():
     if application.commands is not None:
-        imported(application.commands)(app)
+        try:
+            imported(application.commands, "Commands")(app)
+        except YotoError as error:
+            note(f"yoto: the commands of {name!r} are left out: {error}")
 demo.register(app)
 
 

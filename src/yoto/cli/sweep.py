@@ -53,7 +53,12 @@ def sweep(
     ] = False,
     output: Annotated[
         Path | None,
-        typer.Option("-o", "--output", metavar="DIR", help="Folder for CSV, JSON and PNG [default: RUN/sweep]."),
+        typer.Option(
+            "-o",
+            "--output",
+            metavar="DIR",
+            help="Folder for CSV, JSON and PNG [default: RUN/sweep; of vae/shapes: shapes/sweep].",
+        ),
     ] = None,
     task: TaskName = None,
     as_json: Json = False,
@@ -66,7 +71,7 @@ def sweep(
     sliders.
 
     \b
-    yoto sweep runs/vae/digits
+    yoto sweep runs/digits
     yoto sweep vae/fashion-mnist --grid 25 -o sweep
     yoto sweep compression/photo --data pictures -o rate-distortion
     """
@@ -84,7 +89,7 @@ def sweep(
     asked = Asked(grid=grid, split=split, limit=limit, seed=seed, scores=scores, as_json=as_json)
     application = find(header.task)
     if application is not None and application.sweep is not None and header.conditioning is not None:
-        imported(application.sweep)(header, recipe, folder, asked)
+        imported(application.sweep, "Sweep")(header, recipe, folder, asked)
         return
 
     curve = measure(header, recipe, asked, task)

@@ -24,7 +24,10 @@ def train(
     recipe: RecipeArgument,
     settings: SettingsArgument = None,
     output: Annotated[
-        Path | None, typer.Option("-o", "--output", metavar="RUN", help="The run's folder [default: runs/RECIPE].")
+        Path | None,
+        typer.Option(
+            "-o", "--output", metavar="RUN", help="The run's folder [default: runs/NAME, by the recipe's `name`]."
+        ),
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in RUN.")] = False,
     weights: Annotated[

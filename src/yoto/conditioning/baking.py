@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterable, Mapping, Sequence
+import copy
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import torch
@@ -11,12 +12,17 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
-from yoto.conditioning.folding import Site, deviation
+from yoto.conditioning.binding import Modulation, bound_clone
+from yoto.conditioning.folding import Site, deviation, folded
+from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
+from yoto.support.outputs import tensors_in
 
 PROBE_TOLERANCE = {torch.float64: 1e-10, torch.float32: 1e-5, torch.bfloat16: 5e-2, torch.float16: 1e-2}
 TF32_TOLERANCE = 1e-2
 """On a GPU that rounds the factors of float32 products to TF32."""
+WIDE_TOLERANCE = 1e-6
+"""Of the judgement in float64 of a network in lower precision: far above rounding, and below what would be a fault."""
 
 
 def refresh(plain: nn.Module, sites: Sequence[Site], into: nn.Module) -> None:
@@ -39,35 +45,114 @@ def refresh(plain: nn.Module, sites: Sequence[Site], into: nn.Module) -> None:
     mine = {t.untyped_storage().data_ptr() for t in ours.values()}
     if any(t.untyped_storage().data_ptr() in mine for t in theirs.values() if t.numel()):
         raise YotoError("`into` should not share weights with this model. Give a network that bake() returned.")
-    touched = {f"{s.name}.{key}" if s.name else key for s in sites for key in ("weight", "bias")}
+    touched = {f"{s.name}.{key}" if s.name else key for s in sites for key in (s.layer.weight, s.layer.bias)}
     for name, tensor in theirs.items():
         if name not in touched:
             tensor.copy_(ours[name])
 
 
-def compare(bound: nn.Module, target: nn.Module, probe: Any, device: torch.device) -> None:
-    """Refuse a baked network whose outputs differ from those of the bound one."""
-    outputs = []
-    for network in (bound, target):
-        modes = [m.training for m in network.modules()]
-        network.eval()
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(0)
-            outputs.append([t for t in pytree.tree_leaves(call(network, probe)) if isinstance(t, Tensor)])
-        for module, mode in zip(network.modules(), modes, strict=True):
-            module.training = mode
-    for expected, found in zip(*outputs, strict=True):
-        if not expected.is_floating_point():
-            continue
-        relative = deviation(found, expected)
-        tf32 = expected.is_cuda and (torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
-        allowed = max(PROBE_TOLERANCE.get(expected.dtype, 1e-5), TF32_TOLERANCE if tf32 else 0.0)
-        if not relative <= allowed:
-            raise YotoError(
-                f"The baked network should give the bound network's outputs. Found a relative deviation of "
-                f"{relative:.1e} on the probe, above {allowed:.0e}. Usually a layer's weight is used without "
-                "calling the layer: leave it out with exclude=."
-            )
+def fold(
+    plain: nn.Module, target: nn.Module, modulations: Mapping[str, Modulation], only: Collection[str] | None = None
+) -> None:
+    """Write the folded parameters of every site into `target`; the plain ones of sites that `only` leaves out."""
+    for name, modulation in modulations.items():
+        module, goal = plain.get_submodule(name), target.get_submodule(name)
+        for key, value in folded(module, modulation.site.layer, modulation.scale, modulation.shift).items():
+            kept = only is not None and name not in only
+            goal.get_parameter(key).copy_(module.get_parameter(key) if kept else value)
+
+
+def check(plain: nn.Module, target: nn.Module, modulations: Mapping[str, Modulation], probe: Any) -> None:
+    """Refuse a baked network whose outputs on `probe` differ from those of the bound one.
+
+    A deviation in lower precision is judged again in float64, since a network may enlarge what rounding leaves.
+
+    Raises:
+        YotoError: If they differ, naming the layers at fault, or hold no number that can be compared.
+    """
+    relative, allowed = apart(bound_clone(plain, modulations, find_links(plain)), target, probe)
+    if relative <= allowed:
+        return
+    precision = ""
+    with suppress(RuntimeError, TypeError, ValueError):  # not every network runs in float64
+        double, wide = copy.deepcopy(plain).double(), copy.deepcopy(target).double()
+        fold(double, wide, modulations)
+        widened = pytree.tree_map_only(Tensor, as_double, probe)
+        again = apart(bound_clone(double, modulations, find_links(double)), wide, widened)[0]
+        if again <= WIDE_TOLERANCE:
+            return
+        plain, target, probe, relative, allowed = double, wide, widened, again, WIDE_TOLERANCE
+        precision = " in float64"
+    names = at_fault(plain, copy.deepcopy(target), modulations, probe, list(modulations), allowed)
+    raise YotoError(
+        f"The baked network should give the bound network's outputs. Found a relative deviation of {relative:.1e} on "
+        f"the probe{precision}, above {allowed:.0e}, because of {len(names)} of {len(modulations)} layers. Usually a "
+        f"layer's weight is used without calling the layer: leave these out with exclude={'|'.join(names)!r}."
+    )
+
+
+def at_fault(
+    plain: nn.Module,
+    target: nn.Module,
+    modulations: Mapping[str, Modulation],
+    probe: Any,
+    names: list[str],
+    allowed: float,
+) -> list[str]:
+    """The sites among `names` whose fold alone changes the outputs, by halving; all of them if it takes several."""
+    if len(names) == 1:
+        return names
+    result: list[str] = []
+    for part in (names[: len(names) // 2], names[len(names) // 2 :]):
+        fold(plain, target, modulations, part)
+        bound = bound_clone(plain, {name: modulations[name] for name in part}, find_links(plain))
+        if not apart(bound, target, probe)[0] <= allowed:
+            result += at_fault(plain, target, modulations, probe, part, allowed)
+    return result or names
+
+
+def apart(bound: nn.Module, target: nn.Module, probe: Any) -> tuple[float, float]:
+    """The worst relative deviation of two networks' outputs, and what is allowed in its precision."""
+    expected, found = evaluated(bound, probe), evaluated(target, probe)
+    if [t.shape for t in expected] != [t.shape for t in found]:
+        return float("inf"), PROBE_TOLERANCE[torch.float32]
+    pairs = [
+        (deviation(b, a), tolerance(a))
+        for a, b in zip(expected, found, strict=True)
+        if (a.is_floating_point() or a.is_complex()) and a.numel()
+    ]
+    if not pairs:
+        raise YotoError(
+            f"The network's outputs on `probe` should hold numbers to compare. Found {len(expected)} tensors, none of "
+            "them of floating point. Give bake() no probe, or compare in your own way."
+        )
+    return max(pairs, key=lambda pair: float("inf") if pair[0] != pair[0] else pair[0] / pair[1])
+
+
+def tolerance(output: Tensor) -> float:
+    """The largest deviation that rounding explains, by an output's precision."""
+    tf32 = output.is_cuda and (torch.backends.cudnn.allow_tf32 or torch.backends.cuda.matmul.allow_tf32)
+    return max(PROBE_TOLERANCE.get(output.dtype, 1e-5), TF32_TOLERANCE if tf32 else 0.0)
+
+
+def evaluated(network: nn.Module, probe: Any) -> list[Tensor]:
+    """The tensors that a network gives in evaluation mode, with random numbers from seed 0."""
+    device = next((p.device for p in network.parameters()), torch.device("cpu"))
+    modes = [m.training for m in network.modules()]
+    network.eval()
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(0)
+        outputs = tensors_in(call(network, pytree.tree_map_only(Tensor, Tensor.clone, probe)))
+    for module, mode in zip(network.modules(), modes, strict=True):
+        module.training = mode
+    return outputs
+
+
+def as_double(value: Tensor) -> Tensor:
+    """Numbers of floating point in double precision."""
+    if value.is_complex():
+        return value.to(torch.complex128)
+    return value.double() if value.is_floating_point() else value
 
 
 def call(network: nn.Module, inputs: Any) -> Any:
@@ -77,25 +162,29 @@ def call(network: nn.Module, inputs: Any) -> Any:
     return network(*inputs) if isinstance(inputs, (tuple, list)) else network(inputs)
 
 
-def untie(net: nn.Module, sites: Sequence[str]) -> None:
-    """Give each site parameters of its own where another module shares them, and say so."""
-    owners: dict[int, set[tuple[int, str]]] = {}
-    for module in net.modules():
+def untie(net: nn.Module, sites: Sequence[str]) -> list[str]:
+    """Give each site parameters of its own where another module shares them; what became of them, one line each."""
+    owners: dict[int, list[tuple[str, str]]] = {}
+    for name, module in net.named_modules():
         for key, parameter in module._parameters.items():
             if parameter is not None:
-                owners.setdefault(id(parameter), set()).add((id(module), key))
+                owners.setdefault(id(parameter), []).append((name, key))
+    remarks = []
     for name in sites:
         module = net.get_submodule(name)
         for key, parameter in list(module._parameters.items()):
             if parameter is not None and len(owners[id(parameter)]) > 1:
-                warnings.warn(
-                    f"bake(): {name}.{key} is shared with another layer and is untied in the result.",
-                    stacklevel=3,
+                owners[id(parameter)].remove((name, key))
+                other = ".".join(filter(None, owners[id(parameter)][0]))
+                remarks.append(
+                    f"{name}.{key} is shared with {other} and is untied in the result, whose state_dict therefore fits "
+                    f"no fresh {type(net).__name__}, which ties them again: keep the module itself (torch.save of it, "
+                    f"bake(into=) for another λ), or leave the layer out with exclude={name!r}"
                 )
-                owners[id(parameter)].discard((id(module), key))
                 module._parameters[key] = nn.Parameter(
                     parameter.detach().clone(), requires_grad=parameter.requires_grad
                 )
+    return remarks
 
 
 def recalibrate_norms(net: nn.Module, batches: Iterable[Any]) -> None:

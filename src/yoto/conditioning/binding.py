@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from yoto.conditioning.folding import Site
+from yoto.conditioning.layouts import SampleLayout
+from yoto.conditioning.references import relinked
 from yoto.errors import YotoError
 
 M = TypeVar("M", bound=nn.Module)
@@ -23,36 +25,49 @@ class Modulation:
     Attributes:
         scale: [C] or [B, C].
         shift: Likewise, or None where the layer has no bias.
-        batch_dim: Axis of the layer's output that holds the samples.
+        batch_dim: Axis of the layer's output that holds the samples, where no layout was learned.
+        layouts: How outputs of layers hold the samples, by site, as learned from an example.
     """
 
     site: Site
     scale: Tensor
     shift: Tensor | None
     batch_dim: int
+    layouts: Mapping[str, Sequence[SampleLayout]] = field(default_factory=dict)
 
     def __call__(self, output: Tensor) -> Tensor:
         """scale·output + shift per channel.
 
         Raises:
-            YotoError: If λ is per sample and the output has no batch of that size at `batch_dim`.
+            YotoError: If λ is per sample and the output does not hold as many samples.
         """
         axis = self.site.layer.channel_axis(output)
         shape = [1] * output.ndim
         shape[axis] = self.site.layer.channels
-        if self.scale.ndim == 2:
-            samples = self.scale.shape[0]
-            if axis == self.batch_dim or output.ndim <= self.batch_dim or output.shape[self.batch_dim] != samples:
-                raise YotoError(
-                    f"With a λ per sample, the output of layer {self.site.name!r} should have {samples} samples in "
-                    f"dimension {self.batch_dim}. Found shape {tuple(output.shape)}. Set batch_dim= of condition(), "
-                    "give one λ for the whole batch, or leave the layer out."
-                )
-            shape[self.batch_dim] = samples
-        scale = self.scale.to(output.device, output.dtype).view(shape)
-        if self.shift is None:
+        scale, shift = self.scale, self.shift
+        if scale.ndim == 2 and scale.shape[0] == 1:
+            scale, shift = scale[0], None if shift is None else shift[0]
+        if scale.ndim == 2:
+            layout = self.layout(output, axis)
+            shape[layout.axis] = output.shape[layout.axis]
+            scale, shift = layout.expand(scale, output), None if shift is None else layout.expand(shift, output)
+        scale = scale.to(output.device, output.dtype).view(shape)
+        if shift is None:
             return output * scale
-        return torch.addcmul(self.shift.to(output.device, output.dtype).view(shape), output, scale)
+        return torch.addcmul(shift.to(output.device, output.dtype).view(shape), output, scale)
+
+    def layout(self, output: Tensor, axis: int) -> SampleLayout:
+        """How the output holds the samples of a λ per sample; `axis` is that of its channels."""
+        samples, learned = self.scale.shape[0], self.layouts.get(self.site.name)
+        for layout in learned or (SampleLayout(output.ndim, self.batch_dim),):
+            if layout.ndim > layout.axis != axis and layout.fits(output, samples):
+                return layout
+        where = "the way that the example showed" if learned else f"dimension {self.batch_dim}"
+        raise YotoError(
+            f"With a λ per sample, the output of layer {self.site.name!r} should have {samples} samples in {where}. "
+            f"Found shape {tuple(output.shape)}. Usually λ has another number of rows than the batch has samples, or "
+            "the layer holds them otherwise: give condition(…, example=inputs), batch_dim=, or leave it out."
+        )
 
 
 class FiLMSite(nn.Module):
@@ -62,15 +77,30 @@ class FiLMSite(nn.Module):
 
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """The layer's output, modulated."""
-        if self.film.scale.requires_grad and not torch.compiler.is_compiling() and not torch.is_grad_enabled():
-            refuse_reentrant_checkpoint(self.film.site.name)
+        refuse_reentrant(self.film)
         return self.film(super().forward(*args, **kwargs))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return rebuild_site, (type(self).__mro__[2],), dict(self.__dict__)
 
 
+class FiLMBefore(nn.Module):
+    """Mixed into the class of a layer's first child (an activation, say): what the child gets, modulated."""
+
+    film: Modulation
+
+    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        """The child's output on the modulated input."""
+        refuse_reentrant(self.film)
+        output: Tensor = super().forward(self.film(x), *args, **kwargs)
+        return output
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return rebuild_before, (type(self).__mro__[2],), dict(self.__dict__)
+
+
 SITE_CLASSES: dict[type[nn.Module], type[nn.Module]] = {}
+BEFORE_CLASSES: dict[type[nn.Module], type[nn.Module]] = {}
 
 
 def site_class(base: type[nn.Module]) -> type[nn.Module]:
@@ -80,23 +110,42 @@ def site_class(base: type[nn.Module]) -> type[nn.Module]:
     return SITE_CLASSES[base]
 
 
+def before_class(base: type[nn.Module]) -> type[nn.Module]:
+    """The class of `base` children in front of which a layer is modulated."""
+    if base not in BEFORE_CLASSES:
+        BEFORE_CLASSES[base] = type(f"FiLMBefore{base.__name__}", (FiLMBefore, base), {"__doc__": FiLMBefore.__doc__})
+    return BEFORE_CLASSES[base]
+
+
 def rebuild_site(base: type[nn.Module]) -> nn.Module:
     """An empty bound layer, for pickling and copying."""
     cls = site_class(base)
     return cls.__new__(cls)
 
 
+def rebuild_before(base: type[nn.Module]) -> nn.Module:
+    """An empty child of a bound layer, for pickling and copying."""
+    cls = before_class(base)
+    return cls.__new__(cls)
+
+
 def refuse_bound(net: nn.Module, action: str) -> None:
     """Refuse a network that is bound at a λ where its plain parameters alone would be taken."""
-    if any(isinstance(m, FiLMSite) for m in net.modules()):
+    if any(isinstance(m, (FiLMSite, FiLMBefore)) for m in net.modules()):
         raise YotoError(
             f"A network to {action} should be plain or conditional. Found one bound at a λ, whose weights are "
             "those before conditioning. Give model.bake(…) in place of model.at(…)."
         )
 
 
+def refuse_reentrant(film: Modulation) -> None:
+    """Refuse to run under reentrant checkpointing, which would lose the conditioning network's gradient."""
+    if film.scale.requires_grad and not torch.compiler.is_compiling() and not torch.is_grad_enabled():
+        refuse_reentrant_checkpoint(film.site.name)
+
+
 def refuse_reentrant_checkpoint(name: str) -> None:
-    """Reentrant checkpointing would lose the conditioning network's gradient; find it on the stack."""
+    """Refuse reentrant checkpointing if it is found on the stack."""
     frame = sys._getframe()
     while frame is not None:
         if frame.f_code.co_filename.endswith("checkpoint.py") and frame.f_code.co_name in (
@@ -110,29 +159,55 @@ def refuse_reentrant_checkpoint(name: str) -> None:
         frame = frame.f_back  # type: ignore[assignment]
 
 
-def bound_clone(root: M, modulations: Mapping[str, Modulation]) -> M:
+HOOKS = tuple(name for name, value in vars(nn.Module()).items() if "hooks" in name and isinstance(value, dict))
+"""Attributes of a module that hold its hooks."""
+
+
+def shell(module: nn.Module, cls: type[nn.Module], film: Modulation | None = None) -> nn.Module:
+    """A copy of a module without its children, as an object of `cls`: the same parameters, hooks of its own."""
+    new: nn.Module = object.__new__(cls)
+    new.__dict__.update(module.__dict__)
+    for name in HOOKS:
+        new.__dict__[name] = module.__dict__[name].copy()
+    new.__dict__.pop("_compiled_call_impl", None)  # of module.compile(): it would run the unbound original
+    if film is not None:
+        new.__dict__["film"] = film
+    return new
+
+
+def registered(root: nn.Module, name: str) -> nn.Module:
+    """A module below `root`, itself even where torch.export puts proxies before what is registered under two names."""
+    for part in name.split(".") if name else ():
+        root = root.__dict__["_modules"][part]
+    return root
+
+
+def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[tuple[str, str]] = ()) -> M:
     """A shallow copy of the module tree: same parameters and buffers, sites with their modulation attached.
+
+    Hooks that a forward pass registers stay with the copy.
 
     Args:
         root: The plain network.
         modulations: By site name, as in `root.named_modules()`.
+        links: Modules and attributes that lead to modules beside the tree (`references.find_links`).
     """
-    by_module = {id(root.get_submodule(name)): m for name, m in modulations.items()}
+    films = {id(registered(root, name)): film for name, film in modulations.items()}
     clones: dict[int, nn.Module] = {}
-
-    def clone(module: nn.Module) -> nn.Module:
-        if id(module) in clones:
-            return clones[id(module)]
-        modulation = by_module.get(id(module))
-        cls = type(module) if modulation is None else site_class(type(module))
-        new = cls.__new__(cls)
-        clones[id(module)] = new
-        new.__dict__.update(module.__dict__)
-        new.__dict__.pop("_compiled_call_impl", None)  # of module.compile(): it would run the unbound original
-        if modulation is not None:
-            new.__dict__["film"] = modulation
-        children = module._modules
-        new.__dict__["_modules"] = {k: None if c is None else clone(c) for k, c in children.items()}
-        return new
-
-    return clone(root)  # type: ignore[return-value]
+    for module in root.modules():
+        film = films.get(id(module))
+        after = film is not None and not film.site.layer.before
+        cls = site_class(type(module)) if after else type(module)
+        clones[id(module)] = shell(module, cls, film if after else None)
+    for module in root.modules():
+        children = module.__dict__["_modules"]
+        clones[id(module)].__dict__["_modules"] = {k: None if c is None else clones[id(c)] for k, c in children.items()}
+    for name, film in modulations.items():
+        if film.site.layer.before:  # a child of the layer's own: others may share the original
+            layer = clones[id(registered(root, name))]
+            child = layer.get_submodule(film.site.layer.before)
+            layer._modules[film.site.layer.before] = shell(child, before_class(type(child)), film)
+    for name, attribute in links:
+        module = registered(root, name)
+        clones[id(module)].__dict__[attribute] = relinked(module.__dict__[attribute], clones)
+    return clones[id(root)]  # type: ignore[return-value]

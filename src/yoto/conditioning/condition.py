@@ -11,10 +11,11 @@ import torch
 from torch import nn
 
 from yoto.conditioning.binding import refuse_bound
-from yoto.conditioning.conditional import Conditional, conditioner_of
-from yoto.conditioning.film import Gain, Layout
-from yoto.conditioning.folding import verify
-from yoto.conditioning.sites import Selection, select
+from yoto.conditioning.conditional import Conditional, conditioner_of, learned_config
+from yoto.conditioning.film import WIDTH, Gain, Layout, affordable
+from yoto.conditioning.folding import Layer
+from yoto.conditioning.probing import arguments, probe
+from yoto.conditioning.sites import Exclusion, Selection, select
 from yoto.errors import YotoError
 from yoto.space import LossSpace
 
@@ -34,8 +35,8 @@ def condition(
     space: LossSpace,
     *,
     sites: Selection = None,
-    exclude: str | None = None,
-    hidden: Sequence[int] = (64,),
+    exclude: Exclusion = None,
+    hidden: Sequence[int] | None = None,
     layout: Layout = "shared",
     multiplier: float = 0.1,
     gain: Gain = "linear",
@@ -44,6 +45,8 @@ def condition(
     raw: bool = False,
     batch_dim: int = 0,
     channel_axis: Mapping[str, int] | None = None,
+    example: Any = None,
+    learned: Mapping[str, Any] | None = None,
 ) -> Conditional[M]:
     """Make a network conditional on the loss parameters of `space`. `net` itself is left as it is.
 
@@ -52,16 +55,21 @@ def condition(
         space: The loss space, with at least one free parameter.
         sites: Layers to condition: None for the rule (every layer that folds; of a layer and a batch, instance or group
             norm right behind it the norm), a regular expression for whole names, a type, or a list of names or types.
-        exclude: Regular expression of names to leave out.
-        hidden: Widths of the conditioning network's hidden layers.
+        exclude: Regular expression of names to leave out, a type or a list of types.
+        hidden: Widths of the conditioning network's hidden layers; by default 64, and in the shared layout a second
+            layer, narrower, where it would else add more than half of the network's parameters (and 25,000).
         layout: "shared" trunk with a head per site, or the paper's "separate" MLPs.
         multiplier: ε in scale 1 + ε·s and shift ε·t; the paper's code has 0.1 and 0.01.
         gain: "linear" as above; "exponential" for scale exp(ε·s), where a layer's gain has to span a wide range.
         skip: Whether the heads of the shared layout read the conditioning vector too, beside the trunk's features.
         fourier: Number of Fourier features of each interval, see `LossSpace.encode`.
         raw: Feed logs of the weights unscaled, as the paper's code does.
-        batch_dim: Dimension of the layers' outputs that holds the samples.
+        batch_dim: Dimension of the inputs, and without an example of the layers' outputs, that holds the samples.
         channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels.
+        example: Inputs of at least two samples (a tensor, a tuple of arguments, a mapping of keyword arguments). A copy
+            of the network runs on them at most six times, in float64 where that works: they show how each layer's
+            output holds the samples, which layers never run, and how layers of unknown classes fold.
+        learned: What an earlier example showed, as `Conditional.config` keeps it.
 
     Raises:
         YotoError: If no layer matches, a layer does not fold exactly (checked in float64 for each), the space has no
@@ -87,7 +95,7 @@ def condition(
     if not space.free:
         raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")
     settings: dict[str, Any] = {
-        "hidden": hidden,
+        "hidden": [WIDTH] if hidden is None else hidden,
         "layout": layout,
         "multiplier": multiplier,
         "gain": gain,
@@ -102,14 +110,29 @@ def condition(
         raise YotoError("`raw` should be used with weights above 0 only. Found a range that contains 0.")
     if fourier < 0 or batch_dim < 0:
         raise YotoError(f"`fourier` and `batch_dim` should be ≥ 0. Found {fourier} and {batch_dim}.")
-    plain = copy.deepcopy(net)
-    chosen, remarks = select(plain, sites, exclude, settings["channel_axis"])
+    plain = plain_copy(net)
+    known = {name: Layer.from_dict(layer) for name, layer in ((learned or {}).get("layers") or {}).items()}
+    found = None
+    if example is not None:
+        asked = [name for name, module in plain.named_modules() if list(module.parameters(recurse=False))]
+        found = probe(plain, *arguments(example), batch_dim, asked)
+    chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
     for remark in remarks:
         warnings.warn(f"condition(): {remark}.", stacklevel=2)
-    for site in chosen:
-        verify(site.name, plain.get_submodule(site.name), site.layer)
     names = [site.name for site in chosen]
-    config = {"sites": names, **settings, "hidden": list(hidden), "multiplier": float(multiplier)}
+    if hidden is None and layout == "shared":
+        inputs, parameters = space.encoded_size(fourier, raw), sum(p.numel() for p in plain.parameters())
+        settings["hidden"] = affordable(inputs, chosen, parameters, skip)
+    config: dict[str, Any] = {
+        "sites": names,
+        **settings,
+        "hidden": list(settings["hidden"]),
+        "multiplier": float(multiplier),
+    }
+    if learned is not None:
+        config["learned"] = dict(learned)
+    elif found is not None or layers:
+        config["learned"] = learned_config(None if found is None else found.unusual(names, batch_dim), layers)
     model = Conditional(plain, space, chosen, config)
     reference = next(plain.parameters())
     model.film.to(
@@ -119,3 +142,16 @@ def condition(
     model.training = net.training  # of this module alone: parts of the network may have modes of their own
     model.film.train(net.training)
     return model
+
+
+def plain_copy(net: M) -> M:
+    """A copy of a network, or one line that says why there is none."""
+    if any(p.is_meta for p in net.parameters()):
+        raise YotoError("`net` should hold its parameters. Found some on the meta device. Materialise it first.")
+    try:
+        return copy.deepcopy(net)
+    except (TypeError, RuntimeError) as error:
+        raise YotoError(
+            f"`net` should be copyable (copy.deepcopy). Found: {' '.join(str(error).split())[:150]}. Usually an "
+            "attribute is a lock, a file or a tensor with a gradient: set it aside before conditioning."
+        ) from None

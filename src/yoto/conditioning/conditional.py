@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from yoto.conditioning.baking import compare, recalibrate_norms, refresh, untie
-from yoto.conditioning.binding import Modulation, bound_clone, site_class
+from yoto.conditioning.baking import check, fold, recalibrate_norms, refresh, untie
+from yoto.conditioning.binding import Modulation, before_class, bound_clone, registered, site_class
 from yoto.conditioning.conditioner import Conditioner
 from yoto.conditioning.film import ConditioningNetwork
-from yoto.conditioning.folding import Site, folded
+from yoto.conditioning.first_call import Watch
+from yoto.conditioning.folding import Layer, Site
+from yoto.conditioning.layouts import SampleLayout
+from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
 from yoto.space import LossSpace, Value
+from yoto.space.limits import refuse_outside
 from yoto.support.tables import aligned
 
 M = TypeVar("M", bound=nn.Module)
@@ -30,7 +35,7 @@ def conditioner_of(config: Mapping[str, Any]) -> type[Conditioner]:
 
 
 class Conditioned:
-    """The conditioned layers and the parameters they add; prints as a table."""
+    """The conditioned layers and the parameters they add; prints as a table, the dearest first."""
 
     def __init__(self, sites: Sequence[Site], added: Sequence[int], trunk: int, plain: int) -> None:
         self.sites = tuple(sites)
@@ -49,7 +54,7 @@ class Conditioned:
     def __str__(self) -> str:
         total = sum(self.added) + self.trunk
         rows = []
-        for site, added in zip(self.sites, self.added, strict=True):
+        for site, added in sorted(zip(self.sites, self.added, strict=True), key=lambda pair: -pair[1]):
             film = "scale, shift" if site.layer.shift else "scale"
             rows.append((site.name, site.type, str(site.layer.channels), film, f"{added:,}"))
         if self.trunk:
@@ -93,7 +98,26 @@ class Conditional(nn.Module, Generic[M]):
         # What the space and the site classes cache is computed here, outside any trace.
         space.encode(space.median(), config["fourier"], config["raw"])
         for site in sites:
-            site_class(type(plain.get_submodule(site.name)))
+            module = plain.get_submodule(site.name)
+            if site.layer.before:
+                before_class(type(module.get_submodule(site.layer.before)))
+            else:
+                site_class(type(module))
+
+        self.prepare()
+
+    def prepare(self) -> None:
+        """What follows from the rest: attributes beside the tree, λ's keywords, how layers hold the samples."""
+        self.links = find_links(self.plain)
+        self.keywords = tuple(dict.fromkeys([*self.space.free, *self.space.names]))
+        learned = (self.config.get("learned") or {}).get("layouts") or {}
+        self.layouts = {name: tuple(SampleLayout(*each) for each in layouts) for name, layouts in learned.items()}
+        self.checked = "layouts" in (self.config.get("learned") or {})  # else the first call is looked at
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        if "layouts" not in state:  # pickled before there was such a thing
+            self.prepare()
 
     def extra_repr(self) -> str:
         return f"free={', '.join(self.space.free)}; {len(self.sites)} conditioned layers"
@@ -109,7 +133,8 @@ class Conditional(nn.Module, Generic[M]):
         """λ as a tensor [D] or [B, D] on the network's device, from a tensor, numbers in column order, or names.
 
         Raises:
-            YotoError: If the shape is not [D] or [B, D], or named values leave their range.
+            YotoError: If the shape is not [D] or [B, D], or a value leaves its range (a tensor's are looked at outside
+                compiled graphs only).
         """
         if at is None or isinstance(at, Mapping):
             at = self.space.point(at, extrapolate=extrapolate, **values)
@@ -122,6 +147,8 @@ class Conditional(nn.Module, Generic[M]):
                 f"λ should have shape [{len(self.space.names)}] or [B, {len(self.space.names)}], columns "
                 f"{', '.join(self.space.names)}. Found {tuple(at.shape)}."
             )
+        if not extrapolate and not torch.compiler.is_compiling():
+            refuse_outside(self.space, at)
         parameter = next(self.film.parameters())
         return at.to(parameter.device, torch.float32 if at.dtype != torch.float64 else at.dtype)
 
@@ -132,7 +159,7 @@ class Conditional(nn.Module, Generic[M]):
             encoding = self.space.encode(lam, self.config["fourier"], self.config["raw"]).to(parameter.dtype)
             values = self.film(encoding)
         return {
-            site.name: Modulation(site, scale, shift, self.batch_dim)
+            site.name: Modulation(site, scale, shift, self.batch_dim, self.layouts)
             for site, (scale, shift) in zip(self.sites, values, strict=True)
         }
 
@@ -146,11 +173,30 @@ class Conditional(nn.Module, Generic[M]):
             at: λ [D] for all samples, [B, D] with a λ per sample, or a mapping of names.
             values: The free parameters by name instead.
         """
-        return bound_clone(self.plain, self.modulations(self.lam(at, extrapolate=extrapolate, **values)))
+        lam = self.lam(at, extrapolate=extrapolate, **values)
+        plain: M = registered(self, "plain")  # type: ignore[assignment]
+        bound = bound_clone(plain, self.modulations(lam), self.links)
+        if not torch.compiler.is_compiling() and not self.checked:
+            Watch(self, bound, lam.shape[0] if lam.ndim == 2 else 0)
+        return bound
 
-    def forward(self, *args: Any, at: Lambda, **kwargs: Any) -> Any:
-        """The plain network's output at λ; `at` as in `at()`, everything else is passed on."""
-        return self.at(at)(*args, **kwargs)
+    def take_up(self, layouts: Mapping[str, Sequence[SampleLayout]]) -> None:
+        """Keep how layers hold the samples, as a probing run showed, with what `config` rebuilds."""
+        if layouts:
+            self.layouts.update({name: tuple(each) for name, each in layouts.items()})
+            self.config["learned"] = {**self.config.get("learned", {}), **learned_config(self.layouts)}
+
+    def forward(self, *args: Any, at: Lambda | None = None, extrapolate: bool = False, **kwargs: Any) -> Any:
+        """The plain network's output at λ, given as for `at()`; everything else is passed on.
+
+        >>> from yoto import LogUniform, condition
+        >>> model = condition(nn.Linear(3, 2), LossSpace(fit=1.0, penalty=LogUniform(0.01, 10)))
+        >>> x = torch.zeros(5, 3)
+        >>> model(x, penalty=0.1).shape, model(x, at=model.space.sample(5)).shape
+        (torch.Size([5, 2]), torch.Size([5, 2]))
+        """
+        values = {name: kwargs.pop(name) for name in self.keywords if name in kwargs} if at is None else {}
+        return self.at(at, extrapolate=extrapolate, **values)(*args, **kwargs)
 
     @torch.no_grad()
     def bake(
@@ -184,21 +230,30 @@ class Conditional(nn.Module, Generic[M]):
         modulations = self.modulations(lam)
         target = copy.deepcopy(self.plain) if into is None else into
         if into is None:
-            untie(target, [s.name for s in self.sites])
+            for remark in untie(target, [s.name for s in self.sites]):
+                warnings.warn(f"bake(): {remark}.", stacklevel=3)
         else:
             refresh(self.plain, self.sites, into)
-        for name, modulation in modulations.items():
-            module, layer = self.plain.get_submodule(name), modulation.site.layer
-            goal = target.get_submodule(name)
-            for key, value in folded(module, layer, modulation.scale, modulation.shift).items():
-                goal.get_parameter(key).copy_(value)
+        fold(self.plain, target, modulations)
         if probe is not None:
-            compare(self.at(lam), target, probe, lam.device)
+            check(self.plain, target, modulations, probe)
         if recalibrate is not None:
             recalibrate_norms(target, recalibrate)
         return target
 
 
+def learned_config(
+    layouts: Mapping[str, Sequence[SampleLayout]] | None = None, layers: Mapping[str, Layer] | None = None
+) -> dict[str, dict[str, Any]]:
+    """What a probing run showed, as JSON: how layers hold the samples, and how those of unknown classes fold."""
+    result: dict[str, dict[str, Any]] = {}
+    if layouts is not None:
+        result["layouts"] = {name: [[e.ndim, e.axis, e.order] for e in each] for name, each in layouts.items()}
+    if layers:
+        result["layers"] = {name: layer.to_dict() for name, layer in layers.items()}
+    return result
+
+
 def bind(model: nn.Module, at: Tensor) -> nn.Module:
     """A `Conditional` bound at λ; any other module as it is (a reference, trained for one λ)."""
-    return cast(nn.Module, model.at(at)) if isinstance(model, Conditional) else model
+    return cast(nn.Module, model.at(at, extrapolate=True)) if isinstance(model, Conditional) else model

@@ -22,6 +22,28 @@ Layout = Literal["shared", "separate"]
 Gain = Literal["linear", "exponential"]
 
 
+WIDTH = 64
+"""Features of λ that the heads read, unless those cost too much."""
+SMALLEST_BUDGET = 25_000
+"""Parameters that conditioning may add to any network; else as many as half of the network's."""
+
+
+def affordable(inputs: int, sites: Sequence[Site], parameters: int, skip: bool) -> list[int]:
+    """Widths of the hidden layers of the shared layout, the last one narrow where wide sites ask for it.
+
+    Args:
+        inputs: Length E of the conditioning vector.
+        sites: The conditioned layers.
+        parameters: Of the plain network.
+        skip: Whether the heads read the conditioning vector too.
+    """
+    outputs = sum(site.layer.channels * (1 + site.layer.shift) for site in sites)
+    rest = max(parameters // 2, SMALLEST_BUDGET) - (inputs + 1) * WIDTH - ((inputs if skip else 0) + 1) * outputs
+    if rest >= WIDTH * outputs:
+        return [WIDTH]
+    return [WIDTH, max(rest // (WIDTH + 1 + outputs), 2)]
+
+
 def dense(inputs: int, outputs: int) -> nn.Linear:
     """Linear layer with variance 2/fan_in, truncated at two deviations, and no bias at first (paper's code)."""
     layer = nn.Linear(inputs, outputs)

@@ -3,88 +3,146 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
-from itertools import pairwise
-from types import MethodType
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from yoto.conditioning.folding import FOLDABLE, NORMS, Site, layer_of, refusal
+from yoto.conditioning.fitting import Inputs, fit, is_leaf, usual_inputs
+from yoto.conditioning.folding import FOLDABLE, SHAPED, Layer, Site, layer_of, refusal, verify
+from yoto.conditioning.followers import find_followers
+from yoto.conditioning.probing import Found
+from yoto.conditioning.references import refuse_hidden_references
 from yoto.errors import YotoError, near_misses
 
 Selection: TypeAlias = "str | type[nn.Module] | Sequence[str] | Sequence[type[nn.Module]] | None"
+Exclusion: TypeAlias = "str | type[nn.Module] | Sequence[type[nn.Module]] | None"
 
 READS_WEIGHTS = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
 """Modules that use their children's weights without calling them (the latter in its inference fast path)."""
+NEVER_RUN = "it never runs as a layer: its weight is read without a call, or it is reached beside the module tree"
 
 
-def candidates(net: nn.Module, channel_axis: Mapping[str, int]) -> tuple[dict[str, nn.Module], dict[str, str]]:
-    """Layers that can be conditioned by name, in the order of `named_modules`, and why others cannot."""
-    good: dict[str, nn.Module] = {}
-    bad: dict[str, str] = {}
-    readers = [f"{name}." if name else "" for name, m in net.named_modules() if isinstance(m, READS_WEIGHTS)]
-    for name, module in net.named_modules():
-        if not isinstance(module, FOLDABLE):
-            continue
-        reader = next((r for r in readers if name.startswith(r)), None)
-        reason = refusal(module, channel_axis.get(name))
-        if reader is not None:
-            reason = f"{reader.rstrip('.') or type(net).__name__!r} reads its weight without calling it"
-        if reason is None:
-            good[name] = module
-        else:
-            bad[name] = reason
-    return good, bad
+@dataclass
+class Candidates:
+    """Layers of a network that can be conditioned, in the order of `named_modules`, and why others cannot.
 
-
-def width(module: nn.Module | None) -> int:
-    """Channels that a norm expects or a layer gives."""
-    attributes = ("num_features", "num_channels", "out_channels", "out_features")
-    return next((int(getattr(module, a)) for a in attributes if hasattr(module, a)), -1)
-
-
-def followers(net: nn.Module) -> dict[int, nn.Module]:
-    """The leaf that is registered next after each leaf (dropout and identity passed over), by module id."""
-    leaves = [
-        m
-        for m in net.modules()
-        if not any(True for _ in m.children()) and not isinstance(m, (nn.Identity, nn.Dropout, nn.Dropout2d))
-    ]
-    return {id(a): b for a, b in pairwise(leaves)}
-
-
-def followed_by_norm(module: nn.Module, after: Mapping[int, nn.Module]) -> bool:
-    """Whether a batch, instance or group norm of its width is registered right behind a convolution or linear layer.
-
-    Layer norms are left out: they mix all channels, and in transformers the order of registration is not that of use.
+    Attributes:
+        good, bad: Modules, and reasons, by name.
+        layers: How a layer folds, where that is known beforehand or was found by trial.
+        found: What a probing run learned, or None.
     """
-    follower = after.get(id(module))
-    norm = isinstance(follower, NORMS) and not isinstance(follower, nn.LayerNorm)
-    return not isinstance(module, NORMS) and norm and width(follower) == width(module)
+
+    net: nn.Module
+    channel_axis: Mapping[str, int]
+    layers: dict[str, Layer]
+    found: Found | None
+    good: dict[str, nn.Module] = field(default_factory=dict)
+    bad: dict[str, str] = field(default_factory=dict)
+    tried: dict[Any, Layer | None] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        readers = [f"{name}." if name else "" for name, m in self.net.named_modules() if isinstance(m, READS_WEIGHTS)]
+        for name, module in self.net.named_modules():
+            reason: str | None
+            if name in self.layers:
+                reason = None
+            elif isinstance(module, FOLDABLE):
+                reason = refusal(module, self.channel_axis.get(name))
+                reader = next((r for r in readers if name.startswith(r)), None)
+                if reader is not None:
+                    reason = f"{reader.rstrip('.') or type(self.net).__name__!r} reads its weight without calling it"
+            elif self.found is not None and name in self.found.calls and is_leaf(module):
+                layer = self.trial(name, module)
+                reason = None if layer is not None else f"{type(module).__name__} is not affine per output channel"
+                if layer is not None:
+                    self.layers[name] = layer
+            elif isinstance(module, nn.RNNBase):
+                reason = refusal(module)
+            else:
+                continue
+            if reason is None and self.found is not None:
+                reason = self.unreached(name)
+            if reason is None:
+                self.good[name] = module
+            else:
+                self.bad[name] = reason
+
+    def unreached(self, name: str) -> str | None:
+        """Why a λ per sample does not reach a layer, as the probing run showed; None if it does."""
+        assert self.found is not None
+        layouts = self.found.layouts.get(name, NEVER_RUN)
+        return layouts if isinstance(layouts, str) else None
+
+    def trial(self, name: str, module: nn.Module) -> Layer | None:
+        """How a layer folds, found by trying it on the inputs of the probing run, else on usual ones."""
+        calls = self.found.calls.get(name, []) if self.found is not None else []
+        inputs: list[Inputs] = [(call.args, call.kwargs) for call in calls[:2]] or usual_inputs(module)
+        shapes = tuple(tuple(x.shape) for args, _ in inputs for x in args if hasattr(x, "shape"))
+        key = (type(module), tuple((n, p.shape) for n, p in module.named_parameters()), shapes)
+        if key not in self.tried:
+            self.tried[key] = fit(module, inputs)
+        return self.tried[key]
+
+    def site(self, name: str) -> Site:
+        """A layer as a site, after its fold was checked.
+
+        Raises:
+            YotoError: If it does not fold.
+        """
+        module = self.good[name]
+        layer = self.layers.get(name)
+        if layer is None and isinstance(module, SHAPED) and not is_torchs(module) and name not in self.channel_axis:
+            layer = self.trial(name, module) if is_leaf(module) else None  # may take maps for what they are
+            if layer is not None and layer.axes != tuple((n, n - 1) for n, _ in layer.axes):
+                self.layers[name] = layer
+            else:
+                layer = None
+        if layer is None:
+            layer = layer_of(module, self.channel_axis.get(name))
+            try:
+                verify(name, module, layer)
+            except YotoError:
+                layer = self.trial(name, module) if is_leaf(module) else None
+                if layer is None:
+                    raise
+                self.layers[name] = layer
+        return Site(name, type(module).__name__, layer)
 
 
 def select(
-    net: nn.Module, sites: Selection, exclude: str | None, channel_axis: Mapping[str, int]
-) -> tuple[list[Site], list[str]]:
-    """The sites in the order of `named_modules`, and remarks worth a warning.
+    net: nn.Module,
+    sites: Selection,
+    exclude: Exclusion,
+    channel_axis: Mapping[str, int],
+    layers: Mapping[str, Layer] | None = None,
+    found: Found | None = None,
+) -> tuple[list[Site], dict[str, Layer], list[str]]:
+    """The sites in the order of `named_modules`, how those of unknown classes fold, and remarks worth a warning.
 
     By rule (None): every layer that folds, but for a convolution or linear layer with a batch, instance or group norm
-    right behind it, where the norm takes its place (it would undo the scale).
+    behind it, where the norm takes its place (it would undo the scale). What does not fold is left out.
+
+    Args:
+        layers: How layers fold that an earlier probing run found out.
+        found: What a probing run learned.
 
     Raises:
-        YotoError: If nothing matches, naming near misses and why layers were refused.
+        YotoError: If nothing matches, naming near misses and why layers were refused; or a layer that was asked for
+            does not fold.
     """
     for name in channel_axis:
         if name not in dict(net.named_modules()):
             raise YotoError(f"`channel_axis` names {name!r}, which the network lacks.")
-    good, bad = candidates(net, channel_axis)
-    after = followers(net)
+    known = Candidates(net, channel_axis, dict(layers or {}), found)
+    good, bad = known.good, known.bad
+    after = find_followers(net, found)
     if sites is None:
-        chosen = [n for n, m in good.items() if not followed_by_norm(m, after)]
+        chosen = [n for n, m in good.items() if id(m) not in after]
     elif isinstance(sites, str):
         pattern = compile_pattern(sites, "sites")
         chosen = [n for n in good if pattern.fullmatch(n)]
@@ -94,25 +152,60 @@ def select(
         bad = {n: reason for n, reason in bad.items() if isinstance(net.get_submodule(n), sites)}
     else:
         chosen, bad = by_list(net, list(sites), good, bad)
-    if exclude is not None:
-        skip = compile_pattern(exclude, "exclude")
-        chosen = [n for n in chosen if not skip.fullmatch(n)]
-    if not chosen:
-        raise YotoError(no_match(sites, good, bad))
-    refuse_hidden_references(net, [good[n] for n in chosen])
-    left_out = [f"{n!r} ({r})" for n, r in bad.items() if "reads its weight" not in r] if sites is None else []
-    remarks = [f"the rule left out {', '.join(left_out[:4])}{', …' if len(left_out) > 4 else ''}"] if left_out else []
+    skip = skipped(exclude, good)
+    chosen = [n for n in chosen if n not in skip]
+    result: list[Site] = []
+    for name in chosen:
+        try:
+            result.append(known.site(name))
+        except YotoError as error:
+            if sites is not None:
+                raise
+            bad[name] = str(error).partition("cannot be conditioned: ")[2] or str(error)
+    if not result:
+        raise YotoError(no_match(net, sites, good, bad))
+    refuse_hidden_references(net, [good[site.name] for site in result])
+    remarks = [] if sites is not None else left_out(net, {n: r for n, r in bad.items() if "reads its weight" not in r})
     remarks += [
-        f"layer {n!r} is followed by an instance norm, which undoes its modulation"
-        for n in chosen
-        if isinstance(after.get(id(good[n])), _InstanceNorm) and followed_by_norm(good[n], after)
+        f"layer {site.name!r} is followed by an instance norm, which undoes its modulation"
+        for site in result
+        if isinstance(after.get(id(good[site.name])), _InstanceNorm)
     ]
     if any(isinstance(m, _BatchNorm) and m.track_running_stats for m in net.modules()):
         remarks.append(
             "the network has batch norms, whose running statistics will be those of the mixture of all λ: "
             "give bake(recalibrate=data) batches to re-estimate them, or use another norm"
         )
-    return [Site(n, type(good[n]).__name__, layer_of(good[n], channel_axis.get(n))) for n in chosen], remarks
+    return result, {site.name: site.layer for site in result if site.name in known.layers}, remarks
+
+
+def is_torchs(module: nn.Module) -> bool:
+    """Whether a module's class is one of torch's own."""
+    return type(module).__module__.startswith("torch.nn.")
+
+
+def left_out(net: nn.Module, bad: Mapping[str, str]) -> list[str]:
+    """A remark on the layers that the rule left out: how many of which class, and why the first of each."""
+    if not bad:
+        return []
+    everything = dict(net.named_modules())
+    counts = Counter(type(everything[name]).__name__ for name in bad)
+    firsts = {type(everything[name]).__name__: (name, reason) for name, reason in reversed(list(bad.items()))}
+    parts = [f"{count} {kind} ({firsts[kind][0]!r}: {firsts[kind][1].rstrip('.')})" for kind, count in counts.items()]
+    return [f"the rule left out {'; '.join(parts[:4])}{'; …' if len(parts) > 4 else ''}"]
+
+
+def skipped(exclude: Exclusion, names: Mapping[str, nn.Module]) -> set[str]:
+    """The names among those of layers that `exclude` leaves out."""
+    if exclude is None:
+        return set()
+    if isinstance(exclude, str):
+        pattern = compile_pattern(exclude, "exclude")
+        return {name for name in names if pattern.fullmatch(name)}
+    kinds = (exclude,) if isinstance(exclude, type) else tuple(exclude)
+    if not all(isinstance(kind, type) for kind in kinds):
+        raise YotoError(f"`exclude` should be a regular expression, a type or a list of types. Found {exclude!r}.")
+    return {name for name, module in names.items() if isinstance(module, kinds)}
 
 
 def by_list(
@@ -141,49 +234,17 @@ def compile_pattern(pattern: str, argument: str) -> re.Pattern[str]:
         raise YotoError(f"`{argument}` should be a regular expression. Found {pattern!r}: {error}.") from None
 
 
-def no_match(sites: Selection, good: Mapping[str, nn.Module], bad: Mapping[str, str]) -> str:
+def no_match(net: nn.Module, sites: Selection, good: Mapping[str, nn.Module], bad: Mapping[str, str]) -> str:
     """The message for a selection without a match."""
     asked = "the rule" if sites is None else repr(sites)
     message = f"`sites` should match at least one layer that can be conditioned. {asked} matched none."
     if bad:
-        message += " Refused: " + "; ".join(f"{n!r}: {reason}" for n, reason in list(bad.items())[:4]) + "."
+        kinds = {name: type(module).__name__ for name, module in net.named_modules()}
+        first = [f"{n!r} ({kinds[n]}): {reason.rstrip('.')}" for n, reason in list(bad.items())[:4]]
+        message += f" Refused: {'; '.join(first)}."
     if isinstance(sites, str):
         message += near_misses(sites, tuple(good))
     if good:
         names = list(good)
         message += f" Layers that can be: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
     return message
-
-
-def modules_in(value: Any, depth: int = 4) -> Iterator[nn.Module]:
-    """Modules that an attribute's value leads to through containers, bound methods and partial functions."""
-    if isinstance(value, nn.Module):
-        yield value
-    elif isinstance(value, MethodType):
-        yield from modules_in(value.__self__, depth)
-    elif depth and isinstance(value, partial):
-        yield from modules_in([value.func, *value.args, *value.keywords.values()], depth - 1)
-    elif depth and isinstance(value, (dict, list, tuple, set)):
-        for item in value.values() if isinstance(value, dict) else value:
-            yield from modules_in(item, depth - 1)
-
-
-def refuse_hidden_references(net: nn.Module, chosen: Sequence[nn.Module]) -> None:
-    """Refuse networks that reach a site by another way than as a registered child: binding would miss it."""
-    watched = {id(m) for m in chosen}
-    for owner, module in net.named_modules():
-        if id(module) in watched and "forward" in vars(module):
-            raise YotoError(
-                f"Layer {owner!r} has a `forward` of its own object, which binding would miss. "
-                "Subclass the layer, or leave it out with exclude=."
-            )
-        for attribute, value in vars(module).items():
-            if attribute in ("_modules", "_parameters", "_buffers"):
-                continue
-            for target in modules_in(value):
-                if any(id(m) in watched for m in target.modules()):
-                    raise YotoError(
-                        f"Attribute {attribute!r} of {owner or type(net).__name__!r} refers to a conditioned layer "
-                        "outside the module tree, where its conditioning would be missed. Use nn.ModuleList or "
-                        "nn.ModuleDict, or leave the layer out with exclude=."
-                    )

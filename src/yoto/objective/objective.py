@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor
@@ -75,6 +75,10 @@ class Objective:
             self.scalarisation = Weighted(space, scalarisation)
         self.per_batch = per_batch
         self.median = {n: float(v) for n, v in zip(space.names, space.median().tolist(), strict=True)}
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a bundle says of it, JSON-able: the scalarisation by name, `balance` and `per_batch`."""
+        return {"scalarisation": self.scalarisation.name, "balance": self.balance, "per_batch": self.per_batch}
 
     def per_sample(self, terms: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Terms checked to be [B]; with `per_batch` also (), which become [1]."""

@@ -18,7 +18,13 @@ ParameterisedLoss: TypeAlias = Callable[[Mapping[str, Tensor], Mapping[str, Tens
 
 
 class Scalarisation(ABC):
-    """One loss per sample out of its terms."""
+    """One loss per sample out of its terms.
+
+    Attributes:
+        name: What records call it.
+    """
+
+    name: str
 
     def __init__(self, space: LossSpace) -> None:
         self.space = space
@@ -32,6 +38,8 @@ class Scalarisation(ABC):
 class WeightedSum(Scalarisation):
     """Σⱼ λⱼ·Lⱼ."""
 
+    name = "weighted-sum"
+
     def __call__(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
         return self.space.combine(terms, lam)
 
@@ -43,6 +51,7 @@ class Weighted(Scalarisation):
     def __init__(self, space: LossSpace, function: WeightedLoss) -> None:
         super().__init__(space)
         self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
 
     def __call__(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
         losses = self.space.stack(terms)
@@ -56,6 +65,7 @@ class Parameterised(Scalarisation):
     def __init__(self, space: LossSpace, function: ParameterisedLoss) -> None:
         super().__init__(space)
         self.function = function
+        self.name = getattr(function, "__name__", type(function).__name__)
 
     def __call__(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
         size = next(iter(terms.values())).shape[0]

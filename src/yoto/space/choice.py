@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from yoto.errors import YotoError, near_misses
-from yoto.space.distribution import TOLERANCE, Distribution, Value, number
+from yoto.space.distribution import ROUNDING, TOLERANCE, Distribution, Value, number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -84,6 +84,9 @@ class Choice(Distribution):
                 f"Weights of `{name}` should be ≥ 0 and sum to 1. Found {dict(value)}, sum {sum(weights):g}."
             )
         return weights
+
+    def limits(self) -> tuple[tuple[float, float], ...]:
+        return ((-ROUNDING, 1 + ROUNDING),) * len(self.options)
 
     def describe(self, name: str, values: Sequence[float]) -> dict[str, float]:
         return {c: v for c, v in zip(self.columns(name), values, strict=True) if v != 0}

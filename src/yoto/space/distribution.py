@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 Value: TypeAlias = "float | str | Mapping[str, float]"
 """What a user gives for one parameter: a number, the name of a choice, or weights by name."""
 
+ROUNDING = 1e-4
+"""Relative slack at the ends of a range for values that were computed in float32."""
 TOLERANCE = 1e-6
 """Relative slack at the ends of a range, so that values that went through float32 still lie inside."""
 
@@ -59,6 +61,10 @@ class Distribution(ABC):
     @abstractmethod
     def check(self, name: str, value: Value, extrapolate: bool) -> tuple[float, ...]:
         """The columns' values for what the user gave; a `YotoError` names the range otherwise."""
+
+    def limits(self) -> tuple[tuple[float, float], ...]:
+        """Lowest and highest value of each column, with room for float32's rounding."""
+        return ((-math.inf, math.inf),)
 
     @abstractmethod
     def describe(self, name: str, values: Sequence[float]) -> dict[str, float]:

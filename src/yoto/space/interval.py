@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from yoto.errors import YotoError
-from yoto.space.distribution import TOLERANCE, Distribution, Value, number
+from yoto.space.distribution import ROUNDING, TOLERANCE, Distribution, Value, number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -147,6 +147,10 @@ class Interval(Distribution):
         if given <= 0 and isinstance(self, LogUniform):
             raise YotoError(f"`{name}` should be above 0. Found {given:g}.")
         return (given,)
+
+    def limits(self) -> tuple[tuple[float, float], ...]:
+        below, above = (ROUNDING * max(abs(end), self.slack()) for end in (self.low, self.high))
+        return ((self.low - below, self.high + above),)
 
     def describe(self, name: str, values: Sequence[float]) -> dict[str, float]:
         return {name: values[0]}

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from yoto.errors import YotoError, near_misses
-from yoto.space.distribution import TOLERANCE, Distribution, Value, number
+from yoto.space.distribution import ROUNDING, TOLERANCE, Distribution, Value, number
 from yoto.support.extras import needed
 
 if TYPE_CHECKING:
@@ -113,6 +113,9 @@ class Simplex(Distribution):
                 f"sum {sum(weights):g}."
             )
         return weights
+
+    def limits(self) -> tuple[tuple[float, float], ...]:
+        return ((self.minimum * (1 - ROUNDING), 1 + ROUNDING),) * len(self.terms)
 
     def describe(self, name: str, values: Sequence[float]) -> dict[str, float]:
         return dict(zip(self.terms, values, strict=True))

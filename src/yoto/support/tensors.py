@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 LARGEST_HEADER = 16 * 2**20
+EXTRA_STATE = "_extra_state"
+"""How the keys of what `get_extra_state` returns end."""
 
 
 def read_header(path: Path) -> tuple[dict[str, Any], int]:
@@ -50,6 +52,34 @@ def halved(value: Tensor) -> Tensor:
 
     narrow = value.half() if value.dtype == torch.float32 else value
     return narrow if bool(narrow.isfinite().all()) else value
+
+
+def only(state: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The tensors of a `state_dict`; some networks put other objects beside them."""
+    from torch import Tensor
+
+    return {name: value for name, value in state.items() if isinstance(value, Tensor)}
+
+
+def extra_state(state: Mapping[str, Any]) -> dict[str, Any]:
+    """What modules keep beside tensors and ask back (`get_extra_state`), JSON-able; other objects are the class's own.
+
+    Raises:
+        YotoError: If it cannot be written as JSON.
+    """
+    tensors = only(state)
+    result = {n: value for n, value in state.items() if n not in tensors and n.endswith(EXTRA_STATE)}
+    for name, value in result.items():
+        try:
+            same = json.loads(json.dumps(value)) == value
+        except (TypeError, ValueError):
+            same = False
+        if not same:
+            raise YotoError(
+                f"A bundle holds tensors and JSON. Found a {type(value).__name__} as {name!r} of the network's state. "
+                "Usually: let get_extra_state() return a tensor, numbers or text."
+            )
+    return result
 
 
 def packed(state: Mapping[str, Any], metadata: Mapping[str, str], half: bool = False) -> bytes:
@@ -94,9 +124,10 @@ def read_checked(path: Path, header: Mapping[str, Any], start: int) -> bytes:
 
 def restore(model: nn.Module, state: Mapping[str, Any], source: str) -> None:
     """Load weights into a model, or say in one line which do not fit."""
-    own = model.state_dict()
+    whole = model.state_dict()
+    own = {name: value for name, value in whole.items() if name.endswith(EXTRA_STATE)} | only(whole)
     odd = [n for n in own if n not in state] + [n for n in state if n not in own]
-    odd += [n for n in own if n in state and own[n].shape != state[n].shape]
+    odd += [n for n, tensor in only(own).items() if n in state and tensor.shape != state[n].shape]
     if odd:
         raise YotoError(
             f"{source!r} should hold weights of this network. {len(odd)} do not fit, first {odd[0]!r}. Usually: "

@@ -222,7 +222,8 @@ class Run:
         if isinstance(model, Conditional):
             extras, facts = self.task.extras(model)
             info = {**facts, **info}
-        bundle.save(model, path, recipe=self.recipe, info={"steps": self.state.step, **info}, extras=extras)
+        info = {"steps": self.state.step, **info}
+        bundle.save(model, path, recipe=self.recipe, info=info, extras=extras, objective=self.objective)
 
     def finish(self, signal: int | None) -> Result:
         """Write the record, and the model if the run is complete."""

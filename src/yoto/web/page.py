@@ -1,4 +1,4 @@
-"""What the page of an application is: its files, its facts, and what it loads."""
+"""What the page of an application is: files, facts, what it loads. How to write one is in CONTRIBUTING.md."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ if TYPE_CHECKING:
 
 
 class Page(ABC):
-    """A page; its methods run in threads.
+    """A page, made once per server. NAME is that of its application; jobs run in threads, several at a time.
 
     Attributes:
         title: For the navigation.
-        html: The page's own part, which the common frame surrounds.
-        script: Its script, served as js/NAME.js beside the common ones.
+        html: A file with what stands in <main> of NAME.html; the common frame surrounds it and loads the script.
+        script: A file with a JavaScript module, served as js/NAME.js beside common.js, slider.js and plot.js. Scripts
+            and styles inside `html` are not run: the security policy forbids them.
         bodies: Bytes of requests' bodies at most, by address, where they are more than a little JSON.
         alone: Whether the page works without a server, with networks that run in the browser; `put` writes those.
     """
@@ -30,7 +31,13 @@ class Page(ABC):
 
     @abstractmethod
     def info(self) -> dict[str, Any]:
-        """What the page's script is told, as JSON."""
+        """What the script is told by `facts("NAME")`, which asks for api/NAME.json: JSON without NaN.
+
+        Called once, when the server starts; it should be quick, and load no weights.
+
+        Raises:
+            YotoError: If the page cannot be shown. It is left out then, and the others are served.
+        """
 
     def loads(self) -> Sequence[Callable[[], object]]:
         """What the first clicks need: functions that load it once, one after the other."""

@@ -19,18 +19,32 @@ OWN = "model"
 """Name of the page of a model of the user's."""
 
 
-def all_pages(model: str | None = None, task: Task | None = None) -> dict[str, Page]:
+def all_pages(
+    model: str | None = None, task: Task | None = None, refused: Callable[[str], object] = log.warning
+) -> dict[str, Page]:
     """The pages of all applications with their bundled models, and before them that of a model of the user's.
 
     Args:
         model: Name, file or run folder.
         task: Its task's object, where the model's file names one that only its user can give.
+        refused: Called with what is wrong with an application's page, which is left out.
+
+    Raises:
+        YotoError: If the user's model has no page.
     """
     found: dict[str, Page] = {} if model is None else {OWN: Own(model, task)}
-    for name, application in applications(log.warning).items():
+    for name, application in applications(refused).items():
         if application.page is not None:
-            found[name] = imported(application.page)()
+            try:
+                found[name] = imported(application.page, "Page")()
+            except YotoError as error:
+                refused(left_out(name, error))
     return found
+
+
+def left_out(name: str, error: YotoError) -> str:
+    """What is said of a page that does not take the others along."""
+    return f"the page {name!r} is left out: {error}"
 
 
 def warm(pages: Mapping[str, Page], ended: Callable[[], bool] = lambda: False) -> None:

@@ -108,12 +108,21 @@ def made(app: FastAPI, ready: Callable[[], None]) -> Announced:
     return Announced(config, ready)
 
 
-def run(pages: Mapping[str, Page], host: str, port: int | None, *, browser: bool, say: Callable[[str], None]) -> None:
+def run(
+    pages: Mapping[str, Page],
+    host: str,
+    port: int | None,
+    *,
+    browser: bool,
+    say: Callable[[str], object],
+    refused: Callable[[str], object],
+) -> None:
     """Serve until interrupted.
 
     Args:
         browser: Whether a browser is opened, where there is a display.
         say: Called with the address once it can be reached.
+        refused: Called with what is wrong with an application's page, which is left out.
     """
     listening = bound(host, port)
     url = address(listening, host)
@@ -124,7 +133,7 @@ def run(pages: Mapping[str, Page], host: str, port: int | None, *, browser: bool
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
     with listening:
-        made(server.create(pages, allowed=allowed_on(host)), ready).run([listening])
+        made(server.create(pages, allowed=allowed_on(host), refused=refused), ready).run([listening])
 
 
 def displayed() -> bool:
@@ -132,15 +141,19 @@ def displayed() -> bool:
     return sys.platform in ("darwin", "win32") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
 
 
-def check_pages(pages: Mapping[str, Page], host: str, port: int | None) -> list[str]:
+def check_pages(pages: Mapping[str, Page], host: str, port: int | None, refused: Callable[[str], object]) -> list[str]:
     """Start, load every page with its files and facts once, and stop; the addresses that were loaded.
+
+    Args:
+        refused: Called with what is wrong with an application's page, which is left out.
 
     Raises:
         YotoError: If one does not load.
     """
     listening = bound(host, 0 if port is None else port)
     begun = threading.Event()
-    service = made(server.create(pages, allowed=allowed_on(host), warm=False), begun.set)
+    app = server.create(pages, allowed=allowed_on(host), warm=False, refused=refused)
+    service = made(app, begun.set)
     thread = threading.Thread(target=service.run, args=([listening],), daemon=True)
     thread.start()
     try:
@@ -148,7 +161,7 @@ def check_pages(pages: Mapping[str, Page], host: str, port: int | None) -> list[
             raise YotoError("The server did not start within a minute.")
         base = address(listening, host)
         kinds = ("{}.html", "api/{}.json", "js/{}.js")
-        found = [kind.format(name) for kind in kinds for name in pages]
+        found = [kind.format(name) for kind in kinds for name in app.state.server.pages]
         return [
             loaded(base + path) for path in ("", *found, "api/samples.json", "js/common.js", "css/app.css", "icon.svg")
         ]

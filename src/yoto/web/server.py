@@ -23,6 +23,7 @@ from yoto.web.desk import Desk
 from yoto.web.errors import BusyError, GoneError, TooLargeError
 from yoto.web.guard import HEADERS, Guard, Measured, said
 from yoto.web.own import Own
+from yoto.web.pages import left_out
 from yoto.web.pages import warm as load_all
 from yoto.web.service import Server, client_of, refuse_length
 
@@ -44,7 +45,12 @@ def local(host: str) -> bool:
 
 
 def create(
-    pages: Mapping[str, Page], *, allowed: Callable[[str], bool] = local, desk: Desk | None = None, warm: bool = True
+    pages: Mapping[str, Page],
+    *,
+    allowed: Callable[[str], bool] = local,
+    desk: Desk | None = None,
+    warm: bool = True,
+    refused: Callable[[str], object] = log.warning,
 ) -> FastAPI:
     """The application.
 
@@ -54,14 +60,18 @@ def create(
             web site can reach it under a name of its own.
         desk: Who may compute when.
         warm: Whether the models are loaded in the background from the start.
+        refused: Called with what is wrong with an application's page, which is left out.
+
+    Raises:
+        YotoError: If the page of the user's model, or every page, is of no use.
     """
-    server = Server(pages, desk or Desk())
+    server = Server(desk or Desk())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         ended = threading.Event()
         if warm:
-            server.desk.pool.submit(load_all, pages, ended.is_set)
+            server.desk.pool.submit(load_all, server.pages, ended.is_set)
         tidying = asyncio.create_task(server.tidy())
         yield
         tidying.cancel()
@@ -74,16 +84,31 @@ def create(
     add_pages(app, server)
     add_pictures(app, server)
     for name, page in pages.items():
-        if isinstance(page, Own):
-            own_routes.add(app, server, page)
-            continue
-        application = find(name)
-        if application is not None and application.routes is not None:
-            imported(application.routes)(app, server, page)
-    add_static(app, pages)
-    app.add_middleware(Measured, larger={path: most for page in pages.values() for path, most in page.bodies.items()})
+        try:
+            add_page(app, server, name, page)
+        except YotoError as error:
+            if isinstance(page, Own):
+                raise
+            refused(left_out(name, error))
+    if not server.pages:
+        raise YotoError("There should be a page to serve. Found none.")
+    add_static(app, server.pages)
+    larger = {path: most for page in server.pages.values() for path, most in page.bodies.items()}
+    app.add_middleware(Measured, larger=larger)
     app.add_middleware(Guard, allowed=allowed)
     return app
+
+
+def add_page(app: FastAPI, server: Server, name: str, page: Page) -> None:
+    """A page with its facts, which are computed once, and what its script asks for."""
+    info = page.info()
+    if isinstance(page, Own):
+        own_routes.add(app, server, page)
+    else:
+        application = find(name)
+        if application is not None and application.routes is not None:
+            imported(application.routes, "Routes")(app, server, page)
+    server.pages[name], server.infos[name] = page, info
 
 
 def add_static(app: FastAPI, pages: Mapping[str, Page]) -> None:

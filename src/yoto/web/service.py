@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from fastapi import Request
@@ -29,15 +29,19 @@ class Server:
     """What the routes share.
 
     Args:
-        pages: By name.
         desk: Who may compute when.
+
+    Attributes:
+        pages: By name.
+        infos: What the script of each is told.
     """
 
-    def __init__(self, pages: Mapping[str, Page], desk: Desk) -> None:
-        self.pages, self.desk = pages, desk
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.pages: dict[str, Page] = {}
+        self.infos: dict[str, dict[str, Any]] = {}
         self.album = uploads.Album()
         self.results: Store[Outcome] = Store("result", RESULTS, PER_CLIENT)
-        self.infos = {name: page.info() for name, page in pages.items()}
 
     async def job(self, request: Request, work: Callable[[], Any], beside: str = "") -> Any:
         """What a job returns, at the client's turn; one that has a name may wait beside the client's other one."""

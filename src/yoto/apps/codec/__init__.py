@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from yoto.registry import Application
+
 if TYPE_CHECKING:
     from yoto.apps.codec.api import Encoded as Encoded
     from yoto.apps.codec.api import compress as compress
@@ -19,6 +21,14 @@ if TYPE_CHECKING:
     from yoto.apps.codec.model import CodecModel as CodecModel
     from yoto.apps.codec.model import load as load
 
+APPLICATION = Application(
+    task="yoto.apps.codec.task:CompressionTask",
+    options="yoto.apps.codec.options:CompressionOptions",
+    commands="yoto.apps.codec.commands:register",
+    page="yoto.apps.codec.page:Compression",
+    routes="yoto.apps.codec.routes:add",
+    sweep="yoto.apps.codec.sweep:sweep",
+)
 HOMES = {
     "Encoded": "yoto.apps.codec.api",
     "compress": "yoto.apps.codec.api",

@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from yoto.registry import Application
+
 if TYPE_CHECKING:
     from yoto.apps.style.painting.bank import Bank as Bank
     from yoto.apps.style.painting.bank import Style as Style
@@ -16,6 +18,16 @@ if TYPE_CHECKING:
     from yoto.apps.style.painting.painter import Painter as Painter
     from yoto.apps.style.painting.painter import load as load
 
+APPLICATION = Application(
+    task="yoto.apps.style.task:StyleTask",
+    options="yoto.apps.style.options:StyleOptions",
+    prepare="yoto.apps.style.options:prepare",
+    commands="yoto.apps.style.commands:register",
+    page="yoto.apps.style.page:Style",
+    routes="yoto.apps.style.routes:add",
+    sweep="yoto.apps.style.sweep:sweep",
+    exporter="yoto.apps.style.painting.onnx:write_network",
+)
 HOMES = {
     "Bank": "yoto.apps.style.painting.bank",
     "Painter": "yoto.apps.style.painting.painter",

@@ -194,7 +194,8 @@ def vae_networks(model: Any, task: Any) -> dict[str, bytes]:
 
     Weights are stored in half precision where they are many, as the bundle stores them.
     """
-    from yoto.export import export, halve, strip
+    from yoto.export import export
+    from yoto.export.onnx import halve, strip
 
     result = {}
     with tempfile.TemporaryDirectory() as folder:

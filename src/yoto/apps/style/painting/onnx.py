@@ -16,7 +16,7 @@ from yoto.apps.style.painting.bank import open_bank
 from yoto.conditioning import Conditional
 from yoto.conditioning.binding import FiLMSite
 from yoto.errors import YotoError
-from yoto.export import halve, quiet_exporter, strip
+from yoto.export.onnx import halve, quiet_exporter, strip
 from yoto.support.extras import require
 from yoto.support.files import write_atomic
 

@@ -1,22 +1,18 @@
-"""Bundles: weights, loss space, task name, recipe and trade-off curve in one `.safetensors` file.
-
-The header is read without torch, and a recipe only where one is asked for, so that a network of one's own is loaded
+"""Writing and reading bundles. A recipe is read only where one is asked for, so that a network of one's own is loaded
 without what recipes need.
 """
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from yoto import registry
-from yoto.errors import YotoError, near_misses
+from yoto.bundle.header import EXTRAS, Header, metadata_of, read_header
+from yoto.errors import YotoError
 from yoto.space import LossSpace
 from yoto.support import tensors
 from yoto.support.files import write_atomic
@@ -25,39 +21,11 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from yoto.conditioning import Conditional
+    from yoto.objective import Objective
     from yoto.recipe import Recipe
     from yoto.task import Task
 
-VERSION = 1
-EXTRAS = "extras."
-"""Prefix of stored tensors that are no weights."""
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a bundle says of itself. `conditioning` is None for a network trained at `fixed` weights.
-
-    Attributes:
-        path: The file.
-        size: Its size in bytes.
-        parameters: Number of stored weights.
-        task: Name of the task, or "" where the user saved a network of their own.
-        space: The loss space.
-        conditioning: Arguments of `condition`, or None.
-        recipe: The recipe as a mapping, or None.
-        curve: The trade-off curve as a mapping (`TradeoffCurve.from_dict` reads it), or None.
-        info: Anything else: steps, CPU-seconds, seed.
-    """
-
-    path: Path
-    size: int
-    parameters: int
-    task: str
-    space: LossSpace
-    conditioning: dict[str, Any] | None
-    recipe: dict[str, Any] | None
-    curve: dict[str, Any] | None
-    info: dict[str, Any]
+Direction: TypeAlias = Literal["lower", "higher"]
 
 
 @dataclass(frozen=True)
@@ -100,50 +68,6 @@ class Bundle:
         return self.model
 
 
-def read_header(name_or_path: str | os.PathLike[str]) -> Header:
-    """What a bundle says of itself, without torch and without its weights; names as of `locate`.
-
-    Raises:
-        YotoError: If the file is missing, damaged or no bundle.
-    """
-    path = locate(name_or_path)
-    header, _ = tensors.read_header(path)
-    metadata = header.pop("__metadata__", None) or {}
-    if metadata.get("format") != "yoto":
-        raise YotoError(
-            f"{str(path)!r} should be a bundle written by yoto.save. Found a .safetensors file without its metadata."
-        )
-    if metadata.get("version") != str(VERSION):
-        raise YotoError(
-            f"{str(path)!r} has bundle version {metadata.get('version')}; this yoto reads version "
-            f"{VERSION}. Upgrade yoto."
-        )
-    try:
-        content = {key: json.loads(metadata[key]) for key in ("space", "conditioning", "recipe", "curve", "info")}
-        space = LossSpace.from_dict(content["space"])
-    except YotoError as error:
-        raise YotoError(f"{str(path)!r} holds a loss space that this version does not know: {error}") from None
-    except (ValueError, KeyError) as error:
-        raise YotoError(f"{str(path)!r} is damaged: its metadata cannot be read. Get the file anew.") from error
-    count = 0
-    for name, tensor in header.items():
-        number = 0 if name.startswith(EXTRAS) else 1
-        for n in tensor["shape"]:
-            number *= n
-        count += number
-    return Header(
-        path=path,
-        size=path.stat().st_size,
-        parameters=count,
-        task=metadata["task"],
-        space=space,
-        conditioning=content["conditioning"],
-        recipe=content["recipe"],
-        curve=content["curve"],
-        info=content["info"] or {},
-    )
-
-
 def save(
     model: nn.Module,
     path: str | os.PathLike[str],
@@ -154,6 +78,9 @@ def save(
     curve: Mapping[str, Any] | None = None,
     info: Mapping[str, Any] | None = None,
     extras: Mapping[str, Tensor] | None = None,
+    objective: Objective | Mapping[str, Any] | None = None,
+    directions: Mapping[str, Direction] | None = None,
+    like: Header | None = None,
     half: bool = False,
 ) -> None:
     """Write a model as a bundle, whole or not at all.
@@ -165,6 +92,9 @@ def save(
         curve: `TradeoffCurve.to_dict()`.
         info: JSON-able facts about the run.
         extras: Further tensors, which `load` gives back as `Bundle.extras`.
+        objective: How the loss was made of its terms: the `Objective`, or what its `to_dict` says.
+        directions: Which way terms and metrics are better, by name.
+        like: The header of a bundle that this one rewrites: what it says and is not given here is kept.
         half: Store float32 weights as float16 (they load as float32 again), but for tensors beyond its range.
 
     >>> import tempfile
@@ -180,22 +110,23 @@ def save(
     from yoto.conditioning.binding import refuse_bound
 
     refuse_bound(model, "save")
-    conditional = isinstance(model, Conditional)
-    own = model.space if isinstance(model, Conditional) else space or (recipe.loss_space() if recipe else None)
+    given = space or (recipe.loss_space() if recipe else like.space if like is not None else None)
+    own = model.space if isinstance(model, Conditional) else given
     if own is None:
         raise YotoError("`space` should be given for a plain network without a recipe.")
-    metadata = {
-        "format": "yoto",
-        "version": str(VERSION),
-        "task": task or (recipe.task if recipe else ""),
-        "space": own.to_json(),
-        "conditioning": json.dumps(model.config if conditional else None),
-        "recipe": json.dumps(recipe.to_dict() if recipe else None),
-        "curve": json.dumps(curve),
-        "info": json.dumps(dict(info or {})),
+    state = model.state_dict()
+    said = {
+        "task": task or (recipe.task if recipe else None),
+        "recipe": recipe.to_dict() if recipe else None,
+        "curve": curve,
+        "info": info,
+        "objective": objective if objective is None or isinstance(objective, Mapping) else objective.to_dict(),
+        "directions": directions,
+        "state": tensors.extra_state(state),
     }
-    state = {**model.state_dict(), **{f"{EXTRAS}{name}": tensor for name, tensor in (extras or {}).items()}}
-    write_atomic(path, tensors.packed(state, metadata, half))
+    metadata = metadata_of(own, model.config if isinstance(model, Conditional) else None, said, like)
+    stored = {**tensors.only(state), **{f"{EXTRAS}{name}": tensor for name, tensor in (extras or {}).items()}}
+    write_atomic(path, tensors.packed(stored, metadata, half))
 
 
 def halve(model: nn.Module) -> None:
@@ -203,7 +134,7 @@ def halve(model: nn.Module) -> None:
     import torch
 
     with torch.no_grad():
-        for value in model.state_dict().values():
+        for value in tensors.only(model.state_dict()).values():
             value.copy_(tensors.halved(value))
 
 
@@ -272,7 +203,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
             model = condition(net, header.space, **header.conditioning)
     if any(t.dtype == torch.float64 for t in state.values()):
         model = model.double()
-    tensors.restore(model, state, str(header.path))
+    tensors.restore(model, {**state, **header.state}, str(header.path))
     return Bundle(model.eval(), header, task, extras, registered)
 
 
@@ -288,61 +219,3 @@ def own_task(header: Header) -> Task:
 
         options = from_dict(header.recipe).options
     return load_task(header.task, options)
-
-
-# ---- names
-
-
-def bundled() -> dict[str, Path]:
-    """The models that come with the package, and with installed applications, by name."""
-    root = Path(str(files("yoto") / "assets"))
-    folders = {path.name: path for path in root.iterdir() if path.is_dir()} | registry.folders("models")
-    return {
-        f"{name}/{file.stem}": file
-        for name, path in sorted(folders.items())
-        for file in sorted(path.glob("*.safetensors"))
-    }
-
-
-def local() -> dict[str, Path]:
-    """Bundles in the folder `YOTO_MODELS` and finished runs in `./runs`, by name."""
-    found: dict[str, Path] = {}
-    folder = os.environ.get("YOTO_MODELS")
-    if folder:
-        found |= {
-            p.relative_to(folder).with_suffix("").as_posix(): p for p in sorted(Path(folder).rglob("*.safetensors"))
-        }
-    found |= {p.parent.as_posix(): p for p in sorted(Path("runs").glob("**/model.safetensors"))}
-    return found
-
-
-def locate(name_or_path: str | os.PathLike[str]) -> Path:
-    """The file of a model: a file, a run folder, a bundled model's name or a name in `YOTO_MODELS`."""
-    path = Path(name_or_path)
-    if path.is_file():
-        return path
-    if (path / "model.safetensors").is_file():
-        return path / "model.safetensors"
-    known = {**local(), **bundled()}
-    if str(name_or_path) in known:
-        return known[str(name_or_path)]
-    if path.is_dir():
-        raise YotoError(
-            f"Folder {str(path)!r} should hold model.safetensors, which a finished run has. "
-            "Finish it with yoto train --resume."
-        )
-    raise YotoError(
-        f"A model should be a file, a run folder or one of {', '.join(known) or '(none bundled)'}. "
-        f"Found {str(name_or_path)!r}.{near_misses(str(name_or_path), tuple(known))}"
-    )
-
-
-def listing() -> list[tuple[str, bool, Header]]:
-    """Name, whether bundled, and header of every model that can be found; damaged ones are left out."""
-    result = []
-    for name, path in [*bundled().items(), *local().items()]:
-        try:
-            result.append((name, path in bundled().values(), read_header(path)))
-        except YotoError:
-            continue
-    return result

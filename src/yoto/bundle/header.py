@@ -1,0 +1,145 @@
+"""What a bundle says of itself: the metadata of its file, read without torch and without the weights.
+
+Version 2 added `objective`, `directions` and `state`. A reader needs only `format`, `version`, `space` and
+`conditioning`; what it does not know is kept when a bundle is written again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from yoto.bundle.names import bundled, local, locate
+from yoto.errors import YotoError
+from yoto.space import LossSpace
+from yoto.support import tensors
+
+VERSIONS = ("1", "2")
+"""That can be read; the last is written."""
+EXTRAS = "extras."
+"""Prefix of stored tensors that are no weights."""
+OPTIONAL = ("recipe", "curve", "info", "objective", "directions", "state")
+"""Keys of metadata that hold JSON and may be missing."""
+KNOWN = ("format", "version", "task", "space", "conditioning", *OPTIONAL, "sha256")
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a bundle says of itself. `conditioning` is None for a network trained at `fixed` weights.
+
+    Attributes:
+        path: The file.
+        size: Its size in bytes.
+        parameters: Number of stored weights.
+        task: Name of the task, or "" where the user saved a network of their own.
+        space: The loss space.
+        conditioning: Arguments of `condition`, or None.
+        recipe: The recipe as a mapping, or None.
+        curve: The trade-off curve as a mapping (`TradeoffCurve.from_dict` reads it), or None.
+        info: Anything else: steps, CPU-seconds, seed.
+        objective: How the loss was made of its terms, as `Objective.to_dict` says it, or None where it is not known.
+        directions: Which way terms and metrics are better, "lower" or "higher", by name.
+        state: What modules keep beside tensors (`get_extra_state`), by key of the `state_dict`.
+        unknown: Metadata that this version does not know, which `save(like=)` keeps.
+    """
+
+    path: Path
+    size: int
+    parameters: int
+    task: str
+    space: LossSpace
+    conditioning: dict[str, Any] | None
+    recipe: dict[str, Any] | None
+    curve: dict[str, Any] | None
+    info: dict[str, Any]
+    objective: dict[str, Any] | None = None
+    directions: dict[str, str] = field(default_factory=dict)
+    state: dict[str, Any] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+
+
+def read_header(name_or_path: str | os.PathLike[str]) -> Header:
+    """What a bundle says of itself, without torch and without its weights; names as of `locate`.
+
+    Raises:
+        YotoError: If the file is missing, damaged or no bundle.
+    """
+    path = locate(name_or_path)
+    header, _ = tensors.read_header(path)
+    metadata = header.pop("__metadata__", None) or {}
+    if metadata.get("format") != "yoto":
+        raise YotoError(
+            f"{str(path)!r} should be a bundle written by yoto.save. Found a .safetensors file without its metadata."
+        )
+    if metadata.get("version") not in VERSIONS:
+        raise YotoError(
+            f"{str(path)!r} has bundle version {metadata.get('version')}; this yoto reads versions "
+            f"{' and '.join(VERSIONS)}. Upgrade yoto."
+        )
+    try:
+        content = {key: json.loads(metadata[key]) for key in ("space", "conditioning")}
+        content |= {key: json.loads(metadata.get(key, "null")) for key in OPTIONAL}
+        space = LossSpace.from_dict(content["space"])
+    except YotoError as error:
+        raise YotoError(f"{str(path)!r} holds a loss space that this version does not know: {error}") from None
+    except (ValueError, KeyError) as error:
+        raise YotoError(f"{str(path)!r} is damaged: its metadata cannot be read. Get the file anew.") from error
+    count = 0
+    for name, tensor in header.items():
+        number = 0 if name.startswith(EXTRAS) else 1
+        for n in tensor["shape"]:
+            number *= n
+        count += number
+    return Header(
+        path=path,
+        size=path.stat().st_size,
+        parameters=count,
+        task=metadata.get("task", ""),
+        space=space,
+        conditioning=content["conditioning"],
+        recipe=content["recipe"],
+        curve=content["curve"],
+        info=content["info"] or {},
+        objective=content["objective"],
+        directions=content["directions"] or {},
+        state=content["state"] or {},
+        unknown={key: text for key, text in metadata.items() if key not in KNOWN},
+    )
+
+
+def metadata_of(
+    space: LossSpace, conditioning: Mapping[str, Any] | None, said: Mapping[str, Any], like: Header | None
+) -> dict[str, str]:
+    """The metadata of a new bundle.
+
+    Args:
+        space: The loss space.
+        conditioning: Arguments of `condition`, or None for a plain network.
+        said: The task and what is `OPTIONAL`, or None for what was not given.
+        like: A bundle that this one rewrites, for what was not given.
+    """
+    values = {key: value if value is not None or like is None else getattr(like, key) for key, value in said.items()}
+    result = {
+        "format": "yoto",
+        "version": VERSIONS[-1],
+        "task": values.pop("task") or "",
+        "space": space.to_json(),
+        "conditioning": json.dumps(conditioning),
+    }
+    result |= {key: json.dumps(value) for key, value in values.items() if value}
+    return {**(like.unknown if like is not None else {}), **result}
+
+
+def listing() -> list[tuple[str, bool, Header]]:
+    """Name, whether bundled, and header of every model that can be found; damaged ones are left out."""
+    result = []
+    for name, path in [*bundled().items(), *local().items()]:
+        try:
+            result.append((name, path in bundled().values(), read_header(path)))
+        except YotoError:
+            continue
+    return result

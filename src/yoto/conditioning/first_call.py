@@ -1,0 +1,146 @@
+"""What the first call of a conditional network shows: how its layers hold the samples, and which of them λ reaches."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from yoto.conditioning.folding import Site
+from yoto.conditioning.layouts import SampleLayout
+from yoto.conditioning.probing import Found, probe, sample_count
+from yoto.errors import YotoError
+
+MIXED = "its output mixes the samples of a batch"
+SAMPLES = 3
+"""Samples of the first call's inputs that a probing run takes."""
+
+
+class Watched(Protocol):
+    """What is asked of a conditional network here."""
+
+    sites: tuple[Site, ...]
+    batch_dim: int
+    checked: bool
+
+    @property
+    def plain(self) -> nn.Module:
+        """The plain network."""
+
+    def take_up(self, layouts: Mapping[str, Sequence[SampleLayout]]) -> None:
+        """Keep how layers hold the samples."""
+
+
+class Watch:
+    """Hooks of a network that was bound before its model ran for the first time; they go away with that call.
+
+    Args:
+        model: The conditional network.
+        bound: Bound at a λ.
+        samples: Number B of rows of a λ per sample, 0 for one λ.
+    """
+
+    def __init__(self, model: Watched, bound: nn.Module, samples: int) -> None:
+        self.model, self.samples = model, samples
+        self.ran: set[str] = set()
+        self.handles = [bound.register_forward_pre_hook(self.before, with_kwargs=True)]
+        for site in model.sites:
+            self.handles.append(bound.get_submodule(site.name).register_forward_hook(Mark(self, site.name)))
+        self.handles.append(bound.register_forward_hook(self.after))
+
+    def __reduce__(self) -> Any:
+        return Silent, ()
+
+    def before(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Learn the layouts of the samples from the call's own inputs."""
+        if self.samples > 1 and not self.model.checked:
+            learn(self.model, args, kwargs, self.samples)
+
+    def after(self, *_: Any) -> None:
+        """Say which layers the call did not run."""
+        for handle in self.handles:
+            handle.remove()
+        if self.model.checked:
+            return
+        self.model.checked = True
+        silent = [site.name for site in self.model.sites if site.name not in self.ran]
+        if silent:
+            more = f" and {len(silent) - 4} more" if len(silent) > 4 else ""
+            warnings.warn(
+                f"λ does not reach {', '.join(map(repr, silent[:4]))}{more}: never run as layers of the bound network "
+                "(used by another way, such as a closure, or not at all). Leave them out with exclude=, or give "
+                "condition(…, example=inputs), which does.",
+                stacklevel=2,
+            )
+
+
+class Mark:
+    """Notes that a layer ran."""
+
+    def __init__(self, watch: Watch, name: str) -> None:
+        self.watch, self.name = watch, name
+
+    def __reduce__(self) -> Any:
+        return Silent, ()
+
+    def __call__(self, *_: Any) -> None:
+        self.watch.ran.add(self.name)
+
+
+class Silent:
+    """What is left of these hooks in a copy."""
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
+    before = after = __call__
+
+
+def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> None:
+    """Take up the layouts of the samples that a call's inputs show, where they show them.
+
+    Raises:
+        YotoError: If a conditioned layer gives the same for all samples, so that a λ per sample has no place there.
+    """
+    if any(type(p) not in (nn.Parameter, Tensor) for p in model.plain.parameters()):
+        return  # sharded: a copy is not to be had
+    found = best(model, args, kwargs, samples)
+    if found is None:
+        return
+    for site in model.sites:
+        reason = found.layouts.get(site.name)
+        if isinstance(reason, str) and reason != MIXED:
+            raise YotoError(
+                f"A λ per sample cannot reach layer {site.name!r}: {reason}. Give condition(…, example=inputs), which "
+                "leaves such layers out, leave it out with exclude=, or give one λ for the whole batch."
+            )
+    model.take_up(found.unusual([site.name for site in model.sites], model.batch_dim))
+
+
+def best(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> Found | None:
+    """What a probing run shows along the axis of the inputs that explains most layers; None where none can be made."""
+    leaves, spec = pytree.tree_flatten((args, dict(kwargs)))
+    names = [site.name for site in model.sites]
+    result: Found | None = None
+    for axis in dict.fromkeys([model.batch_dim, 0, 1]):
+        if sample_count(leaves, axis) != samples:
+            continue
+        few = [shortened(leaf, axis, samples) for leaf in leaves]
+        positional, named = pytree.tree_unflatten(few, spec)
+        try:
+            found = probe(model.plain, positional, named, axis, names)
+        except YotoError:
+            continue
+        if MIXED not in found.layouts.values():
+            return found
+        result = result or found
+    return result
+
+
+def shortened(leaf: Any, axis: int, samples: int) -> Any:
+    """The first few samples of an input."""
+    holds = isinstance(leaf, Tensor) and leaf.ndim > axis and leaf.shape[axis] == samples
+    return leaf.narrow(axis, 0, min(SAMPLES, samples)) if holds else leaf

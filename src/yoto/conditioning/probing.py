@@ -1,0 +1,260 @@
+"""A probing run: what a network's layers do with a batch, learned from an example of its inputs.
+
+The network runs as a copy of its own, in evaluation mode and in float64 where that works: once on the example, once for
+each of up to three samples with that sample in another's place, and once with a sample more; again in its own type
+where float64 fails. Buffers, modes and random states of the network stay as they are.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils import _pytree as pytree
+
+from yoto.conditioning.layouts import SampleLayout, layout_of
+from yoto.errors import YotoError
+
+CHANGED = 1e-9
+"""Relative change of an output, in float64, from which on it counts as one; a thousandfold in float32."""
+
+
+@dataclass
+class Call:
+    """One call of a layer in the run on the example: what went in, what came out (`raw`), and a copy of it."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    raw: Tensor
+    output: Tensor
+
+    def feeds(self, other: Call) -> bool:
+        """Whether another layer got this output as its first argument, as it is."""
+        given = other.args[0] if other.args else None
+        return isinstance(given, Tensor) and given.data_ptr() == self.raw.data_ptr() and given.shape == self.raw.shape
+
+
+@dataclass
+class Found:
+    """What a probing run learned.
+
+    Attributes:
+        calls: Of every layer that was asked about and ran, by name.
+        layouts: Of every layer that ran: its layouts, or why a λ per sample cannot reach it.
+    """
+
+    calls: dict[str, list[Call]] = field(default_factory=dict)
+    layouts: dict[str, tuple[SampleLayout, ...] | str] = field(default_factory=dict)
+
+    def unusual(self, names: Sequence[str], batch_dim: int) -> dict[str, tuple[SampleLayout, ...]]:
+        """The layouts of those layers whose outputs do not just hold one entry per sample along `batch_dim`."""
+        known = {name: self.layouts.get(name) for name in names}
+        return {
+            name: layouts
+            for name, layouts in known.items()
+            if isinstance(layouts, tuple) and any((e.axis, e.order) != (batch_dim, "plain") for e in layouts)
+        }
+
+
+def arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example input (a tensor, a tuple of arguments or a mapping of keyword arguments) as arguments of a call."""
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    return (tuple(example), {}) if isinstance(example, (tuple, list)) else ((example,), {})
+
+
+def sample_count(inputs: Sequence[Any], batch_dim: int) -> int:
+    """The number of samples B of a call's inputs: the size along `batch_dim` of their first tensor; 0 without one."""
+    sizes = [t.shape[batch_dim] for t in inputs if isinstance(t, Tensor) and t.ndim > batch_dim]
+    return int(sizes[0]) if sizes else 0
+
+
+def moved(value: Any, like: torch.dtype) -> Any:
+    """A floating tensor in another type; anything else as it is."""
+    return value.to(like) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def varied(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any]:
+    """The leaves of an input with content that differs from sample to sample: noise of the same size on floats."""
+    generator = torch.Generator().manual_seed(0)
+
+    def vary(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor) or leaf.ndim <= batch_dim or leaf.shape[batch_dim] != samples:
+            return leaf
+        if leaf.is_floating_point():
+            noise = torch.rand(leaf.shape, generator=generator, dtype=torch.float64).to(leaf.device, leaf.dtype)
+            spread = leaf.detach().abs().mean() if leaf.numel() else leaf.new_ones(())
+            return leaf.detach() + noise * torch.where(spread > 0, spread, torch.ones_like(spread))
+        if leaf.dtype != torch.bool and leaf.ndim > batch_dim + 1 and all_alike(leaf, batch_dim):
+            rows = [row.roll(n, -1) for n, row in enumerate(leaf.unbind(batch_dim))]
+            return torch.stack(rows, batch_dim)
+        return leaf
+
+    return [vary(leaf) for leaf in leaves]
+
+
+def all_alike(leaf: Tensor, batch_dim: int) -> bool:
+    """Whether all samples of a tensor are equal."""
+    rows = leaf.unbind(batch_dim)
+    return all(torch.equal(rows[0], row) for row in rows[1:])
+
+
+def replaced(leaves: Sequence[Any], batch_dim: int, samples: int, number: int) -> list[Any]:
+    """The leaves of an input with sample `number` replaced by the one behind it, in every tensor that has samples."""
+    other = (number + 1) % samples
+
+    def replace(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor) or leaf.ndim <= batch_dim or leaf.shape[batch_dim] != samples:
+            return leaf
+        result = leaf.clone()
+        result.select(batch_dim, number).copy_(leaf.select(batch_dim, other))
+        return result
+
+    return [replace(leaf) for leaf in leaves]
+
+
+def longer(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any]:
+    """The leaves of an input with the last sample once more."""
+
+    def grow(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor) or leaf.ndim <= batch_dim or leaf.shape[batch_dim] != samples:
+            return leaf
+        return torch.cat([leaf, leaf.narrow(batch_dim, samples - 1, 1)], batch_dim)
+
+    return [grow(leaf) for leaf in leaves]
+
+
+@contextmanager
+def recording(net: nn.Module, names: Sequence[str], into: dict[str, list[Call]], inputs: bool) -> Iterator[None]:
+    """A block in which the calls of layers are kept, by the layer's name."""
+
+    def keep(name: str) -> Callable[..., None]:
+        def hook(_: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and output.is_floating_point():
+                given = pytree.tree_map_only(Tensor, Tensor.detach, (args, kwargs)) if inputs else ((), {})
+                into.setdefault(name, []).append(Call(given[0], given[1], output.detach(), output.detach().clone()))
+
+        return hook
+
+    handles = [net.get_submodule(n).register_forward_hook(keep(n), with_kwargs=True) for n in names]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def run(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str], inputs: bool) -> dict[str, list[Call]]:
+    """The calls of layers in one run with fixed random numbers."""
+    into: dict[str, list[Call]] = {}
+    args, kwargs = pytree.tree_unflatten(list(leaves), spec)
+    with torch.no_grad(), torch.random.fork_rng(), recording(net, names, into, inputs):
+        torch.manual_seed(0)
+        net(*args, **kwargs)
+    return into
+
+
+def copied(net: nn.Module) -> nn.Module:
+    """A copy of a network to run: in evaluation mode, with buffers and random states of its own."""
+    try:
+        return copy.deepcopy(net).eval()
+    except Exception as error:  # noqa: BLE001 - whatever a network's own parts raise
+        raise YotoError(f"The network cannot be copied: {' '.join(str(error).split())[:150]}.") from None
+
+
+def probe(
+    net: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], batch_dim: int, names: Sequence[str]
+) -> Found:
+    """Learn from one example what the layers do with its samples.
+
+    Args:
+        net: The plain network.
+        args, kwargs: The example's inputs, with at least two samples.
+        batch_dim: The axis of the inputs that holds the samples.
+        names: Which layers.
+
+    Raises:
+        YotoError: If the network cannot be run on the example, or it holds fewer than two samples.
+    """
+    leaves, spec = pytree.tree_flatten((tuple(args), dict(kwargs)))
+    samples = sample_count(leaves, batch_dim)
+    if samples < 2:
+        raise YotoError(
+            f"`example` should hold at least two samples along axis {batch_dim} of its inputs. Found {samples}."
+        )
+    leaves = varied(leaves, batch_dim, samples)
+    shadow, tolerance = copied(net), CHANGED
+    try:
+        shadow = shadow.double()
+        wide = [moved(leaf, torch.float64) for leaf in leaves]
+        base = run(shadow, wide, spec, names, inputs=True)
+        leaves = wide
+    except Exception:  # noqa: BLE001 - a network may insist on its own type anywhere
+        shadow, tolerance = copied(net), CHANGED * 1000
+        try:
+            base = run(shadow, leaves, spec, names, inputs=True)
+        except Exception as error:  # noqa: BLE001
+            raise YotoError(
+                f"The network should run on `example`. Found {type(error).__name__}: "
+                f"{' '.join(str(error).split())[:200]}"
+            ) from None
+    numbers = sorted({0, 1, samples - 1})
+    others = {n: run(shadow, replaced(leaves, batch_dim, samples, n), spec, names, inputs=False) for n in numbers}
+    try:
+        grown = run(shadow, longer(leaves, batch_dim, samples), spec, names, inputs=False)
+    except Exception:  # noqa: BLE001 - a network may insist on its batch
+        grown = {}
+    found = Found(base)
+    for name, calls in base.items():
+        seen = {n: other.get(name, []) for n, other in others.items()}
+        found.layouts[name] = common_layouts(calls, seen, grown.get(name, []), samples, tolerance)
+    return found
+
+
+def common_layouts(
+    calls: Sequence[Call], others: Mapping[int, Sequence[Call]], grown: Sequence[Call], samples: int, tolerance: float
+) -> tuple[SampleLayout, ...] | str:
+    """The layouts of one layer's calls, or why a λ per sample cannot reach it.
+
+    Args:
+        calls: In the run on the example.
+        others: In the runs in which one sample was replaced, by its number.
+        grown: In a run with one sample more.
+    """
+    result: list[SampleLayout] = []
+    for index, call in enumerate(calls):
+        changed: dict[int, list[Tensor]] = {}
+        for number, other in others.items():
+            if len(other) != len(calls) or other[index].output.shape != call.output.shape:
+                return "it runs otherwise for other samples"
+            apart = (other[index].output - call.output).abs()
+            mask = apart > tolerance * call.output.abs().max().clamp_min(1e-30)
+            changed[number] = [torch.unique(indices) for indices in mask.nonzero(as_tuple=True)]
+        layout: SampleLayout | None
+        if any(len(indices) for each in changed.values() for indices in each):
+            layout = layout_of(changed, call.output.shape, samples)
+        else:  # the samples are there but alike, or they are not there
+            layout = layout_by_size(call, grown[index] if len(grown) == len(calls) else call, samples)
+            if layout is None:
+                return "its output is the same for all samples"
+        if layout is None:
+            return "its output mixes the samples of a batch"
+        if layout not in result:
+            result.append(layout)
+    if len({layout.ndim for layout in result}) < len(result):
+        return "its calls lay the samples out in several ways"
+    return tuple(result)
+
+
+def layout_by_size(call: Call, grown: Call, samples: int) -> SampleLayout | None:
+    """The layout of an output with one entry per sample along the only axis that is longer with a sample more."""
+    before, after = call.output.shape, grown.output.shape
+    axes = [axis for axis, (a, b) in enumerate(zip(before, after, strict=False)) if a != b]
+    if len(before) != len(after) or len(axes) != 1 or (before[axes[0]], after[axes[0]]) != (samples, samples + 1):
+        return None
+    return SampleLayout(len(before), axes[0])

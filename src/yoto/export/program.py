@@ -1,0 +1,56 @@
+"""torch.export programs, and the comparison of what was exported with eager."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from yoto.conditioning.folding import deviation
+from yoto.errors import YotoError
+from yoto.export.entry import Entry
+
+FACTS = "yoto"
+"""Under this key a file says, as JSON, what its inputs and outputs are."""
+TOLERANCE = 1e-4
+"""Largest deviation of an exported model from eager, relative to the largest output."""
+
+
+def traced(entry: Entry) -> Any:
+    """The torch.export program with the named axes open."""
+    dims = {label: torch.export.Dim(label) for axes in entry.axes.values() for label in axes.values()}
+    shapes = tuple({axis: dims[label] for axis, label in axes.items()} for axes in entry.axes.values())
+    try:
+        return torch.export.export(entry, tuple(entry.examples.values()), dynamic_shapes={"inputs": shapes})
+    except Exception as error:
+        raise YotoError(f"The network cannot be exported: {' '.join(str(error).split())[:300]}") from error
+
+
+def write_program(entry: Entry, path: Path, facts: Mapping[str, Any]) -> None:
+    """A file for `torch.export.load`, with `facts` beside it, compared with eager."""
+    torch.export.save(traced(entry), path, extra_files={FACTS: json.dumps(facts)})
+    check_agreement(entry, torch.export.load(path).module())
+
+
+def check_agreement(entry: Entry, exported: Any) -> None:
+    """Refuse an exported model that deviates from eager, at the example's batch size and at another one."""
+    for inputs in (list(entry.examples.values()), entry.enlarged()):
+        expected = pytree.tree_leaves(entry(*inputs))
+        found = pytree.tree_leaves(exported(*inputs))
+        for eager, other in zip(expected, found, strict=True):
+            relative = deviation(comparable(other), comparable(eager))
+            if not relative <= TOLERANCE:
+                raise YotoError(
+                    f"The exported model should agree with eager. Found a relative deviation of {relative:.1e}. "
+                    "Usually the method draws random numbers: export one that does not, or pass the noise as an input."
+                )
+
+
+def comparable(tensor: Tensor) -> Tensor:
+    """Numbers that can be subtracted."""
+    return tensor if tensor.is_complex() else tensor.double()

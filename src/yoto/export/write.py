@@ -1,0 +1,107 @@
+"""`yoto.export.export`: a model as a file for other programs."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from yoto.conditioning import Conditional
+from yoto.conditioning.binding import refuse_bound
+from yoto.errors import YotoError
+from yoto.export.entry import LAMBDA, Entry
+from yoto.export.onnx import write_onnx
+from yoto.export.program import FACTS, write_program
+from yoto.space import LossSpace
+from yoto.support.files import atomic
+from yoto.support.formats import FORMATS, Format
+from yoto.support.tensors import only
+
+
+def export(
+    model: nn.Module,
+    path: str | os.PathLike[str],
+    inputs: Mapping[str, Any] | None = None,
+    *,
+    format: Format | None = None,
+    method: str = "forward",
+    dynamic: Mapping[str, Mapping[int, str]] | None = None,
+    per_batch: bool = False,
+    facts: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a model as ONNX, as a torch.export program or as plain weights.
+
+    The file says under the key "yoto" of its metadata, as JSON, what its inputs and outputs are, in order, and what
+    the columns of λ mean: their names and ranges and the loss space.
+
+    Args:
+        model: A `Conditional` (λ becomes the last input, "lambda" [B, D]) or a plain network, baked for instance.
+        path: The file; its suffix tells the format unless `format` does.
+        inputs: Example tensors by argument name, B ≥ 2 samples each. Where names are not those of the method's
+            arguments, they are labels, in the order of the arguments. Other values than tensors are settings, which
+            the exported model keeps.
+        format: "onnx", "pt2" (`torch.export.load` reads it) or "safetensors" (plain networks only: `state_dict`).
+        method: Which method of the network.
+        dynamic: Further open sizes: axis to name, by input. The batch is always open; it is dimension 0 unless
+            another one is named "batch" here.
+        per_batch: λ as one row for the whole batch, "lambda" [D].
+        facts: What else the file's metadata should say, JSON-able.
+
+    Raises:
+        YotoError: For an unknown format, missing or misnamed example inputs, a network that cannot be exported, or an
+            exported model whose outputs deviate from eager by more than 1e-4 (also at another batch size).
+    """
+    refuse_bound(model, "export")
+    target = Path(path)
+    chosen = format or FORMATS.get(target.suffix)
+    if chosen not in FORMATS.values():
+        raise YotoError(f"`format` should be onnx, pt2 or safetensors, or the file should end so. Found {str(path)!r}.")
+    if chosen == "safetensors":
+        if isinstance(model, Conditional):
+            raise YotoError("Plain weights are those of a network at one λ. Give --at (or bake the model first).")
+        save_weights(only(model.state_dict()), target, facts or {})
+        return
+    if not inputs:
+        raise YotoError("`inputs` should give example tensors for the network's arguments. Found none.")
+    entry = Entry(copy.deepcopy(model), method, inputs, dynamic or {}, per_batch).eval()
+    with atomic(target) as temporary, torch.no_grad():
+        outputs = list(entry.outputs(*entry.examples.values()))
+        said = {**described(entry, outputs), **(facts or {})}
+        (write_program if chosen == "pt2" else write_onnx)(entry, temporary, said)
+
+
+def described(entry: Entry, outputs: list[str]) -> dict[str, Any]:
+    """What a file says of its inputs (shapes, open axes by name), its outputs and the columns of λ."""
+    shapes = {
+        name: [entry.axes[name].get(axis, size) for axis, size in enumerate(tensor.shape)]
+        for name, tensor in entry.examples.items()
+    }
+    said: dict[str, Any] = {"method": entry.method, "inputs": shapes, "outputs": outputs}
+    if isinstance(entry.model, Conditional):
+        said[LAMBDA] = columns(entry.model.space)
+    return said
+
+
+def columns(space: LossSpace) -> dict[str, Any]:
+    """The columns of λ in order, the least and the largest value of each, and the space they belong to."""
+    ranges: dict[str, list[float]] = {}
+    for name, distribution in space.parameters.items():
+        ends = zip(*distribution.grid(2), strict=True)
+        for column, values in zip(distribution.columns(name), ends, strict=True):
+            ranges[column] = [round(min(values), 12), round(max(values), 12)]
+    return {"columns": list(space.names), "ranges": ranges, "space": space.to_dict()}
+
+
+def save_weights(state: Mapping[str, Tensor], path: Path, facts: Mapping[str, Any]) -> None:
+    """The state of a plain network as a safetensors file."""
+    from safetensors.torch import save_file
+
+    with atomic(path) as temporary:
+        tensors = {n: t.detach().cpu().clone(memory_format=torch.contiguous_format) for n, t in state.items()}
+        save_file(tensors, temporary, {FACTS: json.dumps(facts)} if facts else None)

@@ -1,0 +1,163 @@
+"""Kinds that are about how a network is put together: graphs, closures, parametrisations, outputs and objects."""
+
+from __future__ import annotations
+
+import threading
+
+import torch
+from torch import nn
+
+from networks.kinds import B, kind, noise
+
+
+@kind("fx graph", noise(B, 8), sites=("0", "2"))
+def graph():
+    return torch.fx.symbolic_trace(nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2)))
+
+
+@kind("a closure over a layer", noise(B, 8), left_out=("inner",), sites=("out",), share=0.5)
+class Closure(nn.Module):
+    """The lambda runs the original layer whatever a copy holds: `inner` cannot follow λ."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.out = nn.Linear(8, 8), nn.Linear(8, 2)
+        self.function = lambda x, layer=self.inner: torch.relu(layer(x))
+
+    def forward(self, x):
+        return self.out(self.function(x))
+
+
+@kind("a closure over the whole network", noise(B, 8), refused="inner|out|layer")
+class ClosureSelf(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.out = nn.Linear(8, 8), nn.Linear(8, 2)
+        self.function = lambda x: self.out(torch.relu(self.inner(x)))
+
+    def forward(self, x):
+        return self.function(x)
+
+
+@kind("forward chosen in the constructor", noise(B, 8), sites=("inner", "out"))
+class Switch(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.out = nn.Linear(8, 8), nn.Linear(8, 2)
+        self.forward = self.fast
+
+    def fast(self, x):
+        return self.out(torch.relu(self.inner(x)))
+
+
+@kind("weight normalisation by parametrisation", noise(B, 8), sites=("2",), share=0.5)
+def parametrised():
+    return nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(8, 8)), nn.ReLU(), nn.Linear(8, 2))
+
+
+@kind("linear layer of its own class", noise(B, 8), sites=("0", "2", "3"))
+def own_linear():
+    return nn.Sequential(Dense(8, 8), nn.ReLU(), Dense(8, 8), nn.Linear(8, 2))
+
+
+class Dense(nn.Module):
+    def __init__(self, inputs, outputs):
+        super().__init__()
+        self.weight, self.bias = nn.Parameter(torch.randn(outputs, inputs)), nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight, self.bias)
+
+
+@kind("graph convolutions", (noise(B, 5, 8), torch.tensor([[0, 1, 2, 3], [1, 2, 3, 4]])), shared=(1,))
+class Graph(nn.Module):
+    """Graphs in a batch with the same edges; layers as graph libraries have them, the bias added behind the sum."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.bias = Dense(8, 8), Dense(8, 4), nn.Parameter(torch.zeros(8))
+
+    def forward(self, x, edges):
+        source, target = edges
+        x = torch.zeros_like(x).index_add(1, target, self.first(x)[:, source]) + self.bias
+        return self.second(x.relu())
+
+
+@kind("one layer called twice", noise(B, 8), sites=("shared", "out"))
+class Twice(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.shared, self.out = nn.Linear(8, 8), nn.Linear(8, 2)
+        self.again = self.shared
+
+    def forward(self, x):
+        return self.out(self.again(torch.relu(self.shared(x))))
+
+
+@kind("an attribute that cannot be copied", noise(B, 4), refused="lock")
+class Lock(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.lock = nn.Linear(4, 4), threading.Lock()
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+@kind("a state that holds more than tensors", noise(B, 4))
+class State(nn.Module):
+    """neuraloperator stores what it was made with beside its weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.out = nn.Linear(4, 4), nn.Linear(4, 2)
+
+    def state_dict(self, *args, **kwargs):
+        state = super().state_dict(*args, **kwargs)
+        state["_metadata_"] = {"version": 1}
+        return state
+
+    def load_state_dict(self, state_dict, *args, **kwargs):
+        return super().load_state_dict({k: v for k, v in state_dict.items() if k != "_metadata_"}, *args, **kwargs)
+
+    def forward(self, x):
+        return self.out(self.inner(x).relu())
+
+
+@kind("complex weights", noise(B, 2, 16))
+class Fourier(nn.Module):
+    """A spectral layer of a neural operator, beside a convolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.lift, self.skip, self.out = nn.Conv1d(2, 8, 1), nn.Conv1d(8, 8, 1), nn.Conv1d(8, 1, 1)
+        self.spectral = nn.Parameter(0.2 * torch.randn(8, 8, 5, dtype=torch.cfloat))
+
+    def forward(self, x):
+        x = self.lift(x)
+        modes = torch.einsum("bim,iom->bom", torch.fft.rfft(x)[..., :5], self.spectral)
+        return self.out(torch.nn.functional.gelu(torch.fft.irfft(modes, n=x.shape[-1]) + self.skip(x)))
+
+
+@kind("sines of large arguments", noise(B, 2))
+class Sines(nn.Module):
+    """SIREN: float32's rounding grows; a fold that is right in float64 is right."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.ModuleList([nn.Linear(2, 64), nn.Linear(64, 64), nn.Linear(64, 3)])
+
+    def forward(self, x):
+        for layer in self.layers[:-1]:
+            x = torch.sin(30 * layer(x))
+        return self.layers[-1](x)
+
+
+@kind("a layer that never runs", noise(B, 4))
+class Unused(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.inner, self.out, self.pooler = nn.Linear(4, 4), nn.Linear(4, 2), nn.Linear(4, 4)
+
+    def forward(self, x):
+        return self.out(self.inner(x).relu())

@@ -1,2 +1,0 @@
-const facts = await (await fetch("api/lines.json")).json();
-document.getElementById("line").textContent = facts.model;
