@@ -139,3 +139,10 @@ def test_points_are_zipped_and_completed_with_medians():
     assert rich.point(blends[1])[2:].tolist() == [0.5, 0.5]
     with pytest.raises(YotoError, match="one length"):
         recipe.points(space, {"a": [1.0, 2.0, 3.0], "b": [1.0, 2.0]})
+
+
+def test_a_range_that_was_replaced_by_a_number_is_said_to_be_missing():
+    with pytest.raises(
+        YotoError, match=r"`space` should have a free parameter\. .* fixed=\{kl: …\} trains for one value"
+    ):
+        recipe.read("vae/digits", ["space.kl=4"])

@@ -193,9 +193,15 @@ def points(space: LossSpace, lists: Mapping[str, Sequence[Value]]) -> list[dict[
     terms = {t for d in space.parameters.values() if isinstance(d, Simplex) for t in d.terms}
     for name, entries in lists.items():
         if name not in space.free and name not in terms:
-            known = f"one of {', '.join(space.free)}" if space.free else "but this recipe has none"
-            fixed = " It is a constant." if name in space.fixed else ""
-            raise YotoError(f"{name!r} should be a free loss parameter, {known}.{fixed}{near_misses(name, space.free)}")
+            if not space.free:
+                raise YotoError(
+                    f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.names)}. "
+                    f"Usually: a range was replaced by a number; fixed={{{name}: …}} trains for one value of it."
+                )
+            known, constant = ", ".join(space.free), " It is a constant." if name in space.fixed else ""
+            raise YotoError(
+                f"{name!r} should be a free loss parameter: {known}.{constant}{near_misses(name, space.free)}"
+            )
         if not entries:
             raise YotoError(f"The values of {name!r} should not be empty.")
     lengths = {name: len(entries) for name, entries in lists.items()}

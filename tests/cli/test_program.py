@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -149,3 +151,69 @@ def test_threads_wait_without_spinning_unless_the_user_says_so(yoto, monkeypatch
         monkeypatch.delenv("OMP_WAIT_POLICY")
     yoto("--version")
     assert os.environ["OMP_WAIT_POLICY"] == expected
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize("presses", [1, 3])
+@pytest.mark.parametrize("where", ["in C", "in a thread", "in Python"])
+def test_ctrl_c_ends_a_long_computation_within_a_second(tmp_path, presses, where):
+    code = (
+        "import sys, threading, time, numpy as np\n"
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from yoto import bundle\n"
+        "from yoto.cli import program\n"
+        "from yoto.support.files import atomic\n"
+        "many = np.ones((1500, 1500))\n"
+        "def compute():\n"
+        "    with atomic(sys.argv[2]) as temporary:\n"
+        "        print('ready', flush=True)\n"
+        "        np.linalg.matrix_power(many, 2**60) if sys.argv[1] != 'in Python' else time.sleep(60)\n"
+        "def listing():\n"
+        "    if sys.argv[1] != 'in a thread': compute()\n"
+        "    with ThreadPoolExecutor(2) as pool: pool.submit(compute).result()\n"
+        "bundle.listing = listing\n"
+        "run = program.run; program.run = lambda: run(['models'])\n"
+        "program.main()"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, where, str(tmp_path / "result")],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert process.stdout.readline() == "ready\n"
+    begin = time.monotonic()
+    for _ in range(presses):
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.05)
+    _, err = process.communicate(timeout=30)
+    assert time.monotonic() - begin < 3  # one second on a machine that does nothing else
+    assert process.returncode == 130
+    assert err.endswith(": interrupted\n")
+    assert err.count("\n") == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+@pytest.mark.parametrize(
+    ("command", "code", "text"),
+    [
+        ("--help", 0, "range of lambda"),
+        ("reconstruct --help", 0, "at each beta"),
+        ("sample -o a.png --beta 1,2 --traverse", 2, "--traverse needs one beta"),
+    ],
+)
+def test_code_pages_without_greek_get_words(tmp_path, encoding, command, code, text):
+    process = subprocess.run(
+        [sys.executable, "-m", "yoto", *command.split()],
+        env=os.environ | {"PYTHONIOENCODING": encoding}, cwd=tmp_path, capture_output=True,
+    )  # fmt: skip
+    assert process.returncode == code
+    assert text in (process.stdout + process.stderr).decode(encoding)
+    assert b"internal error" not in process.stderr
+
+
+def test_json_loses_nothing_under_a_code_page(tmp_path):
+    show = "from yoto.cli.output import print_json, spell_out; spell_out(); print_json({'β': 'λ ü'})"
+    process = subprocess.run(
+        [sys.executable, "-c", show], env=os.environ | {"PYTHONIOENCODING": "cp1252"}, capture_output=True, check=True
+    )
+    assert json.loads(process.stdout) == {"β": "λ ü"}

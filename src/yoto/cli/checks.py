@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from yoto.errors import YotoError, near_misses
@@ -160,11 +161,13 @@ def there(path: Path) -> bool:
 
 
 def nameable(path: Path) -> None:
-    """Refuse a path that no file can have, such as one whose name is too long."""
+    """Refuse a path that no file can have, such as one with a name that is too long, also in folders to be made."""
+    places = [path, *path.parents]
+    present = next((place for place in places if there(place)), Path())
     try:
-        path.lstat()
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        return
+        for place in places:
+            with suppress(FileNotFoundError, NotADirectoryError, PermissionError):
+                (present / place.name).lstat()
     except OSError as error:
         raise UsageError(f"output {str(path)!r} cannot be written: {error.strerror}") from None
 

@@ -26,13 +26,17 @@ def alone_in(folder: Path) -> Iterator[None]:
     Raises:
         YotoError: At once, if another process is, or if the folder cannot be written to.
     """
+    new = not folder.exists()
     file = taken(folder)
     try:
         yield
     finally:
-        with suppress(OSError):  # elsewhere an open file cannot be removed; it may stay
+        with suppress(OSError):  # where an open file cannot be removed, it may stay
             (folder / NAME).unlink()
         os.close(file)
+        if new:
+            with suppress(OSError):  # something is in it
+                folder.rmdir()
 
 
 def check_free(folder: Path) -> None:

@@ -136,3 +136,27 @@ def test_sweep_measures_files_beside_classic_codecs(yoto, tmp_path):
     values = json.loads((out / "points.json").read_text())
     assert [point["quality"] for point in values["points"]["yoto"]] == [0, 50, 100]
     assert values["images"] == ["a"]
+
+
+def test_every_bad_file_is_named_and_json_has_the_others(yoto, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in (1, 2):
+        (tmp_path / f"bad{number}.png").write_bytes(ORIGINAL.read_bytes()[:900])
+        (tmp_path / f"bad{number}.yoto").write_bytes((DATA / "rgb.yoto").read_bytes()[:-3])
+    for command in ("compress bad1.png {png} bad2.png -o out --model tiny --json",
+                    "decompress bad1.yoto {coded} bad2.yoto -o back --json",
+                    "inspect bad1.yoto {coded} bad2.yoto --json"):  # fmt: skip
+        code, out, err = yoto(*command.format(png=ORIGINAL, coded=DATA / "rgb.yoto").split())
+        assert code == 2
+        assert len(json.loads(out)) == 1
+        lines = err.splitlines()
+        assert len(lines) == 2
+        assert "bad1." in lines[0]
+        assert "bad2." in lines[1]
+        assert all(line.startswith(f"yoto {command.split()[0]}: ") for line in lines)
+
+
+def test_every_input_that_is_missing_is_named(yoto):
+    code, _, err = yoto("compress", "a.png", "b.png", ORIGINAL, "-o", "out")
+    assert code == 2
+    assert "input 'a.png' does not exist; input 'b.png' does not exist" in err

@@ -96,3 +96,23 @@ def test_sample_formats_and_force(yoto, model, tmp_path):
 def test_traverse_has_a_row_per_latent(yoto, model, tmp_path):
     assert yoto("sample", "-o", "a.png", "--beta", 4, "--model", model, "--traverse").code == 0
     assert pixels(tmp_path / "a.png").shape[0] > 8 * 56
+
+
+def test_every_bad_picture_is_named_and_the_others_are_done(yoto, model, picture, tmp_path):
+    for number in (1, 2):
+        (tmp_path / f"bad{number}.png").write_bytes(picture.read_bytes()[:60])
+    code, out, err = yoto(
+        "reconstruct", "bad1.png", picture, "bad2.png", "-o", "out", "--beta", "4", "--model", model, "--json"
+    )
+    assert code == 2
+    assert [row["input"] for row in json.loads(out)] == [str(picture)]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["input.png"]
+    assert [line.split(" should")[0] for line in err.splitlines()] == [
+        f"yoto reconstruct: 'bad{n}.png'" for n in (1, 2)
+    ]
+
+
+def test_a_beta_out_of_range_gets_advice_that_a_command_line_can_follow(yoto, model):
+    code, _, err = yoto("sample", "-o", "a.png", "--beta", "1e9", "--model", model)
+    assert code == 2
+    assert err.rstrip().endswith("Found 1e+09. Give a value inside")

@@ -63,7 +63,7 @@ def test_tiles_cover_a_side_without_gap_or_sliver(length, tile):
 
 
 def test_statistics_are_those_of_the_whole_picture(painter, values):
-    """Parts of a picture told others: what was painted in tiles was 3 to 13 levels darker than what was painted whole."""
+    """Those of parts differ: what was painted in tiles was 3 to 13 levels darker than what was painted whole."""
     pixels = toy.photograph(320, 480, seed=5)
     _, exact = painter.engine(array_planes(pixels)[None], values)
     assert np.array_equal(tiles.measured(painter.engine, [pixels], values), exact)

@@ -64,7 +64,7 @@ def row(
     keep_colours: bool = False,
     progress: Callable[[], None] | None = None,
 ) -> list[Pixels]:
-    """One photograph at several settings, each picture at most `cell` pixels long, with alpha if it has any [h, w, 4]."""
+    """One photograph at several settings, each picture at most `cell` pixels long; [h, w, 4] where it has alpha."""
     source = shrunk(visible(picture), max(WORKING, cell))
     alpha = None if picture.alpha is None else shrunk(np.dstack([picture.alpha] * 3), cell)[:, :, :1]
     result = []
@@ -77,7 +77,7 @@ def row(
 
 
 def sheet(rows: Sequence[Sequence[Pixels]], labels: Sequence[str], titles: Sequence[str]) -> Pixels:
-    """Rows of pictures on white, which shows through where they are transparent, each row labelled at the left and each column at the top."""
+    """Rows of pictures on white, each row labelled at the left and each column at the top."""
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(TEXT)
@@ -106,7 +106,7 @@ def sheet(rows: Sequence[Sequence[Pixels]], labels: Sequence[str], titles: Seque
 
 
 def animation(pictures: Sequence[Pixels], kind: str, *, milliseconds: int = 120, icc: bytes = b"") -> bytes:
-    """Pictures forth and back as an endless animation in GIF, WebP or PNG, with their colour profile where it has one."""
+    """Pictures forth and back as an endless animation in GIF, which has no colour profile, WebP or PNG."""
     from PIL import Image
 
     images = [Image.fromarray(picture) for picture in [*pictures, *pictures[-2:0:-1]]]

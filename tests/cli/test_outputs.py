@@ -1,0 +1,82 @@
+"""Where a command writes: links, devices, long names, full disks."""
+
+import io
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX files")
+
+
+@pytest.fixture
+def sample(yoto, model):
+    return lambda *arguments: yoto("sample", "--beta", "4", "-n", "2", "--model", model, *arguments)
+
+
+def test_a_link_to_nothing_is_refused_without_force(sample, tmp_path):
+    (tmp_path / "link.png").symlink_to("nowhere.png")
+    code, _, err = sample("-o", "link.png")
+    assert code == 2
+    assert "'link.png' is a link to" in err
+    assert "which does not exist; --force writes there" in err
+    assert not (tmp_path / "nowhere.png").exists()
+    assert sample("-o", "link.png", "--force").code == 0
+    assert (tmp_path / "link.png").is_symlink()
+    assert (tmp_path / "nowhere.png").exists()
+
+
+def test_force_keeps_mode_and_link(sample, tmp_path):
+    (tmp_path / "private.png").touch()
+    (tmp_path / "private.png").chmod(0o600)
+    (tmp_path / "link.png").symlink_to("private.png")
+    assert sample("-o", "link.png", "--force").code == 0
+    assert (tmp_path / "link.png").is_symlink()
+    assert (tmp_path / "private.png").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "private.png").stat().st_size
+
+
+def test_a_name_that_is_too_long_is_refused_before_the_work(sample, monkeypatch):
+    monkeypatch.setattr("yoto.apps.vae.commands.load_vae", None)
+    for output in ("n" * 252 + ".png", "n" * 300 + "/a.png"):
+        code, _, err = sample("-o", output)
+        assert code == 2
+        assert err.rstrip().endswith("cannot be written: File name too long; see yoto sample --help")
+
+
+def test_the_longest_name_works(sample, tmp_path):
+    assert sample("-o", "n" * 251 + ".png").code == 0
+    assert (tmp_path / ("n" * 251 + ".png")).exists()
+
+
+def test_a_result_whose_name_would_be_too_long_is_refused_before_the_work(yoto, model, tmp_path, monkeypatch):
+    for name in ("s" * 254, "a"):
+        Image.new("L", (8, 8)).save(tmp_path / name, "PNG")
+    monkeypatch.setattr("yoto.apps.vae.commands.load_vae", None)
+    code, _, err = yoto("reconstruct", "s" * 254, "a", "-o", "out", "--beta", "4", "--model", model)
+    assert code == 2
+    assert "File name too long" in err
+
+
+def test_dev_null_takes_any_result(sample):
+    for arguments in ((), ("--force",)):
+        code, _, err = sample("-o", "/dev/null", *arguments)
+        assert (code, err) == (0, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
+def test_a_full_disk_names_the_file(sample):
+    code, _, err = sample("-o", "/dev/full")
+    assert (code, err) == (1, "yoto sample: /dev/full: No space left on device\n")
+
+
+def test_dev_stdout_is_standard_output(model, tmp_path):
+    command = [sys.executable, "-m", "yoto", "sample", "--beta", "4", "--model", model, "-o", "/dev/stdout"]
+    piped = subprocess.run(command, capture_output=True, check=True).stdout
+    assert Image.open(io.BytesIO(piped)).format == "PNG"
+    with (tmp_path / "file.png").open("wb") as file:
+        subprocess.run(command, stdout=file, check=True)
+    assert (tmp_path / "file.png").read_bytes() == piped
