@@ -42,14 +42,14 @@ def write_program(entry: Entry, path: Path, facts: Mapping[str, Any]) -> None:
 
 def check_agreement(entry: Entry, exported: Any) -> None:
     """Refuse an exported model that deviates from eager, at the example's batch size and at another one."""
-    for inputs in (list(entry.examples.values()), entry.enlarged()):
+    for inputs, fault in ((list(entry.examples.values()), "run"), (entry.enlarged(), "take any batch size")):
         expected = pytree.tree_leaves(entry(*inputs))
         try:
             found = pytree.tree_leaves(exported(*inputs))
         except Exception as error:
             raise YotoError(
-                f"The exported model should take any batch size. It takes that of the example alone, since the network "
-                f"computes with it as a number: {' '.join(str(error).split())[:200]}"
+                f"The exported model should {fault}. Found: {' '.join(str(error).split())[:200]}. Usually the network "
+                "computes with a size as a number."
             ) from error
         for eager, other in zip(expected, found, strict=True):
             relative = deviation(comparable(other), comparable(eager))
