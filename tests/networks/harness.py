@@ -243,7 +243,7 @@ class Check:
                 parts = [torch.zeros_like(part[name]) for _ in self.lam]
                 parts[sample] = part[name]
                 loss = loss + (owner.restrict(owner.assemble(parts)) * probes[name]).sum()
-            loss.backward()
+            loss.backward(retain_graph=True)  # of what some networks cache between calls
         worst, name = largest(*gradients(ours, theirs))
         if not any(p.grad is not None and p.grad.any() for p in ours.film.parameters()):
             raise StageError("wrong", "no gradient reaches the conditioning network")
