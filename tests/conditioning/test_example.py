@@ -247,6 +247,25 @@ def test_what_has_no_samples_asks_for_an_example():
             model(FLAT, at=SPACE.sample(3))
 
 
+def test_samples_that_are_all_alike_to_a_layer_are_samples():
+    class Silent(nn.Module):
+        """A fresh codec's: what the second layer gets is rounded to zero."""
+
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(8, 8), nn.Linear(8, 8)
+
+        def forward(self, x):
+            return self.second((0.01 * self.first(x)).round()) + x
+
+    for options in ({}, {"example": FLAT}):
+        model = condition(Silent(), SPACE, multiplier=0.5, **options).double()
+        assert model.conditioned.names == ("first", "second")
+        lam = SPACE.sample(3).double()
+        alone = torch.cat([call(model.at(lam[i]), one(FLAT, i)) for i in range(3)])
+        torch.testing.assert_close(call(model.at(lam), FLAT), alone, rtol=1e-9, atol=1e-9)
+
+
 def test_the_probing_run_leaves_the_network_as_it_is():
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Conv2d(4, 2, 1)).train()
     before = {name: tensor.clone() for name, tensor in net.state_dict().items()}

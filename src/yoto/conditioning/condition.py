@@ -67,8 +67,8 @@ def condition(
         batch_dim: Dimension of the inputs, and without an example of the layers' outputs, that holds the samples.
         channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels.
         example: Inputs of at least two samples (a tensor, a tuple of arguments, a mapping of keyword arguments). A copy
-            of the network runs on them up to five times, in float64 where that works, and shows how each layer's output
-            holds the samples, which layers never run, and how layers of unknown classes fold.
+            of the network runs on them at most six times, in float64 where that works: they show how each layer's
+            output holds the samples, which layers never run, and how layers of unknown classes fold.
         learned: What an earlier example showed, as `Conditional.config` keeps it.
 
     Raises:

@@ -1,8 +1,8 @@
 """A probing run: what a network's layers do with a batch, learned from an example of its inputs.
 
-The network runs as a copy of its own, in evaluation mode and in float64 where that works: once on the example, and once
-for each of up to three samples with that sample in another's place. Buffers, modes and random states of the network
-stay as they are.
+The network runs as a copy of its own, in evaluation mode and in float64 where that works: once on the example, once for
+each of up to three samples with that sample in another's place, and once with a sample more; again in its own type
+where float64 fails. Buffers, modes and random states of the network stay as they are.
 """
 
 from __future__ import annotations
@@ -118,6 +118,17 @@ def replaced(leaves: Sequence[Any], batch_dim: int, samples: int, number: int) -
     return [replace(leaf) for leaf in leaves]
 
 
+def longer(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any]:
+    """The leaves of an input with the last sample once more."""
+
+    def grow(leaf: Any) -> Any:
+        if not isinstance(leaf, Tensor) or leaf.ndim <= batch_dim or leaf.shape[batch_dim] != samples:
+            return leaf
+        return torch.cat([leaf, leaf.narrow(batch_dim, samples - 1, 1)], batch_dim)
+
+    return [grow(leaf) for leaf in leaves]
+
+
 @contextmanager
 def recording(net: nn.Module, names: Sequence[str], into: dict[str, list[Call]], inputs: bool) -> Iterator[None]:
     """A block in which the calls of layers are kept, by the layer's name."""
@@ -194,22 +205,26 @@ def probe(
             ) from None
     numbers = sorted({0, 1, samples - 1})
     others = {n: run(shadow, replaced(leaves, batch_dim, samples, n), spec, names, inputs=False) for n in numbers}
+    try:
+        grown = run(shadow, longer(leaves, batch_dim, samples), spec, names, inputs=False)
+    except Exception:  # noqa: BLE001 - a network may insist on its batch
+        grown = {}
     found = Found(base)
     for name, calls in base.items():
-        found.layouts[name] = common_layouts(
-            calls, {n: other.get(name, []) for n, other in others.items()}, samples, tolerance
-        )
+        seen = {n: other.get(name, []) for n, other in others.items()}
+        found.layouts[name] = common_layouts(calls, seen, grown.get(name, []), samples, tolerance)
     return found
 
 
 def common_layouts(
-    calls: Sequence[Call], others: Mapping[int, Sequence[Call]], samples: int, tolerance: float
+    calls: Sequence[Call], others: Mapping[int, Sequence[Call]], grown: Sequence[Call], samples: int, tolerance: float
 ) -> tuple[SampleLayout, ...] | str:
     """The layouts of one layer's calls, or why a λ per sample cannot reach it.
 
     Args:
         calls: In the run on the example.
         others: In the runs in which one sample was replaced, by its number.
+        grown: In a run with one sample more.
     """
     result: list[SampleLayout] = []
     for index, call in enumerate(calls):
@@ -220,9 +235,13 @@ def common_layouts(
             apart = (other[index].output - call.output).abs()
             mask = apart > tolerance * call.output.abs().max().clamp_min(1e-30)
             changed[number] = [torch.unique(indices) for indices in mask.nonzero(as_tuple=True)]
-        if not any(len(indices) for each in changed.values() for indices in each):
-            return "its output is the same for all samples"
-        layout = layout_of(changed, call.output.shape, samples)
+        layout: SampleLayout | None
+        if any(len(indices) for each in changed.values() for indices in each):
+            layout = layout_of(changed, call.output.shape, samples)
+        else:  # the samples are there but alike, or they are not there
+            layout = layout_by_size(call, grown[index] if len(grown) == len(calls) else call, samples)
+            if layout is None:
+                return "its output is the same for all samples"
         if layout is None:
             return "its output mixes the samples of a batch"
         if layout not in result:
@@ -230,3 +249,12 @@ def common_layouts(
     if len({layout.ndim for layout in result}) < len(result):
         return "its calls lay the samples out in several ways"
     return tuple(result)
+
+
+def layout_by_size(call: Call, grown: Call, samples: int) -> SampleLayout | None:
+    """The layout of an output with one entry per sample along the only axis that is longer with a sample more."""
+    before, after = call.output.shape, grown.output.shape
+    axes = [axis for axis, (a, b) in enumerate(zip(before, after, strict=False)) if a != b]
+    if len(before) != len(after) or len(axes) != 1 or (before[axes[0]], after[axes[0]]) != (samples, samples + 1):
+        return None
+    return SampleLayout(len(before), axes[0])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from yoto.apps.codec.layers import GDN, lower_bound, round_through
+from yoto.apps.codec.layers import GDN, Haar, haar, lower_bound, round_through
 
 
 @pytest.mark.parametrize("inverse", [False, True])
@@ -41,3 +41,24 @@ def test_a_bound_lets_the_gradient_lead_back():
     y.backward(torch.tensor([1.0, -1.0, 1.0]))
     assert y.tolist() == [1.0, 1.0, 2.0]
     assert x.grad.tolist() == [0.0, -1.0, 1.0]  # only upwards from below the bound
+
+
+def test_haar_is_orthogonal():
+    assert torch.allclose(haar() @ haar().T, torch.eye(16, dtype=torch.float64), atol=1e-12)
+
+
+def test_haar_is_a_mean_coarse_and_fine_differences():
+    block = torch.arange(16, dtype=torch.float64)
+    coefficients = haar() @ block
+    assert coefficients[0] == pytest.approx(4 * block.mean())
+    assert coefficients[1:4].tolist() == pytest.approx([-4.0, -16.0, 0.0])  # left - right, upper - lower, diagonal
+    assert coefficients[4:8].tolist() == pytest.approx([-1.0] * 4)  # left - right in each 2x2 block
+    assert coefficients[8:12].tolist() == pytest.approx([-4.0] * 4)
+    assert coefficients[12:].tolist() == pytest.approx([0.0] * 4)
+
+
+def test_haar_coefficients_of_images_give_them_back():
+    x, layer = torch.randn(2, 48, 3, 5), Haar()
+    assert torch.allclose(layer.inverse(layer(x)), x, atol=1e-5)
+    assert torch.allclose(layer(x)[:, 0], x[:, :16].sum(1) / 4, atol=1e-5)  # the first colour's mean
+    assert layer.state_dict() == {}

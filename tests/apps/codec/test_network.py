@@ -7,10 +7,14 @@ from yoto import LogUniform, LossSpace, condition
 from yoto.apps.codec.network import BLOCK, STRIDE, make_network, pad_to
 from yoto.apps.codec.options import CompressionOptions
 
-SMALL = {"mean-scale": {"channels": 8, "latents": 12, "hyper": 6}, "scale": {"channels": 6, "latents": 8}}
+SMALL = {
+    "mean-scale": {"channels": 8, "latents": 12, "hyper": 6},
+    "spatial": {"channels": 8, "latents": 12, "hyper": 6},
+    "scale": {"channels": 6, "latents": 8},
+}
 
 
-@pytest.fixture(params=["mean-scale", "scale"])
+@pytest.fixture(params=list(SMALL))
 def net(request):
     torch.manual_seed(0)
     return make_network(CompressionOptions(network=request.param, **SMALL[request.param]))

@@ -8,7 +8,8 @@ from torch.nn.functional import pixel_unshuffle
 
 from yoto import LogUniform, LossSpace, condition
 from yoto.apps.codec.metrics import psnr
-from yoto.apps.codec.network import MeanScaleHyperprior
+from yoto.apps.codec.network import MeanScaleHyperprior, make_network
+from yoto.apps.codec.options import CompressionOptions
 from yoto.apps.codec.start import principal_blocks, start_codec, start_conditional, step_size
 from yoto.errors import YotoError
 
@@ -21,9 +22,9 @@ def smooth(count, side=64, seed=0):
     return (0.5 + 0.15 * large + 0.01 * fine).clamp(0, 1)
 
 
-def conditional(channels=8, latents=48):
+def conditional(network="mean-scale", channels=8, latents=48):
     torch.manual_seed(0)
-    net = MeanScaleHyperprior(channels, latents, channels)
+    net = make_network(CompressionOptions(network=network, channels=channels, latents=latents))
     space = LossSpace(distortion=LogUniform(0.001, 0.2), rate=1.0)
     return condition(net, space, multiplier=0.3, gain="exponential", skip=True, fourier=3)
 
@@ -62,8 +63,9 @@ def test_a_plain_network_starts_as_a_codec(weight):
     assert psnr(coded.image, images).mean() > -10 * math.log10(kept + lost) - 2
 
 
-def test_a_conditional_network_starts_as_a_codec_at_every_weight():
-    images, model = smooth(24), conditional()
+@pytest.mark.parametrize("network", ["mean-scale", "spatial"])
+def test_a_conditional_network_starts_as_a_codec_at_every_weight(network):
+    images, model = smooth(24), conditional(network)
     start_conditional(model, images)
     quality, bits = [], []
     for weight in (0.001, 0.014, 0.2):

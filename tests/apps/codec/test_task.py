@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from yoto import bundle
+from yoto.apps.codec.format.integer import fingerprint
 from yoto.apps.codec.task import CompressionTask
 from yoto.build import build_model
 from yoto.conditioning import Conditional
@@ -126,7 +127,7 @@ def test_yoto_data_is_searched(monkeypatch, folder, tmp_path):
     assert len(CompressionTask({"crop": 64}).data("validation")) == 2
 
 
-RECIPES = [f"compression/hyperprior{end}" for end in ("", "-gpu", "-ms-ssim")]
+RECIPES = [f"compression/hyperprior{end}" for end in ("", "-2", "-gpu", "-ms-ssim")]
 
 
 @pytest.mark.parametrize("name", [*RECIPES, "published/hyperprior-lct"])
@@ -148,6 +149,18 @@ def test_the_published_network_trains_through_the_same_loop(folder, tmp_path):
     pixels = np.asarray(Image.open(folder / "train" / "0.png"))
     model = codec.load(tmp_path / "run")
     assert codec.decompress(codec.compress(pixels, model=model, quality=20), model=model).size == (192, 144)
+
+
+def test_the_second_network_trains_through_the_same_loop(folder, tmp_path):
+    changes = [*SMALL, f"options.data={folder}", "training.steps=3", "training.warmup=1"]
+    result = train(read("compression/hyperprior-2", changes), tmp_path / "run", progress=False, accelerator="cpu")
+    assert result.finished
+    loaded = bundle.load(tmp_path / "run")
+    assert loaded.header.info["fingerprint"] == fingerprint(loaded.conditional, loaded.extras).hex()
+    from yoto import codec
+
+    with pytest.raises(YotoError, match="no file format for it"):
+        codec.load(tmp_path / "run")
 
 
 def test_ms_ssim_trains_through_the_same_loop(folder, tmp_path):

@@ -12,10 +12,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import leaky_relu, pixel_shuffle, pixel_unshuffle, relu
+from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
-from yoto.apps.codec.layers import GDN, round_through
+from yoto.apps.codec.hyper import HyperAnalysis, HyperSynthesis, NormalPrior
+from yoto.apps.codec.layers import GDN, Haar, conv, deconv, round_through
 from yoto.apps.codec.likelihoods import FactorisedPrior, gaussian_bits
+from yoto.apps.codec.spatial import SpatialPrior
 from yoto.support.precision import wide
 
 if TYPE_CHECKING:
@@ -27,8 +29,8 @@ STRIDE = 64
 """Pixels per hyper-latent, along each side: images are padded to multiples of it."""
 PATCH = 4
 """Side of the pixel blocks that are folded into channels before the first convolution."""
-SLOPE = 0.125
-"""Negative slope of the hyper-decoder's leaky ReLU: a shift by 3 in integers."""
+CONTEXT = 96
+"""Features of decoded neighbours from which the spatial prior refines means."""
 
 
 class Coded(NamedTuple):
@@ -40,16 +42,6 @@ class Coded(NamedTuple):
     image: Tensor
     latent_bits: Tensor
     hyper_bits: Tensor
-
-
-def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the size, divided by `stride`."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2)
-
-
-def deconv(inputs: int, outputs: int) -> nn.ConvTranspose2d:
-    """A transposed 5x5 convolution that doubles the size."""
-    return nn.ConvTranspose2d(inputs, outputs, 5, 2, 2, 1)
 
 
 def initialise(root: nn.Module) -> None:
@@ -93,19 +85,21 @@ class Analysis(nn.Module):
 
     Blocks of 4x4 pixels, a 3x3 convolution and two 5x5 ones of stride 2, with GDN between: as many multiplications as
     the published four convolutions of stride 2, in a third of the time, most of which their first map takes. Beside
-    them, a linear transform of 16x16 blocks, which is where training starts from (`start.py`).
+    them, a linear transform of 16x16 blocks, which is where training starts from (`start.py`). With `haar` the 4x4
+    blocks are Haar coefficients.
     """
 
     gain: Gain
     blocks: nn.Conv2d
 
-    def __init__(self, channels: int, latents: int) -> None:
+    def __init__(self, channels: int, latents: int, *, haar: bool = False) -> None:
         super().__init__()
         inner = middle(channels)
         self.convs = nn.ModuleList(
             (conv(3 * PATCH**2, channels, 3), conv(channels, inner, 5, 2), conv(inner, latents, 5, 2))
         )
         self.norms = nn.ModuleList((GDN(channels), GDN(inner)))
+        self.haar = Haar() if haar else None
         self.blocks = nn.Conv2d(3 * BLOCK**2, latents, 1)
         self.gain = Gain(latents)
 
@@ -113,6 +107,8 @@ class Analysis(nn.Module):
         """Images in [0, 1] to latents in quantisation steps."""
         x = x - 0.5
         y = pixel_unshuffle(x, PATCH)
+        if self.haar is not None:
+            y = self.haar(y)
         for i, layer in enumerate(self.convs):
             y = layer(y)
             if i < len(self.norms):
@@ -128,12 +124,13 @@ class Synthesis(nn.Module):
     gain: Gain
     blocks: nn.Conv2d
 
-    def __init__(self, channels: int, latents: int) -> None:
+    def __init__(self, channels: int, latents: int, *, haar: bool = False) -> None:
         super().__init__()
         inner = middle(channels)
         self.gain = Gain(latents)
         self.convs = nn.ModuleList((deconv(latents, inner), deconv(inner, channels), conv(channels, 3 * PATCH**2, 3)))
         self.norms = nn.ModuleList((GDN(inner, inverse=True), GDN(channels, inverse=True)))
+        self.haar = Haar() if haar else None
         self.blocks = nn.Conv2d(latents, 3 * BLOCK**2, 1)
 
     def forward(self, y: Tensor) -> Tensor:
@@ -145,79 +142,14 @@ class Synthesis(nn.Module):
             y = layer(y)
             if i < len(self.norms):
                 y = self.norms[i](y)
+        if self.haar is not None:
+            y = self.haar.inverse(y)
         return pixel_shuffle(wide(y), PATCH) + linear + 0.5
 
 
 def middle(channels: int) -> int:
     """Channels of the maps at an eighth of the size."""
     return 3 * channels // 2
-
-
-class HyperAnalysis(nn.Module):
-    """Latents [B, M, h, w] to hyper-latents [B, K, h/4, w/4]."""
-
-    first: nn.Conv2d
-
-    def __init__(self, latents: int, channels: int, hyper: int, *, magnitude: bool = False) -> None:
-        super().__init__()
-        self.magnitude = magnitude
-        self.first = conv(latents, channels, 3)
-        self.second = conv(channels, channels, 5, 2)
-        self.third = conv(channels, hyper, 5, 2)
-
-    def forward(self, y: Tensor) -> Tensor:
-        """The magnitudes alone with `magnitude`, as published for the scale hyperprior."""
-        y = self.first(y.abs() if self.magnitude else y)
-        activation = relu if self.magnitude else leaky_relu
-        out: Tensor = self.third(activation(self.second(activation(y))))
-        return out
-
-
-class HyperSynthesis(nn.Module):
-    """Hyper-latents [B, K, h/4, w/4] to `outputs` parameters per latent [B, outputs, h, w].
-
-    Made of what integers can do: convolutions and a leaky ReLU whose slope is a power of two (0 as published).
-    """
-
-    first: nn.ConvTranspose2d
-    second: nn.ConvTranspose2d
-    third: nn.Conv2d
-
-    def __init__(self, hyper: int, channels: int, outputs: int, *, slope: float = SLOPE) -> None:
-        super().__init__()
-        self.slope = slope
-        self.first = deconv(hyper, channels)
-        self.second = deconv(channels, channels)
-        self.third = conv(channels, outputs, 3)
-
-    @property
-    def layers(self) -> tuple[nn.Conv2d | nn.ConvTranspose2d, ...]:
-        """The convolutions in order; a leaky ReLU follows all but the last."""
-        return self.first, self.second, self.third
-
-    def forward(self, z: Tensor) -> Tensor:
-        """Parameters of the latents' distribution."""
-        z = leaky_relu(self.first(z), self.slope)
-        z = leaky_relu(self.second(z), self.slope)
-        out: Tensor = self.third(z)
-        return out
-
-
-class NormalPrior(nn.Module):
-    """Mean and log-scale of each channel's normal distribution: a layer on the constant 1, so that λ can move it."""
-
-    table: nn.Linear
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.table = nn.Linear(1, 2 * channels)
-        nn.init.zeros_(self.table.weight)
-        nn.init.zeros_(self.table.bias)
-
-    def forward(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and log-scale [B, K, 1, 1] for hyper-latents [B, K, h, w]."""
-        mean, log_scale = self.table(like.new_ones(len(like), 1))[:, :, None, None].chunk(2, dim=1)
-        return mean, log_scale
 
 
 class Codec(nn.Module):
@@ -241,16 +173,20 @@ class Codec(nn.Module):
         """The latents' mean and log-scale [B, M, h, w] from the hyper-decoder's output."""
         raise NotImplementedError
 
+    def quantised(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
+        """Latents [B, M, h, w] as they are decoded, and what is rounded: their difference from the mean, in steps."""
+        residual = y - mean
+        return mean + round_through(residual), residual
+
     def forward(self, x: Tensor) -> Coded:
         """Code images [B, 3, H, W] in [0, 1], H and W multiples of 64."""
         y = self.analysis(x)
         with torch.autocast(x.device.type, enabled=False):
             hyper_bits, z = self.hyper_prior(self.hyper_analysis(y))
             mean, log_scale = self.latent_prior(self.hyper_synthesis(z))
-            residual = y - mean
+            rounded, residual = self.quantised(y, mean, log_scale)
             noisy = residual + torch.rand_like(y) - 0.5 if self.training else residual.round()
             bits = gaussian_bits(noisy, log_scale)
-            rounded = mean + round_through(residual)
         return Coded(self.synthesis(rounded), bits.flatten(1).sum(1), hyper_bits.flatten(1).sum(1))
 
 
@@ -264,6 +200,8 @@ class MeanScaleHyperprior(Codec):
         channels: N.
         latents: M.
         hyper: K.
+        spatial: Whether means are refined from decoded neighbours in four passes; then the transforms start from Haar
+            coefficients, and the hyperprior's layers that touch the latents are 1x1.
     """
 
     analysis: Analysis
@@ -271,17 +209,21 @@ class MeanScaleHyperprior(Codec):
     hyper_analysis: HyperAnalysis
     prior: NormalPrior
 
-    def __init__(self, channels: int, latents: int, hyper: int) -> None:
+    def __init__(self, channels: int, latents: int, hyper: int, *, spatial: bool = False) -> None:
         super().__init__()
-        self.analysis = Analysis(channels, latents)
-        self.synthesis = Synthesis(channels, latents)
-        self.hyper_analysis = HyperAnalysis(latents, channels, hyper)
-        self.hyper_synthesis = HyperSynthesis(hyper, channels, 2 * latents)
+        kernel = 1 if spatial else 3
+        self.analysis = Analysis(channels, latents, haar=spatial)
+        self.synthesis = Synthesis(channels, latents, haar=spatial)
+        self.hyper_analysis = HyperAnalysis(latents, channels, hyper, kernel=kernel)
+        self.hyper_synthesis = HyperSynthesis(hyper, channels, 2 * latents, kernel=kernel)
         self.prior = NormalPrior(hyper)
+        self.spatial = SpatialPrior(latents, CONTEXT) if spatial else None
         initialise(self)
         with torch.no_grad():
             self.analysis.gain.weight.fill_(1.0)
             self.synthesis.gain.weight.fill_(1.0)
+        if self.spatial is not None:
+            self.spatial.start()
 
     def hyper_prior(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """See `Codec`; coded is the difference from the mean."""
@@ -289,6 +231,13 @@ class MeanScaleHyperprior(Codec):
         residual = z - mean
         noisy = residual + torch.rand_like(z) - 0.5 if self.training else residual.round()
         return gaussian_bits(noisy, log_scale), mean + round_through(residual)
+
+    def quantised(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
+        """See `Codec`."""
+        if self.spatial is None:
+            return super().quantised(y, mean, log_scale)
+        out: tuple[Tensor, Tensor] = self.spatial(y, mean, log_scale)
+        return out
 
     def latent_prior(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """See `Codec`."""
@@ -346,4 +295,5 @@ def make_network(options: CompressionOptions) -> Codec:
     """The network that `options` ask for, initialised from torch's global generator."""
     if options.network == "scale":
         return ScaleHyperprior(options.channels, options.latents)
-    return MeanScaleHyperprior(options.channels, options.latents, options.hyper_channels)
+    spatial = options.network == "spatial"
+    return MeanScaleHyperprior(options.channels, options.latents, options.hyper_channels, spatial=spatial)

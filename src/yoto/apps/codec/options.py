@@ -12,16 +12,17 @@ Count = Annotated[int, Field(ge=1)]
 class CompressionOptions(BaseModel):
     """Network, distortion and photographs of a learned codec.
 
-    `network` is "mean-scale" (mean and scale hyperprior with a linear block transform beside the convolutions) or
-    "scale" (the scale hyperprior with a factorised prior as published). `channels` is N, the channels of the inner
-    layers, `latents` M, those of what is coded, `hyper` those of the hyper-latent (default: N). `distortion` is
+    `network` is "mean-scale" (mean and scale hyperprior with a linear block transform beside the convolutions),
+    "spatial" (the same from Haar coefficients, with means that are refined from decoded neighbours) or "scale" (the
+    scale hyperprior with a factorised prior as published). `channels` is N, the channels of the inner layers,
+    `latents` M, those of what is coded, `hyper` those of the hyper-latent (default: N). `distortion` is
     the mean squared error of 8-bit levels, or 1 - MS-SSIM. `data` is a folder of photographs: with sub-folders `train`,
     `validation` and `test`, or one that is split by file name. `crop` is the side of the training crops in pixels.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    network: Literal["mean-scale", "scale"] = "mean-scale"
+    network: Literal["mean-scale", "spatial", "scale"] = "mean-scale"
     channels: Annotated[int, Field(ge=2)] = 64
     latents: Annotated[int, Field(ge=2, le=768)] = 256
     hyper: Count | None = None

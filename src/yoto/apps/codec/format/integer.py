@@ -39,7 +39,7 @@ LIMIT = 2**18
 LARGEST_HYPER = 2**12 - 1
 """Hyper-latent symbols are clamped to ± this."""
 EXACT = 2**53
-DECODER = ("plain.synthesis.", "plain.hyper_synthesis.", "film.")
+DECODER = ("plain.synthesis.", "plain.hyper_synthesis.", "plain.spatial.", "film.")
 """Prefixes of the parameters that a decoder uses."""
 CONDITIONING = ("sites", "hidden", "layout", "multiplier", "gain", "skip", "fourier", "raw")
 """Settings of the conditioning network that its values depend on."""
