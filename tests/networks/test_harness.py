@@ -30,7 +30,8 @@ def test_an_ordinary_network_does_everything():
 )
 def test_a_lambda_that_reaches_other_samples_or_none_is_wrong(monkeypatch, change, stage):
     at = Conditional.at
-    monkeypatch.setattr(Conditional, "at", lambda self, lam: at(self, change(lam) if lam.ndim == 2 else lam * 0 + 1))
+    other = lambda lam: change(lam) if lam.ndim == 2 else lam * 0 + 1  # noqa: E731
+    monkeypatch.setattr(Conditional, "at", lambda self, lam, **more: at(self, other(lam), **more))
     report = check(case())
     assert report.stages[stage].status == "wrong"
     assert report.outcome == "wrong"
@@ -44,7 +45,7 @@ def test_a_baked_network_of_another_lambda_is_wrong(monkeypatch):
 
 def test_lost_gradients_are_wrong(monkeypatch):
     forward = Conditional.forward
-    monkeypatch.setattr(Conditional, "forward", lambda self, x, at: forward(self, x, at=at).detach().requires_grad_())
+    monkeypatch.setattr(Conditional, "forward", lambda self, x, **at: forward(self, x, **at).detach().requires_grad_())
     report = check(case())
     assert report.stages["as plain"].status == "wrong"
     assert report.outcome == "wrong"
