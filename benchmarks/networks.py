@@ -1,6 +1,6 @@
-"""Networks that other people wrote: does `condition(net, space, example=inputs)` do everything for them?
+r"""Networks that other people wrote: does `condition(net, space, example=inputs)` do everything for them?
 
-    python benchmarks/networks.py --packages FOLDER [--only PATTERN] [--jobs 2] [--limit 60] [-o results/networks]
+    python benchmarks/networks.py --packages FOLDER [--only PATTERN] [--jobs 2] [--limit 60] [--no-exports]
 
 Every row of networks.csv is built from a small random configuration (nothing is downloaded) in a process of its own,
 and goes through `tests/networks/harness.py`: a λ per sample against one λ at a time in float64 and float32, hidden

@@ -154,6 +154,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "mlp_dim": 48,
         "window_size": 4,
         "global_attn_indexes": [1],
+        "initializer_range": 0.02,
         "num_pos_feats": 8,
     },
     "VideoMAEModel": {"num_frames": 4, "tubelet_size": 2},
