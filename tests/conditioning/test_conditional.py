@@ -260,6 +260,28 @@ def test_a_bound_network_is_freed_with_its_last_reference():
         gc.enable()
 
 
+@pytest.mark.parametrize("layout", ["shared", "separate"])
+@pytest.mark.parametrize("gain", ["linear", "exponential"])
+def test_a_pretrained_network_starts_as_it_is_and_film_alone_learns(layout, gain):
+    net = nn.Sequential(nn.Linear(6, 8), nn.Tanh(), nn.LayerNorm(8), nn.Linear(8, 2))
+    model = condition(net, SPACE, start="plain", train="film", layout=layout, gain=gain)
+    x, y, lam = torch.randn(32, 6), torch.randn(32, 2), SPACE.sample(32)
+    assert torch.equal(model(x, at=lam), net(x))
+    assert {name.partition(".")[0] for name, p in model.named_parameters() if p.requires_grad} == {"film"}
+    optimiser = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], 0.05)
+    losses = []
+    for _ in range(30):
+        loss = (model(x, at=lam) - lam[:, 1:] * y).square().mean()
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.9 * losses[0]
+    assert all(torch.equal(a, b) for a, b in zip(model.plain.parameters(), net.parameters(), strict=True))
+    with pytest.raises(YotoError, match="`start` should be 'near' or 'plain'"):
+        condition(net, SPACE, start="same")
+
+
 def test_the_loss_parameters_are_keywords_of_a_call_too():
     model, x = condition(nn.Linear(3, 3), SPACE), torch.randn(4, 3)
     assert torch.equal(model(x, b=0.5), model(x, at={"b": 0.5}))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
@@ -47,6 +47,8 @@ def condition(
     channel_axis: Mapping[str, int] | None = None,
     example: Any = None,
     learned: Mapping[str, Any] | None = None,
+    start: Literal["near", "plain"] = "near",
+    train: Literal["all", "film"] = "all",
 ) -> Conditional[M]:
     """Make a network conditional on the loss parameters of `space`. `net` itself is left as it is.
 
@@ -69,6 +71,8 @@ def condition(
         example: Inputs of at least two samples (a tensor, a tuple of arguments, a mapping of keyword arguments). A copy
             of the network runs on them at most six times, in float64 where that works: they show how each layer's
             output holds the samples, which layers never run, and how layers of unknown classes fold.
+        start: "near" the plain network, or exactly "plain" for every λ: for pretrained networks.
+        train: "all", or "film": the plain network's parameters are frozen.
         learned: What an earlier example showed, as `Conditional.config` keeps it.
 
     Raises:
@@ -83,17 +87,7 @@ def condition(
     >>> type(model.bake(penalty=0.1)).__name__
     'Sequential'
     """
-    if not isinstance(net, nn.Module):
-        raise YotoError(f"`net` should be a torch.nn.Module. Found {type(net).__name__}.")
-    for name, module in net.named_modules():
-        if type(module).__name__ in WRAPPERS or isinstance(module, (Conditional, torch.jit.ScriptModule)):
-            raise YotoError(
-                f"`net` should be a plain network. Found {type(module).__name__} at {name or 'its root'!r}. "
-                "Condition first, then compile or wrap the result."
-            )
-    refuse_bound(net, "condition")
-    if not space.free:
-        raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")
+    refuse_unfit(net, space)
     settings: dict[str, Any] = {
         "hidden": [WIDTH] if hidden is None else hidden,
         "layout": layout,
@@ -108,6 +102,8 @@ def condition(
     conditioner_of(settings).check_settings(settings)
     if raw and not space.positive:
         raise YotoError("`raw` should be used with weights above 0 only. Found a range that contains 0.")
+    check_one_of("start", start, ("near", "plain"))
+    check_one_of("train", train, ("all", "film"))
     if fourier < 0 or batch_dim < 0:
         raise YotoError(f"`fourier` and `batch_dim` should be ≥ 0. Found {fourier} and {batch_dim}.")
     plain = plain_copy(net)
@@ -139,9 +135,34 @@ def condition(
         reference.device,
         reference.dtype if reference.dtype in (torch.float32, torch.float64) else torch.float32,
     )
+    if start == "plain":
+        model.film.rest()
+    if train == "film":
+        model.plain.requires_grad_(False)
     model.training = net.training  # of this module alone: parts of the network may have modes of their own
     model.film.train(net.training)
     return model
+
+
+def refuse_unfit(net: nn.Module, space: LossSpace) -> None:
+    """Refuse what is no plain network, and a space in which nothing varies."""
+    if not isinstance(net, nn.Module):
+        raise YotoError(f"`net` should be a torch.nn.Module. Found {type(net).__name__}.")
+    for name, module in net.named_modules():
+        if type(module).__name__ in WRAPPERS or isinstance(module, (Conditional, torch.jit.ScriptModule)):
+            raise YotoError(
+                f"`net` should be a plain network. Found {type(module).__name__} at {name or 'its root'!r}. "
+                "Condition first, then compile or wrap the result."
+            )
+    refuse_bound(net, "condition")
+    if not space.free:
+        raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")
+
+
+def check_one_of(argument: str, given: str, known: Sequence[str]) -> None:
+    """Refuse a setting that does not exist."""
+    if given not in known:
+        raise YotoError(f"`{argument}` should be {' or '.join(map(repr, known))}. Found {given!r}.")
 
 
 def plain_copy(net: M) -> M:

@@ -50,5 +50,9 @@ class Conditioner(nn.Module, ABC):
         """
 
     @abstractmethod
+    def rest(self) -> None:
+        """Set the parameters so that every site keeps its layer's output as it is, for every λ."""
+
+    @abstractmethod
     def added(self) -> list[int]:
         """Parameters that each site adds, without what all of them share."""

@@ -156,6 +156,18 @@ class ConditioningNetwork(Conditioner):
         return result
 
     @torch.no_grad()
+    def rest(self) -> None:
+        if self.layout == "shared":
+            last = [self.heads]
+        elif self.first is not None and not any(isinstance(m, nn.Linear) for m in self.mlps[0].modules()):
+            raise YotoError("`start` 'plain' needs a linear layer at the end of each MLP. Found none.")
+        else:
+            last = [[m for m in each.modules() if isinstance(m, nn.Linear)][-1] for each in self.mlps]
+        for layer in last:
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+
+    @torch.no_grad()
     def set_slope(
         self, site: str, *, scale: Tensor | float = 0.0, shift: Tensor | float = 0.0, column: int = 0
     ) -> None:
