@@ -149,7 +149,7 @@ def export(
     if exporter is not None and kind == "onnx" and not point:
         if method != "forward" or per_batch:
             given = "--per-batch" if per_batch else f"--method {method}"
-            raise checks.UsageError(f"This network has one form, whose λ is one row. Leave out {given}")
+            raise checks.UsageError(f"this network has one form, whose λ is one row: leave out {given}")
         print(imported(exporter, "Exporter")(header.path, output))
         return
     from yoto.export import export as write
