@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from importlib.resources import files
 from pathlib import Path
@@ -76,6 +77,7 @@ def imported(path: str, what: str) -> Any:
         raise YotoError(f"{what} {path!r} should be importable as module:Name. Found: {error}.") from None
 
 
+@cache
 def entry_points() -> dict[str, str]:
     """What installed packages name under `yoto.tasks`: "module:Name" by name."""
     from importlib.metadata import entry_points as found  # half as slow to import as everything else here

@@ -155,7 +155,7 @@ class Tab:
 
     @property
     def done(self):
-        return int(self.page.evaluate("document.documentElement.dataset.done ?? 0"))
+        return int(self.page.evaluate("document.documentElement?.dataset.done ?? 0"))
 
     def after(self, act):
         """Do something, and wait until a full-size result is shown for it."""

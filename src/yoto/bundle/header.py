@@ -152,10 +152,10 @@ def metadata_of(
 
 def listing() -> list[tuple[str, bool, Header]]:
     """Name, whether bundled, and header of every model that can be found; damaged ones are left out."""
-    result = []
-    for name, path in [*bundled().items(), *local().items()]:
+    result, ours = [], bundled()
+    for name, path in [*ours.items(), *local().items()]:
         try:
-            result.append((name, path in bundled().values(), read_header(path)))
+            result.append((name, path in ours.values(), read_header(path)))
         except YotoError:
             continue
     return result

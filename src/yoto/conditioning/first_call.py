@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
-from yoto.conditioning.probing import Found, probe, sample_count
+from yoto.conditioning.probing import Found, holds_samples, probe, sample_count
 from yoto.errors import YotoError
 
 MIXED = "its output mixes the samples of a batch"
@@ -47,17 +47,17 @@ class Watch:
         self.model, self.samples = model, samples
         self.ran: set[str] = set()
         self.handles = [bound.register_forward_pre_hook(self.before, with_kwargs=True)]
-        for site in model.sites:
-            self.handles.append(bound.get_submodule(site.name).register_forward_hook(Mark(self, site.name)))
-        self.handles.append(bound.register_forward_hook(self.after))
 
     def __reduce__(self) -> Any:
         return Silent, ()
 
-    def before(self, _: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Learn the layouts of the samples from the call's own inputs."""
+    def before(self, bound: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Learn the layouts of the samples from the call's own inputs, and look which layers run."""
         if self.samples > 1 and not self.model.checked:
             learn(self.model, args, kwargs, self.samples)
+        for site in self.model.sites:
+            self.handles.append(bound.get_submodule(site.name).register_forward_hook(Mark(self, site.name)))
+        self.handles.append(bound.register_forward_hook(self.after))
 
     def after(self, *_: Any) -> None:
         """Say which layers the call did not run."""
@@ -142,5 +142,4 @@ def best(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], sampl
 
 def shortened(leaf: Any, axis: int, samples: int) -> Any:
     """The first few samples of an input."""
-    holds = isinstance(leaf, Tensor) and leaf.ndim > axis and leaf.shape[axis] == samples
-    return leaf.narrow(axis, 0, min(SAMPLES, samples)) if holds else leaf
+    return leaf.narrow(axis, 0, min(SAMPLES, samples)) if holds_samples(leaf, axis, samples) else leaf

@@ -74,6 +74,11 @@ def sample_count(inputs: Sequence[Any], batch_dim: int) -> int:
     return int(sizes[0]) if sizes else 0
 
 
+def holds_samples(leaf: Any, batch_dim: int, samples: int) -> bool:
+    """Whether a part of a call's inputs is a tensor with so many samples along `batch_dim`."""
+    return isinstance(leaf, Tensor) and leaf.ndim > batch_dim and leaf.shape[batch_dim] == samples
+
+
 def moved(value: Any, like: torch.dtype) -> Any:
     """A floating tensor in another type; anything else as it is."""
     return value.to(like) if isinstance(value, Tensor) and value.is_floating_point() else value
@@ -84,7 +89,7 @@ def varied(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any]:
     generator = torch.Generator().manual_seed(0)
 
     def vary(leaf: Any) -> Any:
-        if not isinstance(leaf, Tensor) or leaf.ndim <= batch_dim or leaf.shape[batch_dim] != samples:
+        if not holds_samples(leaf, batch_dim, samples):
             return leaf
         if leaf.is_floating_point():
             noise = torch.rand(leaf.shape, generator=generator, dtype=torch.float64).to(leaf.device, leaf.dtype)
@@ -109,7 +114,7 @@ def replaced(leaves: Sequence[Any], batch_dim: int, samples: int, number: int) -
     other = (number + 1) % samples
 
     def replace(leaf: Any) -> Any:
-        if not isinstance(leaf, Tensor) or leaf.ndim <= batch_dim or leaf.shape[batch_dim] != samples:
+        if not holds_samples(leaf, batch_dim, samples):
             return leaf
         result = leaf.clone()
         result.select(batch_dim, number).copy_(leaf.select(batch_dim, other))
@@ -122,7 +127,7 @@ def longer(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any]:
     """The leaves of an input with the last sample once more."""
 
     def grow(leaf: Any) -> Any:
-        if not isinstance(leaf, Tensor) or leaf.ndim <= batch_dim or leaf.shape[batch_dim] != samples:
+        if not holds_samples(leaf, batch_dim, samples):
             return leaf
         return torch.cat([leaf, leaf.narrow(batch_dim, samples - 1, 1)], batch_dim)
 
