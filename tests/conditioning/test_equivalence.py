@@ -6,11 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import torch
-import torch.distributed as dist
-import torch.multiprocessing as mp
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from ranks import run_on_ranks
 from yoto.conditioning import condition
 from yoto.errors import YotoError
 from yoto.objective import Objective
@@ -182,24 +181,18 @@ def wrap(model, kind):
 
 
 def distributed(rank, folder):
-    store = dist.FileStore(str(folder / "store"), 2)
-    dist.init_process_group("gloo", store=store, rank=rank, world_size=2)
-    try:
-        for kind in ("ddp", "fsdp2"):
-            model, x, lam = model_and_batch()
-            half = slice(3 * rank, 3 * rank + 3)
-            wrapped = wrap(model, kind)  # kept: DDP stops averaging when its wrapper goes
-            loss_of(wrapped, x[half], lam[half]).backward()
-            found = {n: p.grad for n, p in model.named_parameters()}
-            found = {n: g.full_tensor() if hasattr(g, "full_tensor") else g for n, g in found.items()}
-            if rank == 0:
-                torch.save(found, folder / f"{kind}.pt")
-        dist.barrier()
-    finally:
-        dist.destroy_process_group()
+    for kind in ("ddp", "fsdp2"):
+        model, x, lam = model_and_batch()
+        half = slice(3 * rank, 3 * rank + 3)
+        wrapped = wrap(model, kind)  # kept: DDP stops averaging when its wrapper goes
+        loss_of(wrapped, x[half], lam[half]).backward()
+        found = {n: p.grad for n, p in model.named_parameters()}
+        found = {n: g.full_tensor() if hasattr(g, "full_tensor") else g for n, g in found.items()}
+        if rank == 0:
+            torch.save(found, folder / f"{kind}.pt")
 
 
 def test_ddp_and_fsdp2_in_two_processes_give_the_gradients_of_one(tmp_path):
-    mp.spawn(distributed, (tmp_path,), nprocs=2)
+    run_on_ranks(distributed, tmp_path)
     for kind in ("ddp", "fsdp2"):
         close(torch.load(tmp_path / f"{kind}.pt"), reference())
