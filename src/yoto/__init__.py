@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from yoto.curves import TradeoffCurve as TradeoffCurve
     from yoto.curves import sweep as sweep
     from yoto.objective import Objective as Objective
+    from yoto.optim import optimiser as optimiser
     from yoto.space import Choice as Choice
     from yoto.space import Fixed as Fixed
     from yoto.space import LogUniform as LogUniform
@@ -38,6 +39,7 @@ HOMES: dict[str, str] = {
     "condition": "yoto.conditioning",
     "Conditional": "yoto.conditioning",
     "Objective": "yoto.objective",
+    "optimiser": "yoto.optim",
     "sweep": "yoto.curves",
     "TradeoffCurve": "yoto.curves",
     "save": "yoto.bundle",
