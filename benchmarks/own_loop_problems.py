@@ -1,4 +1,4 @@
-"""The three problems of own_loop.py, each with a plain network, its loss terms, data and the λ that are measured."""
+"""The problems of own_loop.py, each with a plain network, its loss terms, data and the λ that are measured."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ class Pictures(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
-            nn.Conv2d(1, 12, 3, 2, 1, bias=False), nn.BatchNorm2d(12), nn.ReLU(),
-            nn.Conv2d(12, 24, 3, 2, 1, bias=False), nn.BatchNorm2d(24), nn.ReLU(),
-            nn.Flatten(), nn.Linear(24 * 49, 64, bias=False), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 12),
+            nn.Conv2d(1, 12, 4, 4, bias=False), nn.BatchNorm2d(12), nn.ReLU(),
+            nn.Conv2d(12, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
+            nn.Flatten(), nn.Linear(16 * 49, 64, bias=False), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 12),
         )  # fmt: skip
         self.head = nn.Sequential(nn.Linear(12, 64, bias=False), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10))
         self.decoder = nn.Sequential(
-            nn.Linear(12, 24 * 49, bias=False), nn.BatchNorm1d(24 * 49), nn.ReLU(), nn.Unflatten(1, (24, 7, 7)),
-            nn.ConvTranspose2d(24, 12, 4, 2, 1, bias=False), nn.BatchNorm2d(12), nn.ReLU(),
-            nn.ConvTranspose2d(12, 1, 4, 2, 1),
+            nn.Linear(12, 16 * 49, bias=False), nn.BatchNorm1d(16 * 49), nn.ReLU(), nn.Unflatten(1, (16, 7, 7)),
+            nn.Conv2d(16, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
+            nn.Conv2d(16, 16, 1), nn.PixelShuffle(4),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -120,18 +120,61 @@ def arm() -> tuple[Batch, Batch]:
     return (rows[:6144, :-1], rows[:6144, -1]), (rows[6144:, :-1], rows[6144:, -1])
 
 
-# ---- three tasks through two numbers
+# ---- curves: stay near the data, be smooth, be sparse
+
+POINTS = 32
+"""Of a curve."""
+
+
+def curve_network() -> nn.Module:
+    """A noisy curve [B, 32] to another."""
+    return nn.Sequential(nn.Linear(POINTS, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, POINTS))
+
+
+def curve_terms(net: nn.Module, batch: Batch) -> dict[str, Tensor]:
+    """Mean squares of the distance to the data and of second differences (times 4), and mean absolute value (by 2)."""
+    (x,) = batch
+    y = net(x)
+    return {
+        "fit": (y - x).square().mean(1),
+        "roughness": 4 * y.diff(n=2, dim=1).square().mean(1),
+        "size": y.abs().mean(1) / 2,
+    }
+
+
+@cache
+def curves() -> tuple[Batch, Batch]:
+    """Made-up: 16,384 and 4,096 curves of one to three sine waves and a step, with noise of 0.3."""
+    generator = torch.Generator().manual_seed(0)
+    n, position = 20480, torch.linspace(0, 1, POINTS)
+    phase, amplitude = torch.rand(2, n, 3, 1, generator=generator)
+    waves = (2 * math.pi * (torch.arange(1, 4)[:, None] * position + phase)).sin() * amplitude
+    where, height = torch.rand(n, 1, generator=generator), torch.randn(n, 1, generator=generator)
+    noise = 0.3 * torch.randn(n, POINTS, generator=generator)
+    x = waves.sum(1) + height * (position > where) + noise
+    return (x[:16384],), (x[16384:],)
+
+
+CORNERS = {
+    "fit": {"fit": 0.9, "roughness": 0.05, "size": 0.05},
+    "roughness": {"fit": 0.05, "roughness": 0.9, "size": 0.05},
+    "size": {"fit": 0.05, "roughness": 0.05, "size": 0.9},
+    "equal": {"fit": 1 / 3, "roughness": 1 / 3, "size": 1 / 3},
+}
+
+
+# ---- three tasks through four numbers
 
 TASKS = ("first", "second", "third")
 
 
 class Shared(nn.Module):
-    """Sixteen inputs to a code of two numbers, from which three heads answer."""
+    """Sixteen inputs to a code of four numbers, from which three heads answer."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
-        self.heads = nn.ModuleList(nn.Sequential(nn.Linear(2, 48), nn.ReLU(), nn.Linear(48, 2)) for _ in TASKS)
+        self.trunk = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4))
+        self.heads = nn.ModuleList(nn.Sequential(nn.Linear(4, 48), nn.ReLU(), nn.Linear(48, 2)) for _ in TASKS)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Three answers, [B, 2] each."""
@@ -159,11 +202,10 @@ def tasks() -> tuple[Batch, Batch]:
     return (x[:20000], targets[:20000]), (x[20000:], targets[20000:])
 
 
-def mixes() -> dict[str, dict[str, float]]:
-    """Three corners, three edges and the centre."""
-    named = {f"{task} 0.9": {t: 0.9 if t == task else 0.05 for t in TASKS} for task in TASKS}
-    named |= {f"{task} 0.1": {t: 0.1 if t == task else 0.45 for t in TASKS} for task in TASKS}
-    return {**named, "equal": dict.fromkeys(TASKS, 1 / 3)}
+MIXES = {
+    **{task: {other: 0.9 if other == task else 0.05 for other in TASKS} for task in TASKS},
+    "equal": dict.fromkeys(TASKS, 1 / 3),
+}
 
 
 PROBLEMS = {
@@ -185,5 +227,8 @@ PROBLEMS = {
         30,
         {f"{w:g}": {"change": w} for w in (0.01, 0.1, 1.0, 10.0)},
     ),
-    "tasks": Problem(Shared, task_terms, LossSpace(mix=Simplex(*TASKS)), tasks, 128, 16, mixes()),
+    "curves": Problem(
+        curve_network, curve_terms, LossSpace(mix=Simplex("fit", "roughness", "size")), curves, 128, 16, CORNERS
+    ),
+    "tasks": Problem(Shared, task_terms, LossSpace(mix=Simplex(*TASKS)), tasks, 128, 16, MIXES),
 }

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 Direction: TypeAlias = Literal["lower", "higher"]
 
 
+EARLIEST = {"gain": "linear", "skip": False, "fourier": 0}
+"""Settings of models that were stored before `condition` had them, whatever its defaults are now."""
+
+
 @dataclass(frozen=True)
 class Bundle:
     """A loaded bundle: `model` is a `Conditional`, or a plain network where `header.conditioning` is None.
@@ -203,7 +207,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     if header.conditioning is not None:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"condition\(\): ")  # it was said when the model was made
-            model = condition(net, header.space, **header.conditioning)
+            model = condition(net, header.space, **{**EARLIEST, **header.conditioning})
     if any(t.dtype == torch.float64 for t in state.values()):
         model = model.double()
     tensors.restore(model, {**state, **header.state}, str(header.path))

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Sampling = Literal["stratified", "iid", "sobol"]
+WIDEST = 2.0
+"""Largest `spread`."""
 
 
 def uniform_numbers(n: int, width: int, generator: torch.Generator | None, method: Sampling) -> Tensor:
@@ -51,6 +53,11 @@ def drawn(
         parts.append(distribution.draw(drivers, own))
         start += distribution.uniforms
     return torch.cat(parts, dim=1)
+
+
+def recommended_spread(progress: float) -> float:
+    """The `spread` that `LossSpace.sample(progress=…)` uses: TODO."""
+    return 1.0 + 0.25 * progress
 
 
 def knots_at(step: int, steps: int, knots: Sequence[float]) -> float:

@@ -16,7 +16,7 @@ from yoto.space.distribution import Distribution, Value, number
 from yoto.space.encoding import encoded, encoded_size
 from yoto.space.interval import Fixed
 from yoto.space.kinds import distribution_from
-from yoto.space.sampling import Sampling, drawn, uniform_numbers
+from yoto.space.sampling import WIDEST, Sampling, drawn, recommended_spread, uniform_numbers
 from yoto.space.simplex import Simplex
 
 if TYPE_CHECKING:
@@ -216,7 +216,8 @@ class LossSpace:
         generator: torch.Generator | None = None,
         method: Sampling = "stratified",
         tilt: float | Mapping[str, float] = 0.0,
-        spread: float = 1.0,
+        spread: float | None = None,
+        progress: float | None = None,
         device: torch.device | str | None = None,
     ) -> Tensor:
         """Draw λ [n, D] from P_λ.
@@ -228,19 +229,27 @@ class LossSpace:
                 orders); "sobol" (a scrambled Sobol set over all columns).
             tilt: Moves P_λ: an interval's density becomes ∝ exp(−tilt·u) over its position u in [0, 1], so above 0
                 the low end is drawn more often. By parameter name, or one number for all.
-            spread: In [0, 1], narrows P_λ: that share of each parameter's probability, about its median (for a
-                `Simplex`: near equal weights; a `Choice` keeps all its names).
+            spread: Below 1 narrows P_λ to that share of each parameter's probability, about its median (for a
+                `Simplex`: near equal weights; a `Choice` keeps all its names). Above 1, up to 2, widens it: the share
+                1 - 1/spread of draws lies at the two ends of an interval; weights of a `Simplex` are raised to that
+                power, which moves them to its corners and edges. 1 by default.
+            progress: How much of training is done, in [0, 1]: `spread` then follows the schedule that is recommended
+                for loops of one's own, see `recommended_spread`, unless it is given.
             device: Where the result goes.
 
         Raises:
-            YotoError: If `n`, `method` or `spread` is none of these, or `tilt` names no free parameter.
+            YotoError: If `n`, `method`, `spread` or `progress` is none of these, or `tilt` names no free parameter.
         """
         import torch
 
         if n < 1:
             raise YotoError(f"`n` should be at least 1. Found {n}.")
-        if not 0 <= spread <= 1:
-            raise YotoError(f"`spread` should lie in [0, 1]. Found {spread:g}.")
+        if progress is not None and not 0 <= progress <= 1:
+            raise YotoError(f"`progress` should lie in [0, 1]: steps done over all steps. Found {progress:g}.")
+        if spread is None:
+            spread = 1.0 if progress is None else recommended_spread(progress)
+        if not 0 <= spread <= WIDEST:
+            raise YotoError(f"`spread` should lie in [0, {WIDEST:g}]. Found {spread:g}.")
         for name in tilt if isinstance(tilt, Mapping) else ():
             if name not in self.free:
                 raise YotoError(f"`tilt` should name free parameters. Found {name!r}.{near_misses(name, self.free)}")
