@@ -60,6 +60,21 @@ def recommended_spread(progress: float) -> float:
     return 1.0 + 0.25 * progress
 
 
+def spread_at(spread: float | None, progress: float | None) -> float:
+    """The `spread` of a draw, of what `LossSpace.sample` was given.
+
+    Raises:
+        YotoError: If one is out of its range.
+    """
+    if progress is not None and not 0 <= progress <= 1:
+        raise YotoError(f"`progress` should lie in [0, 1]: steps done over all steps. Found {progress:g}.")
+    if spread is None:
+        return 1.0 if progress is None else recommended_spread(progress)
+    if not 0 <= spread <= WIDEST:
+        raise YotoError(f"`spread` should lie in [0, {WIDEST:g}]. Found {spread:g}.")
+    return spread
+
+
 def knots_at(step: int, steps: int, knots: Sequence[float]) -> float:
     """The value at step `step` of a schedule through knots, spread evenly over the run, with straight lines between.
 
