@@ -63,11 +63,13 @@ class Rows:
 
     def __init__(self) -> None:
         self.parts: list[tuple[int, Tensor]] = []
+        self.bottom = 0
 
     def add(self, tiles: Sequence[Tensor]) -> None:
         """Put the tiles [C, h, w] of one row of tiles, from left to right, below what is there."""
-        top = self.parts[-1][0] + self.parts[-1][1].shape[1] if self.parts else 0
-        self.parts.append((top, tiles[0] if len(tiles) == 1 else torch.cat(list(tiles), dim=2)))
+        row = tiles[0] if len(tiles) == 1 else torch.cat(list(tiles), dim=2)
+        self.parts.append((self.bottom, row))
+        self.bottom += row.shape[1]
 
     def at(self, box: Box) -> Tensor:
         """The values [C, h, w] of a box, which may span several rows of tiles."""
@@ -84,4 +86,4 @@ class Rows:
         if kept and kept[0][0] < row:
             top, part = kept[0]
             kept[0] = (row, part[:, row - top :].clone())
-        self.parts = kept or self.parts[-1:]
+        self.parts = kept

@@ -79,7 +79,7 @@ def described(model: CodecModel, level: int, hyper: Ints, band: list[Box], prior
     """The table numbers [M, h, w] of each tile of a row of tiles; means and log-scales go to `priors`."""
     found = [parameters(model, level, hyper, box) for box in band]
     priors.add([torch.cat([each.mean, each.log_scale]) for each in found])
-    return [each.index.numpy() for each in found]
+    return [each.table.numpy() for each in found]
 
 
 def image_part(pixels: Pixels, top: int, bottom: int, left: int, right: int) -> Tensor:
@@ -161,9 +161,7 @@ def through_passes(
 
 
 @torch.inference_mode()
-def encode(
-    model: CodecModel, header: Header, pixels: Pixels, coder: Coder, analyse: Analyse | None = None
-) -> Contents:
+def encode(model: CodecModel, header: Header, pixels: Pixels, coder: Coder, analyse: Analyse | None = None) -> Contents:
     """The contents of a file.
 
     Args:

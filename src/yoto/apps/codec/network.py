@@ -243,16 +243,6 @@ class MeanScaleHyperprior(Codec):
         return gaussian_bits(noisy, log_scale), mean + round_through(residual)
 
     def decoded(self, mean: Tensor, log_scale: Tensor, code: Code) -> Tensor:
-        """Latents [B, M, h, w] as they are decoded, by encoder and decoder alike.
-
-        Args:
-            mean, log_scale: [B, M, h, w] from the hyper-decoder.
-            code: Where symbols are made or come from.
-        """
-        del log_scale
-        return code(None, mean, mean.new_ones(()))
-
-    def decoded(self, mean: Tensor, log_scale: Tensor, code: Code) -> Tensor:
         """See `Codec`."""
         if self.spatial is None:
             return super().decoded(mean, log_scale, code)

@@ -50,13 +50,13 @@ UNIT = 2.0**-ACTIVATION_BITS
 class Parameters(NamedTuple):
     """What is known of latents before they are decoded, [M, h, w] each.
 
-    `mean` and `log_scale` are float32, whole multiples of 2^-8 below 2^10, which it holds exactly; `index`, uint8, is
+    `mean` and `log_scale` are float32, whole multiples of 2^-8 below 2^10, which it holds exactly; `table`, uint8, is
     the number of the table.
     """
 
     mean: Tensor
     log_scale: Tensor
-    index: Tensor
+    table: Tensor
 
     def part(self, rows: slice, columns: slice) -> Parameters:
         """Those of a part of the grid."""
@@ -161,10 +161,10 @@ class IntegerDecoder:
                     # A shift by three places, rounded down, for negative values; or nothing of them.
                     x = torch.where(x < 0, (x * 0.125).floor_(), x) if self.leaky else x.clamp_min_(0.0)
             log_scale = x[0, -self.latents :]
-            index = torch.bucketize(log_scale.contiguous(), self.thresholds, right=True).to(torch.uint8)
+            table = torch.bucketize(log_scale.contiguous(), self.thresholds, right=True).to(torch.uint8)
             values = (x[0] * UNIT).float()
             mean = values[: self.latents] if self.has_mean else torch.zeros_like(values)
-            return Parameters(mean, values[-self.latents :], index)
+            return Parameters(mean, values[-self.latents :], table)
 
 
 def integer_layer(net: Codec, name: str, extras: Mapping[str, Tensor], largest: float) -> IntegerLayer:
