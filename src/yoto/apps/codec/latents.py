@@ -304,7 +304,7 @@ def decode(model: CodecModel, contents: Contents, coder: Coder) -> Iterator[tupl
         for box in band:
             own = scaled(box, RATIO)
             outer = widened(own, HALO, rows * RATIO, columns * RATIO)
-            image = net.synthesis(latents.at(outer)[None].contiguous())
+            image = net.synthesis(latents.at(outer)[None].contiguous(memory_format=torch.channels_last))
             part = image[(..., *inner(own, outer, BLOCK))]
             top, left = box[0] * STRIDE, box[2] * STRIDE
             yield top, left, to_bytes(part[..., : header.height - top, : header.width - left])[0]
