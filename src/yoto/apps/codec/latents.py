@@ -8,8 +8,8 @@ nothing extra. Rows of tiles are worked off one after the other; memory is bound
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from yoto.apps.codec.network import Codec
 
 Ints = npt.NDArray[np.int64]
+Analyse: TypeAlias = "Callable[[Codec, Pixels, Box, int, int], tuple[Tensor, Tensor]]"
+"""What `analysed` is: another may refine latents before they are rounded."""
 RATIO = STRIDE // BLOCK
 """Latents per hyper-latent, along each side."""
 HALO = 2
@@ -119,7 +121,7 @@ def analysed(net: Codec, pixels: Pixels, box: Box, rows: int, columns: int) -> t
 
 
 @torch.inference_mode()
-def encode(model: CodecModel, header: Header, pixels: Pixels, coder: Coder) -> Contents:
+def encode(model: CodecModel, header: Header, pixels: Pixels, coder: Coder, analyse: Analyse | None = None) -> Contents:
     """The contents of a file.
 
     Args:
@@ -127,6 +129,8 @@ def encode(model: CodecModel, header: Header, pixels: Pixels, coder: Coder) -> C
         header: Size, level, tile; its chunks are taken over.
         pixels: uint8 [H, W, 3].
         coder: Which entropy coder.
+        analyse: From pixels to latents and hyper-latents, before rounding; `analysed` by default. Called once for
+            every tile, in inference mode.
     """
     net, level, (rows, columns) = model.at(header.level), header.level, header.grid
     hyper = np.zeros((len(model.integers.prior_mean[level]), rows, columns), np.int64)
@@ -134,18 +138,18 @@ def encode(model: CodecModel, header: Header, pixels: Pixels, coder: Coder) -> C
     check = 0
     bands = rows_of_tiles(header)
 
-    def analyse(band: list[Box]) -> list[Tensor]:
+    def analysed_row(band: list[Box]) -> list[Tensor]:
         latents = []
         for box in band:
-            y, z = analysed(net, pixels, box, rows, columns)
+            y, z = (analyse or analysed)(net, pixels, box, rows, columns)
             hyper[:, box[0] : box[1], box[2] : box[3]] = quantised_hyper(model, level, z)
             latents.append(y)
         return latents
 
-    following = analyse(bands[0])
+    following = analysed_row(bands[0])
     for number, band in enumerate(bands):
         # The next row's hyper-latents come first: this row's parameters depend on them.
-        latents, following = following, analyse(bands[number + 1]) if number + 1 < len(bands) else []
+        latents, following = following, analysed_row(bands[number + 1]) if number + 1 < len(bands) else []
         for box, y in zip(band, latents, strict=True):
             mean, index = parameters(model, level, hyper, box)
             symbols = quantised(y, mean)

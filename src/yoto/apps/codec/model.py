@@ -60,6 +60,7 @@ class CodecModel:
         if stated != self.fingerprint.hex():
             raise YotoError(f"{path!r} is damaged: its weights do not have the fingerprint {stated}. Get it anew.")
         self.weights = level_weights(model.space)
+        self.distortion: str = getattr(loaded.task, "options").distortion  # noqa: B009
         self.plain: OrderedDict[int, Codec] = OrderedDict()
         self.lock = threading.Lock()
 
@@ -69,7 +70,9 @@ class CodecModel:
             if level in self.plain:
                 self.plain.move_to_end(level)
                 return self.plain[level]
-        net: Codec = self.model.bake(distortion=self.weights[level]).eval()
+        # Outside whatever the caller is in: autocast would round its weights, and refining latents takes gradients.
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
+            net: Codec = self.model.bake(distortion=self.weights[level]).eval()
         with self.lock:
             self.plain[level] = net
             while len(self.plain) > KEPT:
@@ -80,7 +83,7 @@ class CodecModel:
 @lru_cache(maxsize=4)
 def opened(path: Path, _stamp: tuple[float, int]) -> CodecModel:
     """The codec in a file, kept as long as the file's time and size do not change."""
-    with torch.inference_mode():
+    with torch.no_grad():
         return CodecModel(bundle.load(path))
 
 

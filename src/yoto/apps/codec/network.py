@@ -17,7 +17,7 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from yoto.apps.codec.hyper import HyperAnalysis, HyperSynthesis, NormalPrior
 from yoto.apps.codec.layers import GDN, Haar, conv, deconv, round_through
 from yoto.apps.codec.likelihoods import FactorisedPrior, gaussian_bits
-from yoto.apps.codec.spatial import SpatialPrior
+from yoto.apps.codec.spatial import Code, SpatialPrior
 from yoto.support.precision import wide
 
 if TYPE_CHECKING:
@@ -173,6 +173,16 @@ class Codec(nn.Module):
         """The latents' mean and log-scale [B, M, h, w] from the hyper-decoder's output."""
         raise NotImplementedError
 
+    def decoded(self, mean: Tensor, log_scale: Tensor, code: Code) -> Tensor:
+        """Latents [B, M, h, w] as they are decoded, by encoder and decoder alike.
+
+        Args:
+            mean, log_scale: [B, M, h, w] from the hyper-decoder.
+            code: Where symbols are made or come from.
+        """
+        del log_scale
+        return code(None, mean, mean.new_ones(()))
+
     def quantised(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [B, M, h, w] as they are decoded, and what is rounded: their difference from the mean, in steps."""
         residual = y - mean
@@ -231,6 +241,12 @@ class MeanScaleHyperprior(Codec):
         residual = z - mean
         noisy = residual + torch.rand_like(z) - 0.5 if self.training else residual.round()
         return gaussian_bits(noisy, log_scale), mean + round_through(residual)
+
+    def decoded(self, mean: Tensor, log_scale: Tensor, code: Code) -> Tensor:
+        """See `Codec`."""
+        if self.spatial is None:
+            return super().decoded(mean, log_scale, code)
+        return self.spatial.decoded(mean, log_scale, code)
 
     def quantised(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
         """See `Codec`."""
