@@ -91,12 +91,12 @@ def encode(
 def check_number(name: str, value: object) -> None:
     """Refuse a quality outside 0 to 100 or a target that is no number above 0."""
     quality = name == "quality"
-    bounds = "from 0 to 100" if quality else "above 0"
+    bounds = "lie in 0 to 100" if quality else "be above 0"
     if isinstance(value, bool) or not isinstance(value, SupportsFloat):
-        raise YotoError(f"`{name}` should be a number {bounds}. Found {value!r}.")
+        raise YotoError(f"`{name}` should be a number{', 0 to 100' if quality else ' above 0'}. Found {value!r}.")
     number = float(value)
     if not (0 <= number <= 100 if quality else 0 < number < float("inf")):
-        raise YotoError(f"`{name}` should be {bounds}. Found {value}.")
+        raise YotoError(f"`{name}` should {bounds}. Found {value}.")
 
 
 def as_picture(picture: Picture | Image | Pixels, keep_exif: bool) -> Picture:

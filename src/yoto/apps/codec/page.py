@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yoto import bundle
+from yoto.apps.codec.halving import last_below
 from yoto.data.images import Picture, read_picture, shrunk, visible
 from yoto.data.pixels import Pixels, psnr_of
 from yoto.errors import YotoError
@@ -154,11 +155,3 @@ def classic(pixels: Pixels, kind: str, size: int) -> Outcome:
         "psnr": psnr_of(decoded, pixels), "fits": len(data) <= size,
     }  # fmt: skip
     return Outcome(facts, uploads.png(decoded), data)
-
-
-def last_below(value: Callable[[int], int], most: int, low: int, high: int) -> int:
-    """The highest number of a range at which a rising value is at most `most`; `low` where none is."""
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if value(middle) <= most else (low, middle - 1)
-    return low

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from yoto.apps.codec import latents
 from yoto.apps.codec.likelihoods import gaussian_bits
 from yoto.apps.codec.losses import DISTORTIONS
-from yoto.apps.codec.network import MeanScaleHyperprior, ScaleHyperprior
+from yoto.apps.codec.network import STRIDE, MeanScaleHyperprior, ScaleHyperprior
 from yoto.apps.codec.spatial import placed, taken
 
 if TYPE_CHECKING:
@@ -102,8 +102,8 @@ class Refinement:
 
     def __call__(self, net: Codec, pixels: Pixels, box: latents.Box, rows: int, columns: int) -> tuple[Tensor, Tensor]:
         """Latents [M, h, w] and hyper-latents [K, h/4, w/4] of a tile, at the middle of what they are rounded to."""
-        outer = latents.widened(box, latents.CONTEXT // latents.STRIDE, rows, columns)
-        top, bottom, left, right = (side * latents.STRIDE for side in outer)
+        outer = latents.widened(box, latents.CONTEXT // STRIDE, rows, columns)
+        top, bottom, left, right = (side * STRIDE for side in outer)
         image = latents.image_part(pixels, top, bottom, left, right)
         y = net.analysis(image)
         z = net.hyper_analysis(y)

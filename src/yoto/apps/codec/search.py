@@ -94,6 +94,28 @@ def highest_within(values: dict[int, float], most: float) -> int | None:
     return max((level for level, value in values.items() if value <= most), default=None)
 
 
+def level_within(plain: Callable[[int], int], refined: Callable[[int], int] | None, most: float) -> tuple[int, bool]:
+    """The highest level found at which files take at most `most` bytes, and whether the refined ones are meant.
+
+    Args:
+        plain: Bytes at a level without refinement.
+        refined: Bytes with it, or None where there is none.
+        most: If not even level 0 takes so few, that is the answer.
+    """
+    values = bracket(plain, most)
+    level = highest_within(values, most)
+    if refined is None or level is None:
+        return level or 0, refined is not None
+    sizes = {level: refined(level)}
+    room = most * values[level] / sizes[level]  # refinement moves all levels about alike
+    further = highest_within(bracket(plain, room), room)
+    if further is not None and further != level:
+        sizes[further] = refined(further)
+    fitting = [each for each, size in sizes.items() if size <= most]
+    best = max(fitting, default=-1)
+    return (best, True) if best >= level else (level, False)
+
+
 class Trial:
     """Encodings of one picture at several levels, each made once.
 
@@ -195,21 +217,13 @@ class Trial:
         Raises:
             OutOfReachError: If there is none.
         """
-        plain = bracket(lambda level: float(len(self(level).data)), size)
-        level = highest_within(plain, size)
-        if level is None:
-            smallest = self.best(0)
-            if len(smallest.data) > size:
-                raise OutOfReachError(
-                    f"`size` of {size} bytes is out of this codec's reach for this picture. The nearest is "
-                    f"{len(smallest.data)} bytes, at quality {smallest.quality:.0f}."
-                )
-            return replace(smallest, trials=self.trials)
-        candidates = [self(level)]
-        if self.effort:
-            share = len(self.best(level).data) / plain[level]
-            further = highest_within(bracket(lambda each: float(len(self(each).data)), size / share), size / share)
-            candidates += [self.best(each) for each in (level, further) if each is not None]
-        fitting = [each for each in candidates if len(each.data) <= size]
-        # Of one level the refined file, which comes last.
-        return replace(max(reversed(fitting), key=lambda each: each.level), trials=self.trials)
+        level, refined = level_within(
+            lambda each: len(self(each).data), (lambda each: len(self.best(each).data)) if self.effort else None, size
+        )
+        found = self.best(level) if refined else self(level)
+        if len(found.data) > size:
+            raise OutOfReachError(
+                f"`size` of {size} bytes is out of this codec's reach for this picture. The nearest is "
+                f"{len(found.data)} bytes, at quality {found.quality:.0f}."
+            )
+        return replace(found, trials=self.trials)
