@@ -29,7 +29,7 @@ import torch
 from PIL import Image
 
 from yoto import codec
-from yoto.apps.codec import api, latents
+from yoto.apps.codec import assembly, latents
 from yoto.apps.codec import rate_distortion as evaluation
 from yoto.apps.codec.format import chunks, container, tables
 from yoto.apps.codec.format.coder import PythonCoder, decode_values, default, encode_values
@@ -145,7 +145,7 @@ def codec_rows(model: Any, picture: Any) -> list[dict[str, Any]]:
         {
             "codec": "yoto",
             "encode": seconds(lambda: codec.compress(picture, quality=QUALITY, model=model)),
-            "decode": seconds(lambda: api.pixels_of(contents, model, default())),
+            "decode": seconds(lambda: assembly.pixels_of(contents, model, default())),
         }
     ]
     for name, classic in evaluation.available().items():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from yoto.bundle.header import EXTRAS, Header, described_layers, metadata_of, read_header
 from yoto.errors import YotoError
 from yoto.space import LossSpace
-from yoto.support import tensors
+from yoto.support import cores, tensors
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -215,6 +215,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
 
     from yoto.conditioning import condition
 
+    cores.survive_forks()  # the children of whoever computes with it
     header = read_header(name_or_path)
     state, extras = read_state(header.path)
     registered = task is None and net is None
