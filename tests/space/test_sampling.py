@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
+from yoto.errors import YotoError
 from yoto.space import Choice, LogUniform, LossSpace, Simplex, Uniform
 from yoto.space.sampling import knots_at
 
@@ -89,3 +90,33 @@ def test_knots_are_joined_by_lines_from_first_to_last_step():
     assert [knots_at(step, 5, [4.0, -1.0]) for step in (0, 2, 4)] == pytest.approx([4.0, 1.5, -1.0])
     assert [knots_at(step, 9, [0.0, 0.0, 1.0]) for step in (0, 3, 4, 6, 8)] == pytest.approx([0, 0, 0, 0.5, 1])
     assert knots_at(0, 1, (2.0, 0.0)) == 2.0
+
+
+@pytest.mark.parametrize("method", ["stratified", "iid", "sobol"])
+def test_ranks_share_one_draw(method):
+    whole = SPACE.sample(12, torch.Generator().manual_seed(5), method)
+    shares = [SPACE.sample(4, torch.Generator().manual_seed(5), method, rank=rank, world=3) for rank in range(3)]
+    assert torch.equal(torch.cat(shares), whole)
+
+
+def test_ranks_advance_their_generators_alike():
+    generators = [torch.Generator().manual_seed(5) for _ in range(2)]
+    for _ in range(3):
+        one, other = (SPACE.sample(4, g, rank=rank, world=2) for rank, g in enumerate(generators))
+        assert not (one == other).all(1).any()
+    assert torch.equal(generators[0].get_state(), generators[1].get_state())
+
+
+def test_a_generator_state_resumes_the_draws():
+    generator = torch.Generator().manual_seed(5)
+    SPACE.sample(4, generator)
+    kept = generator.get_state()
+    after = SPACE.sample(4, generator)
+    assert torch.equal(SPACE.sample(4, torch.Generator().set_state(kept)), after)
+
+
+def test_ranks_without_a_common_stream_are_refused():
+    with pytest.raises(YotoError, match="`generator` should be given"):
+        SPACE.sample(4, rank=1, world=2)
+    with pytest.raises(YotoError, match="`rank` should lie"):
+        SPACE.sample(4, torch.Generator(), rank=2, world=2)

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto import bundle
-from yoto.build import build_model, evaluation_points, own_lam, training_objective
+from yoto.build import build_model, build_objective, evaluation_points, own_lam
 from yoto.conditioning import Conditional
 from yoto.objective.step import LossStep
 from yoto.recipe import Recipe
@@ -66,7 +66,7 @@ class Run:
     def __init__(self, recipe: Recipe, out: Path, task: BaseTask, fabric: Any, begin: tuple[float, float]) -> None:
         training = recipe.training
         self.recipe, self.out, self.task, self.fabric = recipe, out, task, fabric
-        self.objective = training_objective(recipe)
+        self.objective = build_objective(recipe)
         examples = task.data("train")
         model = build_model(recipe, task, examples)
         if training.channels_last:
@@ -187,7 +187,7 @@ class Run:
             self.progress.report(state.step, row)
 
     def validate(self) -> None:
-        """Mean full loss over the evaluation points on the validation split; the lowest so far goes to best/."""
+        """`TradeoffCurve.score` at the evaluation points on the validation split; the lowest so far goes to best/."""
         if self.validation is None:
             return
         from yoto.curves import sweep
@@ -196,16 +196,16 @@ class Run:
         with nullcontext() if state.ema is None else state.ema.applied():
             curve = sweep(
                 state.model,
-                self.task,
                 self.validation,
+                self.task,
                 evaluation_points(self.recipe),
                 batch=evaluation.batch,
                 limit=evaluation.limit,
                 seed=evaluation.seed,
                 objective=self.objective,
-                metrics=False,
+                metrics={},
             )
-            loss = sum(curve.loss) / len(curve.loss)
+            loss = curve.score()
             if state.best is None or loss < state.best:
                 state.best = loss
                 self.write_bundle(self.out / "best" / "model.safetensors", validation=loss)
