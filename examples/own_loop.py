@@ -64,7 +64,8 @@ def correct(net: Network, batch: Batch) -> Tensor:
 folder = Path(sys.argv[1] if len(sys.argv) > 1 else tempfile.mkdtemp())
 folder.mkdir(parents=True, exist_ok=True)
 torch.manual_seed(0)
-train = DataLoader(signals(4096, seed=1), batch_size=128, shuffle=True, drop_last=True)
+order, draws = torch.Generator(), torch.Generator()  # of examples, and of λ
+train = DataLoader(signals(4096, seed=1), batch_size=128, shuffle=True, generator=order, drop_last=True)
 validation, test = (DataLoader(signals(1024, seed), batch_size=512) for seed in (2, 3))
 
 space = yoto.LossSpace(classification=1.0, reconstruction=yoto.LogUniform(0.01, 10.0))
@@ -82,7 +83,8 @@ if (folder / "last.pt").exists():  # a LossSpace is a plain value: weights_only 
     print(f"goes on after epoch {first - 1}")
 
 for epoch in range(first, EPOCHS):
-    draws = torch.Generator().manual_seed(epoch)  # λ of an epoch depends on its number alone: resuming repeats nothing
+    order.manual_seed(epoch)  # what is random in an epoch depends on its number alone, so resuming repeats nothing
+    draws.manual_seed(epoch)
     for batch in train:
         lam = space.sample(len(batch[0]), draws)
         loss, _ = step(batch, lam)
@@ -111,7 +113,7 @@ for point, classification, reconstruction, accuracy in rows:
 x = next(iter(test))[0]
 plain = model.bake(reconstruction=1.0, probe=x)  # an ordinary Network for one λ
 torch.save(plain.state_dict(), folder / "plain.pt")  # loads into Network() without yoto
-yoto.save(model, folder / "model.safetensors", curve=curve, objective=objective)
+yoto.save(model, folder / "model.safetensors", curve=curve, objective=objective, example=x[:2])
 again = yoto.load(folder / "model.safetensors", net=Network())
 same = torch.equal(again.model(x, reconstruction=1.0)[0], model.eval()(x, reconstruction=1.0)[0])
 print(f"best score {best:.4f}; saved, and loaded: {'the same outputs' if same else 'other outputs'}")
