@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 import yoto
 
-EPOCHS, BATCH = 6, 32  # samples per step of each rank
+EPOCHS, BATCH = 8, 32  # samples per step of each rank
 
 
 def terms(net: nn.Module, batch: list[Tensor]) -> dict[str, Tensor]:
@@ -41,7 +41,7 @@ def main() -> None:
     net = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 4))
     model, objective = yoto.condition(net, space).to(device), yoto.Objective(space)
     step = DistributedDataParallel(yoto.LossStep(model, terms, objective))
-    optimiser = torch.optim.Adam(model.parameters(), 3e-3)
+    optimiser = yoto.optimiser(model)
 
     for epoch in range(EPOCHS):
         sampler.set_epoch(epoch)  # which examples: of seed and epoch

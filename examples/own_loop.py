@@ -15,6 +15,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 import yoto
+from yoto.optim import cosine
 
 EPOCHS, PATIENCE, SIZE = 30, 4, 24
 
@@ -71,7 +72,8 @@ validation, test = (DataLoader(signals(1024, seed), batch_size=512) for seed in 
 space = yoto.LossSpace(classification=1.0, reconstruction=yoto.LogUniform(0.01, 10.0))
 model, objective = yoto.condition(Network(), space), yoto.Objective(space)
 step = yoto.LossStep(model, terms, objective)
-optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+optimiser = yoto.optimiser(model)  # that of the recipes: Muon on matrices, Adam on the rest
+schedule = cosine(optimiser, EPOCHS * len(train))
 best, waited, first = float("inf"), 0, 0
 
 if (folder / "last.pt").exists():  # a LossSpace is a plain value: weights_only loading takes it
@@ -79,6 +81,7 @@ if (folder / "last.pt").exists():  # a LossSpace is a plain value: weights_only 
     assert last["space"] == space
     model.load_state_dict(last["model"])
     optimiser.load_state_dict(last["optimiser"])
+    schedule.load_state_dict(last["schedule"])
     best, waited, first = last["best"], last["waited"], last["epoch"] + 1
     print(f"goes on after epoch {first - 1}")
 
@@ -90,14 +93,16 @@ for epoch in range(first, EPOCHS):
         loss, _ = step(batch, lam)
         loss.backward()
         optimiser.step()
+        schedule.step()
         optimiser.zero_grad()
     score = yoto.sweep(model, validation, terms, space.grid(5), objective=objective).score()  # over the whole range
     waited = 0 if score < best else waited + 1
     if score < best:
         best = score
         torch.save(model.state_dict(), folder / "best.pt")
-    state = {"model": model.state_dict(), "optimiser": optimiser.state_dict(), "space": space}
-    torch.save({**state, "best": best, "waited": waited, "epoch": epoch}, folder / "last.pt")
+    parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
+    state = {name: part.state_dict() for name, part in parts.items()}
+    torch.save({**state, "space": space, "best": best, "waited": waited, "epoch": epoch}, folder / "last.pt")
     if waited == PATIENCE:
         print(f"stopped after epoch {epoch}: no better score for {PATIENCE} epochs")
         break

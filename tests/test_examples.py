@@ -90,5 +90,5 @@ def test_the_loop_on_two_processes_leaves_both_with_one_network():
     rows = re.findall(r"^weight of size +(\S+) +fit (\S+) +size (\S+)$", result.stdout, re.MULTILINE)
     sizes = [float(size) for _, _, size in rows]
     assert len(sizes) == 5
-    assert sizes == sorted(sizes, reverse=True)
-    assert sizes[0] > 1.3 * sizes[-1]
+    assert sizes[1:] == sorted(sizes[1:], reverse=True)
+    assert sizes[0] > 1.5 * sizes[-1]
