@@ -67,13 +67,14 @@ def test_a_loop_of_ones_own_trains_stops_resumes_and_saves(tmp_path):
 
 
 def test_a_loop_that_is_cut_off_goes_on_as_if_it_had_not_been(tmp_path):
-    text, setting = (EXAMPLES / "own_loop.py").read_text("utf-8"), "EPOCHS, PATIENCE, SIZE = 30,"
-    assert setting in text
+    text, epochs = (EXAMPLES / "own_loop.py").read_text("utf-8"), "range(first, EPOCHS)"
+    assert epochs in text
+    text = text.replace("EPOCHS, PATIENCE, SIZE = 30,", "EPOCHS, PATIENCE, SIZE = 4,")
     outputs = []
-    for name, epochs in (("whole", (4,)), ("parts", (2, 4))):
-        for count in epochs:
+    for name, ends in (("whole", (4,)), ("parts", (2, 4))):
+        for end in ends:
             script = tmp_path / "script.py"
-            script.write_text(text.replace(setting, setting.replace("30", str(count))))
+            script.write_text(text.replace(epochs, f"range(first, {end})"))
             run = [sys.executable, script, tmp_path / name]
             shown = subprocess.run(run, capture_output=True, text=True, check=True).stdout
         outputs.append(shown.replace("goes on after epoch 1\n", ""))
