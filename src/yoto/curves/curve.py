@@ -12,7 +12,7 @@ from yoto.curves.indicators import Hypervolume, directed
 from yoto.curves.metric import Direction
 from yoto.curves.regret import Regret
 from yoto.curves.rows import curve_fields, curve_rows
-from yoto.drawing.columns import Column, Places, parameter_label, point_label, with_unit
+from yoto.drawing.columns import Column, point_label, with_unit
 from yoto.drawing.tables import csv_text
 from yoto.errors import YotoError, near_misses
 from yoto.support.files import write_atomic
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from matplotlib.figure import Figure
+
+    from yoto.curves.plots import Kind
 
 T = TypeVar("T")
 
@@ -260,41 +262,31 @@ class TradeoffCurve:
         """A series as it is drawn: with its unit and standard errors."""
         return Column(with_unit(name, self.info.get("units", {})), self.series(name), self.errors.get(name, ()))
 
-    def places(self) -> Places:
-        """Where the points stand along the curve: at their value with one parameter, else at their number."""
-        if self.parameter is None:
-            return Places("point", [float(index) for index in range(len(self))], joined=False)
-        label = parameter_label(self.parameter, self.info.get("symbols", {}), self.terms)
-        return Places(label, self.values(self.parameter), joined=True)
-
-    def two_terms(self, x: str | None = None, y: str | None = None) -> tuple[str, str]:
-        """Names for a horizontal and a vertical axis: by default the second term and the first."""
-        names = [*self.terms, *self.metrics]
-        if len(names) < 2:
-            names = [*names, "loss"]
-        return x or names[1], y or names[0]
-
-    def plot(self, x: str | None = None, y: str | None = None, *, dark: bool = False) -> Figure:
-        """A matplotlib figure: two terms against each other, and every term along the parameter.
+    def plot(
+        self,
+        x: str | None = None,
+        y: str | None = None,
+        z: str | None = None,
+        *,
+        kind: Kind = "terms",
+        dark: bool = False,
+    ) -> Figure:
+        """A matplotlib figure.
 
         Args:
-            x, y: Terms or metrics across and upwards; by default the second and the first term.
+            x, y, z: Terms or metrics across, upwards and, of "space", in height; by default the second, first and third
+                term.
+            kind: "terms": two terms against each other, and every term along the parameter. "ternary": for weights of
+                three terms with the sum 1, each term and the loss over the triangle of weights; `space.grid(n,
+                kind="lattice")` gives points that fill it. "space": three terms against each other.
             dark: For a dark page.
 
         Raises:
-            YotoError: If a name is unknown.
+            YotoError: If a name is unknown, or the curve does not suit the kind.
         """
-        from yoto.drawing.lines import curve_figure
+        from yoto.curves.plots import plotted
 
-        curve, (x, y) = self.ordered(), self.two_terms(x, y)
-        return curve_figure(
-            curve.column(x),
-            curve.column(y),
-            [curve.column(name) for name in curve.terms],
-            curve.places(),
-            {index: curve.label(index) for index in sorted({0, len(curve) // 2, len(curve) - 1})},
-            dark=dark,
-        )
+        return plotted(self, (x, y, z), kind, dark)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values; `from_dict` reads them back."""
