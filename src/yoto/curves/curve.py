@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +20,7 @@ from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.figure import Figure
 
@@ -150,6 +151,8 @@ class TradeoffCurve:
             YotoError: If one of them was not evaluated.
         """
         indices = []
+        if isinstance(points, Mapping):
+            raise YotoError(f"`points` should be a list of points, each by name. Found one, {dict(points)}.")
         for wanted in points:
             found = [index for index, point in enumerate(self.points) if same_point(point, wanted)]
             if not found:
@@ -213,6 +216,8 @@ class TradeoffCurve:
         Raises:
             YotoError: If a point is missing, or the two were evaluated on different data.
         """
+        if not isinstance(reference, TradeoffCurve):
+            raise YotoError(f"`reference` should be a TradeoffCurve. Found {type(reference).__name__}.")
         check_same_data(self.info, reference.info)
         mine = self.at(reference.points)
         if isinstance(floor, int | float):
@@ -241,6 +246,8 @@ class TradeoffCurve:
         Raises:
             YotoError: If a name is unknown, or which way it is better.
         """
+        if not isinstance(reference_point, Mapping):
+            raise YotoError(f"`reference_point` should give a value by name. Found {reference_point!r}.")
         columns = {name: self.series(name) for name in reference_point}
         lower = dict.fromkeys([*self.terms, "loss"], "lower")
         return directed(columns, reference_point, {**lower, **self.better, **(better or {})})

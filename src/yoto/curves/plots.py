@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from yoto.drawing.columns import Places, parameter_label
 from yoto.errors import YotoError
@@ -10,14 +10,39 @@ from yoto.errors import YotoError
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from yoto.curves.curve import TradeoffCurve
+    from yoto.drawing.columns import Column
 
 Kind: TypeAlias = Literal["terms", "ternary", "space"]
 KINDS = ("terms", "ternary", "space")
 Names: TypeAlias = "tuple[str | None, str | None, str | None]"
 
 
-def plotted(curve: TradeoffCurve, names: Names, kind: Kind, dark: bool) -> Figure:
+class Curve(Protocol):
+    """What of a `TradeoffCurve` is drawn; see there."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]: ...
+    @property
+    def points(self) -> tuple[dict[str, float], ...]: ...
+    @property
+    def terms(self) -> dict[str, tuple[float, ...]]: ...
+    @property
+    def metrics(self) -> dict[str, tuple[float, ...]]: ...
+    @property
+    def info(self) -> dict[str, Any]: ...
+
+    def __len__(self) -> int: ...
+    @property
+    def varying(self) -> tuple[str, ...]: ...
+    @property
+    def parameter(self) -> str | None: ...
+    def values(self, parameter: str) -> tuple[float, ...]: ...
+    def column(self, name: str) -> Column: ...
+    def label(self, index: int) -> str: ...
+    def ordered(self) -> Curve: ...
+
+
+def plotted(curve: Curve, names: Names, kind: Kind, dark: bool) -> Figure:
     """The figure of one kind; arguments and errors as of `TradeoffCurve.plot`."""
     if kind not in KINDS:
         raise YotoError(f"`kind` of a figure should be one of {', '.join(KINDS)}. Found {kind!r}.")
@@ -39,7 +64,7 @@ def plotted(curve: TradeoffCurve, names: Names, kind: Kind, dark: bool) -> Figur
     )
 
 
-def over_triangle(curve: TradeoffCurve, dark: bool) -> Figure:
+def over_triangle(curve: Curve, dark: bool) -> Figure:
     """Every term and the loss over the triangle of three weights."""
     from yoto.drawing.spatial import ternary_figure
 
@@ -53,14 +78,14 @@ def over_triangle(curve: TradeoffCurve, dark: bool) -> Figure:
     return ternary_figure(weights, rows, [curve.column(name) for name in (*curve.terms, "loss")], dark=dark)
 
 
-def three_weights(curve: TradeoffCurve) -> tuple[str, ...] | None:
+def three_weights(curve: Curve) -> tuple[str, ...] | None:
     """Names of the three parameters that sum to 1 at every point and tell the points apart, or None."""
     names = curve.varying
     sums = [sum(point[name] for name in names) for point in curve.points]
     return names if len(names) == 3 and all(abs(total - 1) < 1e-3 for total in sums) else None
 
 
-def in_space(curve: TradeoffCurve, names: Names, dark: bool) -> Figure:
+def in_space(curve: Curve, names: Names, dark: bool) -> Figure:
     """Three terms or metrics against each other."""
     from yoto.drawing.spatial import space_figure
 
@@ -71,7 +96,7 @@ def in_space(curve: TradeoffCurve, names: Names, dark: bool) -> Figure:
     return space_figure(curve.column(x), curve.column(y), curve.column(z), dark=dark)
 
 
-def places(curve: TradeoffCurve) -> Places:
+def places(curve: Curve) -> Places:
     """Where the points stand along the curve: at their value with one parameter, else at their number."""
     if curve.parameter is None:
         return Places("point", [float(index) for index in range(len(curve))], joined=False)
@@ -79,7 +104,7 @@ def places(curve: TradeoffCurve) -> Places:
     return Places(label, curve.values(curve.parameter), joined=True)
 
 
-def two_terms(curve: TradeoffCurve, names: Names) -> tuple[str, str]:
+def two_terms(curve: Curve, names: Names) -> tuple[str, str]:
     """Names for a horizontal and a vertical axis: by default the second term and the first."""
     known = [*curve.terms, *curve.metrics]
     if len(known) < 2:
