@@ -51,7 +51,7 @@ def by_name(values: Any, more: Mapping[str, Value], free: Sequence[str]) -> dict
 
 def check_count(name: str, value: Any) -> None:
     """Refuse what is no whole number of at least 1."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or int(value) < 1:
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
         found = value if isinstance(value, (int, float, str)) else type(value).__name__
         raise YotoError(f"`{name}` should be a whole number, at least 1. Found {found}.")
 
