@@ -142,9 +142,12 @@ def save(
     """
     from yoto.conditioning import Conditional
     from yoto.conditioning.binding import refuse_bound
+    from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 
     check_saved(model, curve, objective, directions)
+    model = unwrapped(model)
     refuse_bound(model, "save")
+    refuse_sharded(model, "save")
     given = space or (recipe.loss_space() if recipe else like.space if like is not None else None)
     own = model.space if isinstance(model, Conditional) else given
     if own is None:

@@ -176,7 +176,7 @@ class Conditional(nn.Module, Generic[M]):
         It shares parameters and buffers with this module; gradients reach the conditioning network. Other attributes
         that a method sets (a counter, say) stay with the bound object.
 
-        It goes past whatever wraps or compiles this module, which act on `forward` alone: `torch.compile(model).at(lam)`
+        It goes past whatever wraps or compiles this module, which act on `forward` alone: `torch.compile(model).at(…)`
         is not compiled, and under DDP its gradients are not averaged (on several ranks it warns once). For those wrap
         `yoto.LossStep`.
 
