@@ -26,5 +26,6 @@ def refuse_sharded(model: nn.Module, action: str) -> None:
     if any(hasattr(parameter, "full_tensor") for parameter in model.parameters()):
         raise YotoError(
             f"A network to {action} should be whole. Found parameters in shards. Load the full state "
-            "(get_model_state_dict of torch.distributed.checkpoint.state_dict, full_state_dict=True) into one that is not."
+            "(get_model_state_dict of torch.distributed.checkpoint.state_dict, full_state_dict=True) into one that is "
+            "not sharded."
         )
