@@ -136,8 +136,7 @@ class Run:
             if done or state.step % training.log_every == 0:
                 self.log()
             if training.validate_every and (done or state.step % training.validate_every == 0):
-                first_alone(self.fabric, self.validate)
-                state.best = self.fabric.broadcast(state.best)
+                self.validate_alone()
             if done or state.step % training.checkpoint_every == 0:
                 self.save_checkpoint()
                 saved = state.step
@@ -185,6 +184,14 @@ class Run:
             logger.write(row)
         if self.progress is not None:
             self.progress.report(state.step, row)
+
+    def validate_alone(self) -> None:
+        """Validate in the first process; what it refuses ends all, and what it found all know."""
+        if self.fabric.world_size == 1:
+            self.validate()
+            return
+        first_alone(self.fabric, self.validate)
+        self.state.best = self.fabric.broadcast(self.state.best)
 
     def validate(self) -> None:
         """`TradeoffCurve.score` at the evaluation points on the validation split; the lowest so far goes to best/."""
