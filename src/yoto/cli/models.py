@@ -74,7 +74,7 @@ def trained_for(header: Header) -> str:
     """The range of every free parameter, or the values of a network trained at fixed weights."""
     if header.conditioning is None:
         fixed = (header.recipe or {}).get("fixed") or {}
-        return "fixed " + ", ".join(f"{name}={value}" for name, value in fixed.items())
+        return "fixed " + ", ".join(f"{name}={value}" for name, value in fixed.items()) if fixed else "one setting"
     return ", ".join(extent(header.space, name) for name in header.space.free)
 
 
