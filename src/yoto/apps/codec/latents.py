@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from yoto.apps.codec.format.coder import Coder, decode_values, encode_values, least_bits
-from yoto.apps.codec.format.container import BLOCK, STRIDE, Contents, Header, Payload
+from yoto.apps.codec.format.container import BLOCK, STRIDE, Contents, Header, Payload, head
 from yoto.apps.codec.format.errors import damaged
 from yoto.apps.codec.format.integer import LARGEST_HYPER, UNIT
 from yoto.apps.codec.grid import Box, Rows, followed, inner, rows_of_tiles, scaled, widened
@@ -190,7 +190,7 @@ def encode(model: CodecModel, header: Header, pixels: Pixels, coder: Coder, anal
             yield band, described(model, level, hyper, band, priors)
 
     payloads: list[Payload] = []
-    check = 0
+    check = zlib.crc32(head(header))
     for band, indexes in followed(described_rows()):
         for box, index in zip(band, indexes, strict=True):
             symbols = through_passes(quantised, net, latents, priors, box, grid).numpy().astype(np.int64)
@@ -243,7 +243,7 @@ def decode_symbols(
     hyper[:] = decode_values(contents.hyper, hyper_index(model, level, hyper), tables, coder).reshape(hyper.shape)
     if int(np.abs(hyper).max()) > LARGEST_HYPER:
         raise damaged("a hyper-latent is out of range")
-    check = 0
+    check = zlib.crc32(head(header))
     payloads = iter(contents.tiles)
     for band in rows_of_tiles(header):
         found = []
@@ -254,7 +254,7 @@ def decode_symbols(
         symbols.add(found)
         yield band
     if crc(hyper, check) != contents.symbols:
-        raise damaged("its symbols do not match their checksum")
+        raise damaged("its header or its symbols do not match their checksum")
 
 
 @torch.inference_mode()
