@@ -30,7 +30,7 @@ import torch
 from PIL import Image
 
 from yoto import codec
-from yoto.apps.codec import api, latents
+from yoto.apps.codec import assembly, latents
 from yoto.apps.codec import rate_distortion as evaluation
 from yoto.apps.codec.format import chunks, container, tables
 from yoto.apps.codec.format.coder import PythonCoder, decode_values, default, encode_values
@@ -156,7 +156,7 @@ def codec_rows(models: Mapping[str, Any], picture: Any) -> list[dict[str, Any]]:
     for model in models.values():
         contents = container.parse(codec.compress(picture, quality=QUALITY, model=model))
         encodes.append(lambda m=model: codec.compress(picture, quality=QUALITY, model=m))
-        decodes.append(lambda m=model, c=contents: api.pixels_of(c, m, default()))
+        decodes.append(lambda m=model, c=contents: assembly.pixels_of(c, m, default()))
     encoding, decoding = in_turns(encodes), in_turns(decodes)
     rows = [{"codec": n, "encode": e, "decode": d} for n, e, d in zip(models, encoding, decoding, strict=True)]
     for name, classic in evaluation.available().items():

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from yoto import codec
-from yoto.apps.codec import api
+from yoto.apps.codec import assembly
 from yoto.apps.codec.format import container
 from yoto.apps.codec.format.coder import PythonCoder, default
 from yoto.apps.codec.format.integer import IntegerDecoder
@@ -120,7 +120,7 @@ def work(folder: Path, model: str | None, options: dict[str, Any]) -> None:
     for file in sorted(folder.glob("*.yoto")):
         contents = container.parse(file.read_bytes())
         with torch.autocast("cpu", torch.bfloat16) if options.get("autocast") else nullcontext():
-            pixels[file.stem] = api.pixels_of(contents, loaded, coder)
+            pixels[file.stem] = assembly.pixels_of(contents, loaded, coder)
         crcs[file.stem] = contents.symbols  # compared with the decoded symbols' at the end of decoding
     np.savez(folder / "pixels.npz", **pixels)
     print(json.dumps({"crcs": crcs, "capability": torch.backends.cpu.get_cpu_capability()}))
@@ -151,7 +151,7 @@ def main() -> None:
                 stem = f"{file.stem}-{quality:g}"
                 (folder / f"{stem}.yoto").write_bytes(data)
                 contents = container.parse(data)
-                expected[stem] = api.pixels_of(contents, loaded, default())
+                expected[stem] = assembly.pixels_of(contents, loaded, default())
                 crcs[stem] = contents.symbols
         for variant, (environment, settings) in VARIANTS.items():
             command = [sys.executable, __file__, "--worker", json.dumps(settings), "--folder", name]

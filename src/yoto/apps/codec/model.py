@@ -58,6 +58,7 @@ class CodecModel:
         if stated != self.fingerprint.hex():
             raise YotoError(f"{path!r} is damaged: its weights do not have the fingerprint {stated}. Get it anew.")
         self.weights = level_weights(model.space)
+        self.distortion: str = getattr(loaded.task, "options").distortion  # noqa: B009
         self.plain: OrderedDict[int, Codec] = OrderedDict()
         self.lock = threading.Lock()
 

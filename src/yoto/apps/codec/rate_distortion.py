@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from yoto.apps.codec import api
+from yoto.apps.codec import api, assembly
 from yoto.apps.codec.format import coder as coders
 from yoto.apps.codec.format import container
 from yoto.apps.codec.model import CodecModel
@@ -95,13 +95,16 @@ def ms_ssim_of(one: Pixels, other: Pixels) -> float:
 
 
 def measures(data: bytes, picture: Picture, model: CodecModel) -> dict[str, float]:
-    """PSNR and MS-SSIM of a file against the picture it was made of, and the time that decoding took."""
+    """PSNR and MS-SSIM of a file against the picture it was made of, and the time that decoding took.
+
+    Colours under alpha 0 are left out of PSNR; for MS-SSIM they are the continued ones that are coded.
+    """
     begin = time.perf_counter()
-    decoded = api.pixels_of(container.parse(data), model, coders.default())
+    decoded = assembly.pixels_of(container.parse(data), model, coders.default())
     seconds = time.perf_counter() - begin
     return {
-        "psnr": psnr_of(decoded, picture.pixels),
-        "ms_ssim": ms_ssim_of(decoded, picture.pixels),
+        "psnr": psnr_of(decoded, picture.pixels, picture.alpha),
+        "ms_ssim": ms_ssim_of(decoded, images.visible(picture)),
         "decode_seconds": seconds,
     }
 

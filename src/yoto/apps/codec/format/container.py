@@ -199,7 +199,7 @@ def parse(data: bytes | memoryview) -> Contents:
     if len(view) < FIXED.size + 2 + 2 * CHECK.size:
         raise damaged("it is too short")
     if zlib.crc32(view[:-4]) != CHECK.unpack(view[-4:])[0]:
-        raise damaged("its checksum does not match its contents")
+        raise damaged("its checksum does not match its contents: it was cut short, or changed")
     reader = Reader(view[:-4])
     flags, fields = start(reader)
     present = [name for flag, name in CHUNKS if flags & flag]
