@@ -139,6 +139,11 @@ def dequantised(net: Codec, symbols: Tensor, mean: Tensor, log_scale: Tensor) ->
         return net.decoded(mean[None], log_scale[None], code)[0]
 
 
+def reach(net: Codec) -> int:
+    """Latents beyond a tile that its passes are given."""
+    return NEIGHBOURS if net.looks_around else 0
+
+
 def through_passes(
     passes: Callable[[Codec, Tensor, Tensor, Tensor], Tensor], net: Codec, values: Rows, priors: Rows, box: Box,
     grid: tuple[int, int],
@@ -154,7 +159,7 @@ def through_passes(
     """
     rows, columns = grid
     own = scaled(box, RATIO)
-    outer = widened(own, NEIGHBOURS, rows * RATIO, columns * RATIO)
+    outer = widened(own, reach(net), rows * RATIO, columns * RATIO)
     mean, log_scale = priors.at(outer).chunk(2)
     part = inner(own, outer)
     return passes(net, values.at(outer), mean, log_scale)[:, part[0], part[1]].contiguous()
@@ -191,13 +196,14 @@ def encode(model: CodecModel, header: Header, pixels: Pixels, coder: Coder, anal
 
     payloads: list[Payload] = []
     check = zlib.crc32(head(header))
-    for band, indexes in followed(described_rows()):
+    bands = described_rows()
+    for band, indexes in followed(bands) if reach(net) else bands:
         for box, index in zip(band, indexes, strict=True):
             symbols = through_passes(quantised, net, latents, priors, box, grid).numpy().astype(np.int64)
             check = crc(symbols, check)
             payloads.append(encode_values(symbols.ravel(), index.ravel(), tables, coder))
         for kept in (latents, priors):
-            kept.forget(band[0][1] * RATIO - NEIGHBOURS)
+            kept.forget(band[0][1] * RATIO - reach(net))
     hyper_payload = encode_values(hyper.ravel(), hyper_index(model, level, hyper), tables, coder)
     return Contents(header, hyper_payload, tuple(payloads), crc(hyper, check))
 
@@ -266,10 +272,11 @@ def decode_latents(model: CodecModel, contents: Contents, coder: Coder, latents:
     """
     net, grid = model.at(contents.header.level), contents.header.grid
     symbols, priors = Rows(), Rows()
-    for band in followed(decode_symbols(model, contents, coder, symbols, priors)):
+    bands = decode_symbols(model, contents, coder, symbols, priors)
+    for band in followed(bands) if reach(net) else bands:
         latents.add([through_passes(dequantised, net, symbols, priors, box, grid) for box in band])
         for kept in (symbols, priors):
-            kept.forget(band[0][1] * RATIO - NEIGHBOURS)
+            kept.forget(band[0][1] * RATIO - reach(net))
         yield band
 
 
