@@ -164,13 +164,15 @@ def export(
         save_weights(state, output, facts)
         print(output)
         return
+    if header.recipe is not None and net is None:
+        tasks.check_known(header.task, task, header.info.get("task_class"), f"yoto export {model} -o {output}")
     if task is None and net is None and not header.task:
         raise checks.UsageError(
             f"{str(model)!r} names no task that knows its network: give --net MODULE:CLASS, which makes it. Weights at "
             "one λ need none: --format safetensors --at …"
         )
-    given = tasks.make_task(task, (header.recipe or {}).get("options"))
-    loaded = bundle.load(header.path, task=given, net=tasks.make_net(net))
+    own = tasks.make_task(task, (header.recipe or {}).get("options"))
+    loaded = bundle.load(header.path, task=own, net=tasks.make_net(net))
     network = loaded.conditional.bake(header.space.point(point)) if point else loaded.model
     inputs, dynamic = (None, None) if kind == "safetensors" else example_inputs(loaded, method)
     write(

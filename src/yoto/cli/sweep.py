@@ -92,6 +92,7 @@ def sweep(
     if data is not None:
         recipe = recipe.replace({"options.data": data})
     tasks.check_name(task)
+    tasks.check_known(header.task, task, header.info.get("task_class"), f"yoto sweep {model}")
     checks.choice(split, SPLITS, "--split")
     checks.output_folder(folder, force=force)
     application = find(header.task)
