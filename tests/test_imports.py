@@ -31,7 +31,7 @@ FLOORS = [
     ["report"],
     ["training"],
     ["comparison"],
-    ["cli", "web"],
+    ["cli", "web", "notebook"],
     ["apps"],
     ["codec", "stylize"],
     ["pillow", "__main__"],
