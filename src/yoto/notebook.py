@@ -105,7 +105,7 @@ def controls_of(space: LossSpace, name: str, values: Sequence[float]) -> list[An
 
 
 def columns_of(distribution: Distribution, controls: Sequence[Any]) -> tuple[float, ...]:
-    """A parameter's columns of λ as its controls stand; the end of a slider is that of the range, whatever floats do."""
+    """A parameter's columns of λ as its controls stand; a slider's end is that of the range, whatever floats do."""
     values = [control.value for control in controls]
     if isinstance(distribution, Choice):
         return distribution.one_hot(values[0])
