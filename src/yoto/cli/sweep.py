@@ -95,6 +95,7 @@ def sweep(
     recipe = recipe_of(header)
     if data is not None:
         recipe = recipe.replace({"options.data": data})
+    tasks.check_known(header.task, task, header.info.get("task_class"), f"yoto sweep {model}")
     checks.output_folder(folder, force=force)
     application = find(header.task)
     if application is not None and application.sweep is not None and header.conditioning is not None:
