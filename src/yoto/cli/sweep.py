@@ -88,9 +88,7 @@ def sweep(
         checks.output_folder(folder, force=force)
         show(curve, folder, as_json)
         if task is None:
-            note(
-                "this is the curve that the file holds; measuring anew takes your data: --task, or yoto.sweep in Python"
-            )
+            note("the curve that the file holds; measuring anew takes your data: --task, or yoto.sweep in Python")
         return
     recipe = recipe_of(header)
     if data is not None:
