@@ -151,10 +151,10 @@ class Trial:
         if not self.effort:
             return self(level)
         if level not in self.refined:
-            from yoto.apps.codec.refinement import STEPS, Refinement
+            from yoto.apps.codec.refinement import PLANS, Refinement
 
             header = replace(self.header, level=level)
-            analyse = Refinement(self.model, header, STEPS[self.effort], self.progress)
+            analyse = Refinement(self.model, header, PLANS[self.effort], self.progress)
             contents = latents.encode(self.model, header, self.picture.pixels, self.coder, analyse)
             found = Encoded(container.pack(contents), level, header.width * header.height)
             self.refined[level] = min(self(level), found, key=self.loss)
