@@ -113,7 +113,7 @@ def entropy_rows(model: Any, picture: Any, folder: Path | None) -> list[dict[str
     hyper = np.zeros((len(model.integers.prior_mean[0]), rows, columns), np.int64)
     index = latents.hyper_index(model, header.level, hyper)
     hyper = decode_values(contents.hyper, index, model.integers.tables, default()).reshape(hyper.shape)
-    _, index = latents.parameters(model, header.level, hyper, (0, rows, 0, columns))
+    index = latents.parameters(model, header.level, hyper, (0, rows, 0, columns)).table.numpy()
     flat = index.ravel()
     symbols = decode_values(contents.tiles[0], flat, model.integers.tables, default())
     found = []

@@ -83,16 +83,17 @@ def whole_image(model, contents):
     hyper = np.zeros((len(model.integers.prior_mean[0]), rows, columns), np.int64)
     index = latents.hyper_index(model, header.level, hyper)
     hyper = latents.decode_values(contents.hyper, index, tables, default()).reshape(hyper.shape)
-    mean, index = latents.parameters(model, header.level, hyper, (0, rows, 0, columns))
-    y = torch.zeros_like(mean)
+    known = latents.parameters(model, header.level, hyper, (0, rows, 0, columns))
+    symbols = torch.zeros_like(known.mean)
     for box, payload in zip(header.tiles(), contents.tiles, strict=True):
-        own = latents.parameters(model, header.level, hyper, box)[1]
+        own = latents.parameters(model, header.level, hyper, box)
         part = tuple(slice(4 * a, 4 * b) for a, b in (box[:2], box[2:]))
-        assert np.array_equal(own, index[:, part[0], part[1]])
-        symbols = latents.decode_values(payload, own.ravel(), tables, default()).reshape(own.shape)
-        y[:, part[0], part[1]] = mean[:, part[0], part[1]] / 256 + torch.from_numpy(symbols)
-    image = model.at(header.level).synthesis(y.float()[None])[0]
-    levels = image.mul(255).round().clamp(0, 255).byte().movedim(0, -1).numpy()
+        assert all(torch.equal(a, b) for a, b in zip(own, known.part(*part), strict=True))
+        values = latents.decode_values(payload, own.table.numpy().ravel(), tables, default())
+        symbols[:, part[0], part[1]] = torch.from_numpy(values.reshape(own.mean.shape)).float()
+    net = model.at(header.level)
+    y = latents.dequantised(net, symbols, known.mean, known.log_scale)
+    levels = net.synthesis(y[None])[0].mul(255).round().clamp(0, 255).byte().movedim(0, -1).numpy()
     return levels[: header.height, : header.width].astype(int)
 
 

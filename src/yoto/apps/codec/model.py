@@ -14,7 +14,7 @@ import torch
 from yoto import bundle
 from yoto.apps.codec.format.errors import FileError
 from yoto.apps.codec.format.integer import IntegerDecoder, fingerprint, level_weights
-from yoto.apps.codec.network import Codec, MeanScaleHyperprior
+from yoto.apps.codec.network import Codec
 from yoto.apps.codec.task import CompressionTask
 from yoto.conditioning import Conditional
 from yoto.errors import YotoError
@@ -51,8 +51,6 @@ class CodecModel:
                 f"{path!r} should carry the integer tables that files need. Found none. Usually: written by another "
                 "version; pack it anew with yoto train --resume."
             )
-        if isinstance(model.plain, MeanScaleHyperprior) and model.plain.spatial is not None:
-            raise YotoError(f"{path!r} is a network of the second codec. Found no file format for it in this version.")
         self.name = path
         self.model: Conditional[Any] = model
         self.integers = IntegerDecoder(model.plain, loaded.extras)

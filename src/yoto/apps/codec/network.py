@@ -30,7 +30,7 @@ STRIDE = 64
 PATCH = 4
 """Side of the pixel blocks that are folded into channels before the first convolution."""
 CONTEXT = 96
-"""Features of decoded neighbours from which the spatial prior refines means."""
+"""Features of decoded neighbours from which the spatial prior refines means; fewer where latents are few."""
 
 
 class Coded(NamedTuple):
@@ -227,7 +227,7 @@ class MeanScaleHyperprior(Codec):
         self.hyper_analysis = HyperAnalysis(latents, channels, hyper, kernel=kernel)
         self.hyper_synthesis = HyperSynthesis(hyper, channels, 2 * latents, kernel=kernel)
         self.prior = NormalPrior(hyper)
-        self.spatial = SpatialPrior(latents, CONTEXT) if spatial else None
+        self.spatial = SpatialPrior(latents, min(CONTEXT, 2 * latents)) if spatial else None
         initialise(self)
         with torch.no_grad():
             self.analysis.gain.weight.fill_(1.0)

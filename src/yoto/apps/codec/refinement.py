@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto.apps.codec import latents
+from yoto.apps.codec.grid import Box, inner, widened
 from yoto.apps.codec.likelihoods import gaussian_bits
 from yoto.apps.codec.losses import DISTORTIONS
 from yoto.apps.codec.network import STRIDE, MeanScaleHyperprior, ScaleHyperprior
@@ -132,16 +133,16 @@ class Refinement:
     progress: Progress | None = None
     done: int = 0
 
-    def __call__(self, net: Codec, pixels: Pixels, box: latents.Box, rows: int, columns: int) -> tuple[Tensor, Tensor]:
+    def __call__(self, net: Codec, pixels: Pixels, box: Box, rows: int, columns: int) -> tuple[Tensor, Tensor]:
         """Latents [M, h, w] and hyper-latents [K, h/4, w/4] of a tile, at the middle of what they are rounded to."""
-        outer = latents.widened(box, latents.CONTEXT // STRIDE, rows, columns)
+        outer = widened(box, latents.CONTEXT // STRIDE, rows, columns)
         top, bottom, left, right = (side * STRIDE for side in outer)
         image = latents.image_part(pixels, top, bottom, left, right)
         y = net.analysis(image)
         z = net.hyper_analysis(y)
         inside = image[:, :, : self.header.height - top, : self.header.width - left]
         y, z = self.refined(net, inside, y, z)
-        parts = (latents.inner(box, outer, latents.RATIO), latents.inner(box, outer))
+        parts = (inner(box, outer, latents.RATIO), inner(box, outer))
         return y[(0, slice(None), *parts[0])].clone(), z[(0, slice(None), *parts[1])].clone()
 
     def refined(self, net: Codec, image: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:

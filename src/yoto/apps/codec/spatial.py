@@ -44,6 +44,11 @@ def taken(x: Tensor, number: int | None) -> Tensor:
     return x[:, :, row::2, column::2]
 
 
+def put(x: Tensor, number: int | None, values: Tensor) -> None:
+    """Write values [B, C, h/2, w/2] of a pass to their places in x [B, C, h, w]; inverse of `taken`."""
+    taken(x, number).copy_(values)
+
+
 def placed(x: Tensor, number: int) -> Tensor:
     """A pass's latents [B, C, h/2, w/2] at their places in [B, C, h, w], with zeros at the others."""
     row, column = PLACES[number]
