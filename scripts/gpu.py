@@ -167,8 +167,9 @@ def finished(run: Path, out: Path) -> list[str]:
     import torch
 
     from yoto import bundle
-    from yoto.build import evaluation_points
+    from yoto.build import build_objective, evaluation_points
     from yoto.curves import sweep
+    from yoto.registry import load_task
     from yoto.report.report import report_sweep
     from yoto.support.tables import aligned
     from yoto.task import BaseTask
@@ -179,18 +180,19 @@ def finished(run: Path, out: Path) -> list[str]:
     bundle.halve(loaded.model)
     extras, facts = loaded.task.extras(loaded.conditional)
     recipe = loaded.recipe.replace({"options.data": None} if "data" in loaded.recipe.options else {})
-    task = type(loaded.task)(recipe.options)  # the test photographs of the package
+    task = load_task(recipe.task, recipe.options)  # of the codec with the test photographs of the package
+    assert isinstance(task, BaseTask)
     settings = recipe.evaluation
     curve = sweep(
-        loaded.model.to("cuda" if torch.cuda.is_available() else "cpu"), task, task.data("test"),
-        evaluation_points(recipe), batch=settings.batch, limit=settings.limit, seed=settings.seed,
-        info={"split": "test"},
+        loaded.model.to("cuda" if torch.cuda.is_available() else "cpu"), task.data("test"), task,
+        evaluation_points(recipe), objective=build_objective(recipe), batch=settings.batch, limit=settings.limit,
+        seed=settings.seed, info={"split": "test"},
     )  # fmt: skip
     record = json.loads((run / "run.json").read_text("utf-8"))
     kept = {key: record[key] for key in ("steps", "cpu_seconds", "machine", "versions", "seed") if key in record}
     bundle.save(
-        loaded.model.cpu(), out / "model.safetensors", recipe=recipe, curve=curve.to_dict(), info={**kept, **facts},
-        extras=extras, half=True,
+        loaded.model.cpu(), out / "model.safetensors", recipe=recipe, curve=curve,
+        objective=build_objective(recipe), info={**kept, **facts}, extras=extras, half=True,
     )  # fmt: skip
     report_sweep(curve, out)
     columns = {f"at {name}": [point[name] for point in curve.points] for name in curve.parameters}

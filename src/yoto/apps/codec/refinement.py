@@ -49,7 +49,7 @@ def soft(share: float, generator: torch.Generator) -> Rounding:
 def annealed(share: float, generator: torch.Generator) -> Rounding:
     """A relaxed draw of the integer below or above, from a distribution that narrows as `share` goes from 0 to 1.
 
-    Yang et al. 2020, equation 4: logits -atanh of the distances, over the temperature.
+    Yang et al. 2020: logits -atanh of the distances, over the temperature.
     """
     temperature = 0.5 * 0.4**share
 
