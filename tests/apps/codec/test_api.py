@@ -229,6 +229,17 @@ def test_swapped_payloads_do_not_become_garbage(tiny, photo):
         codec.decompress(container.pack(replace(one, symbols=one.symbols ^ 1)), model=tiny)
 
 
+@pytest.mark.parametrize("change", [{"width": 199}, {"height": 130}, {"grey": True}, {"icc": b"profile"}])
+def test_a_header_that_was_changed_is_noticed(tiny, photo, change):
+    """Though the symbols are right and the checksum of the file too."""
+    from dataclasses import replace
+
+    one = container.parse(codec.compress(photo, quality=50, model=tiny))
+    forged = container.pack(replace(one, header=replace(one.header, **change)))
+    with pytest.raises(FileError, match="its header or its symbols"):
+        codec.decompress(forged, model=tiny)
+
+
 def test_threads_of_one_process_can_share_a_codec(tiny, photo):
     from concurrent.futures import ThreadPoolExecutor
 
