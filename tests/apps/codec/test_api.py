@@ -164,10 +164,14 @@ def test_targets(tiny, photo):
         assert len(codec.encode(photo, size=size, model=tiny).data) <= size
 
 
-@pytest.mark.parametrize("target", [{"bpp": 0.01}, {"bpp": 90.0}, {"psnr": 90.0}, {"psnr": 3.0}, {"size": 20}])
+@pytest.mark.parametrize("target", [{"bpp": 0.01}, {"bpp": 90.0}, {"psnr": 90.0}, {"size": 20}])
 def test_targets_out_of_reach_name_the_nearest(tiny, photo, target):
     with pytest.raises(search.OutOfReachError, match="out of this codec's reach.* The nearest is"):
         codec.encode(photo, model=tiny, **target)
+
+
+def test_a_psnr_below_all_levels_is_met_by_the_lowest(tiny, photo):
+    assert codec.encode(photo, psnr=3.0, model=tiny).level == 0
 
 
 def test_a_size_gives_the_best_level_that_fits(tiny, photo):
