@@ -10,7 +10,7 @@ import typer
 from yoto.cli import checks, tasks
 from yoto.cli.options import Force, RecipeArgument, SettingsArgument, TaskName, model_names
 from yoto.cli.output import note
-from yoto.support import locks
+from yoto.support import locks, memory
 
 ACCELERATORS = ("auto", "cpu", "cuda", "mps")
 
@@ -77,6 +77,7 @@ def train(
 
         read_header(weights)
 
+    memory.keep_freed()
     from yoto.training import train as train_model
 
     result = train_model(
