@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from yoto.conditioning.baking import check, fold, recalibrated, refresh, untie
 from yoto.conditioning.binding import Modulation, before_class, bound_clone, registered, site_class
+from yoto.conditioning.compiling import lam_as_tensor
 from yoto.conditioning.conditioner import Conditioner
 from yoto.conditioning.film import ConditioningNetwork
 from yoto.conditioning.first_call import Watch
@@ -113,6 +114,7 @@ class Conditional(nn.Module, Generic[M]):
         learned = (self.config.get("learned") or {}).get("layouts") or {}
         self.layouts = {name: tuple(SampleLayout(*each) for each in layouts) for name, layouts in learned.items()}
         self.checked = "layouts" in (self.config.get("learned") or {})  # else the first call is looked at
+        self.register_forward_pre_hook(lam_as_tensor, with_kwargs=True)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
