@@ -20,7 +20,7 @@ from yoto.conditioning.folding import Layer, Site
 from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
-from yoto.space import LossSpace, Value
+from yoto.space import Distribution, LossSpace, Value
 from yoto.space.limits import refuse_outside
 from yoto.support.tables import aligned
 
@@ -181,6 +181,24 @@ class Conditional(nn.Module, Generic[M]):
         if not torch.compiler.is_compiling() and not self.checked:
             Watch(self, bound, lam.shape[0] if lam.ndim == 2 else 0)
         return bound
+
+    def widened(self, **ranges: Distribution) -> Conditional[M]:
+        """A copy with wider ranges of some loss parameters, to train on: in the old ranges it is this model.
+
+        Args:
+            ranges: As for `LossSpace.widened`: what they hold of λ that was not learned is a start only.
+
+        >>> from yoto import LogUniform, condition
+        >>> model = condition(nn.Linear(3, 2), LossSpace(fit=1.0, penalty=LogUniform(0.1, 10)))
+        >>> wider = model.widened(penalty=LogUniform(0.01, 100))
+        >>> x = torch.rand(5, 3)
+        >>> torch.allclose(wider(x, penalty=2.0), model(x, penalty=2.0)), wider(x, penalty=50.0).shape
+        (True, torch.Size([5, 2]))
+        """
+        space = self.space.widened(**ranges)
+        result = copy.deepcopy(self)
+        result.space = space
+        return result
 
     def take_up(self, layouts: Mapping[str, Sequence[SampleLayout]]) -> None:
         """Keep how layers hold the samples, as a probing run showed, with what `config` rebuilds."""
