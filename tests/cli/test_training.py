@@ -53,7 +53,16 @@ def test_a_wider_range_begins_at_the_model_by_its_anchor(yoto, tmp_path):
     from yoto.bundle import load
 
     assert yoto("train", "vae/digits", *SMALL, "-o", "run").code == 0
-    wider = ["train", "vae/digits", "space.kl.low=0.01", *SMALL, "training.lr=1e-30", "training.optimiser=adam", "--from", "run/model.safetensors"]
+    wider = [
+        "train",
+        "vae/digits",
+        "space.kl.low=0.01",
+        *SMALL,
+        "training.lr=1e-30",
+        "training.optimiser=adam",
+        "--from",
+        "run/model.safetensors",
+    ]
     assert "space.kl.anchor=[0.125,8]" in yoto(*wider, "--max-minutes", 0, "-o", "other").err
     code, _, err = yoto(*wider, "space.kl.anchor=[0.125,8]", "training.ema=null", "-o", "wider")
     assert (code, "anchor" in err) == (0, False)
