@@ -17,7 +17,6 @@ from yoto.conditioning.folding import FOLDABLE, SHAPED, Layer, Site, layer_of, r
 from yoto.conditioning.followers import find_followers
 from yoto.conditioning.probing import Found
 from yoto.conditioning.references import refuse_hidden_references
-from yoto.conditioning.share import share_remark, unknown_layers
 from yoto.errors import YotoError, near_misses
 
 Selection: TypeAlias = "str | type[nn.Module] | Sequence[str] | Sequence[type[nn.Module]] | None"
@@ -166,9 +165,7 @@ def select(
     if not result:
         raise YotoError(no_match(net, sites, good, bad))
     refuse_hidden_references(net, [good[site.name] for site in result])
-    remarks = (
-        [] if sites is not None else on_the_rule(net, [s.name for s in result], bad, after, known, exclude is None)
-    )
+    remarks = [] if sites is not None else left_out(net, {n: r for n, r in bad.items() if "reads its weight" not in r})
     remarks += [
         f"layer {site.name!r} is followed by an instance norm, which undoes its modulation"
         for site in result
@@ -185,28 +182,6 @@ def select(
 def is_torchs(module: nn.Module) -> bool:
     """Whether a module's class is one of torch's own."""
     return type(module).__module__.startswith("torch.nn.")
-
-
-def on_the_rule(
-    net: nn.Module,
-    names: Sequence[str],
-    bad: Mapping[str, str],
-    after: Mapping[int, nn.Module],
-    known: Candidates,
-    whole: bool,
-) -> list[str]:
-    """One remark on what the rule left out, how much is conditioned where that is little, and what would help.
-
-    Args:
-        whole: Whether the user left nothing out.
-    """
-    parts = [share_remark(net, names, after)] if whole else []
-    parts += left_out(net, {name: reason for name, reason in bad.items() if "reads its weight" not in reason})
-    if known.found is None and parts and parts[0]:
-        unknown = unknown_layers(net, names, bad, after)
-        parts += [f"an example of the inputs, example=, may show how {unknown} more fold"] if unknown else []
-    parts = [part for part in parts if part]
-    return ["; ".join(parts)] if parts else []
 
 
 def left_out(net: nn.Module, bad: Mapping[str, str]) -> list[str]:
