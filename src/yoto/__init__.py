@@ -16,6 +16,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from yoto.bundle import load as load
     from yoto.bundle import save as save
+    from yoto.comparison import estimate_regret as estimate_regret
     from yoto.conditioning import Conditional as Conditional
     from yoto.conditioning import condition as condition
     from yoto.curves import Metric as Metric
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from yoto.space import Simplex as Simplex
     from yoto.space import Uniform as Uniform
     from yoto.task import Task as Task
+    from yoto.training import polish as polish
     from yoto.training import train as train
 
 HOMES: dict[str, str] = {
@@ -50,6 +52,8 @@ HOMES: dict[str, str] = {
     "sweep": "yoto.curves",
     "Metric": "yoto.curves",
     "TradeoffCurve": "yoto.curves",
+    "polish": "yoto.training",
+    "estimate_regret": "yoto.comparison",
     "save": "yoto.bundle",
     "load": "yoto.bundle",
     "Task": "yoto.task",

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from yoto.comparison.estimate import RegretEstimate, estimate_regret
 from yoto.comparison.runs import Stopped
 from yoto.comparison.study import compare
 from yoto.curves.parity import Comparison, Contender, Cost, Spread, Summary
 
-__all__ = ["Comparison", "Contender", "Cost", "Spread", "Stopped", "Summary", "compare"]
+__all__ = [
+    "Comparison",
+    "Contender",
+    "Cost",
+    "RegretEstimate",
+    "Spread",
+    "Stopped",
+    "Summary",
+    "compare",
+    "estimate_regret",
+]

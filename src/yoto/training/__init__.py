@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from yoto.training.loop import train
+from yoto.training.polishing import polish
 from yoto.training.run import Result
 
-__all__ = ["Result", "train"]
+__all__ = ["Result", "polish", "train"]

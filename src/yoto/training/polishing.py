@@ -1,0 +1,161 @@
+"""`polish`: a conditional network baked at one λ, then trained on at that λ alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+
+from yoto.conditioning import Conditional
+from yoto.conditioning.wrappers import refuse_sharded, unwrapped
+from yoto.curves.batches import unmoved
+from yoto.curves.evaluation import repeatable
+from yoto.curves.sweep import opened
+from yoto.errors import YotoError
+from yoto.objective import Objective
+from yoto.optim import optimiser as recipes_optimiser
+from yoto.support.seeds import derive
+from yoto.training.alone import train_alone
+from yoto.training.endless import endless
+
+if TYPE_CHECKING:
+    from yoto.bundle import Bundle
+    from yoto.objective.terms import TermsLike
+    from yoto.space import Value
+
+STEPS = 800
+LR = 0.01
+"""Of Muon and, for what is no matrix, of Adam: `benchmarks/polishing.py` compares others."""
+
+
+def polish(
+    model: nn.Module | Bundle,
+    point: Mapping[str, Value] | Tensor,
+    batches: Any,
+    terms: TermsLike,
+    *,
+    steps: int = STEPS,
+    optimiser: Callable[[nn.Module], torch.optim.Optimizer] | None = None,
+    lr: float | None = None,
+    objective: Objective | None = None,
+    batch: int | None = None,
+    seed: int = 0,
+    progress: Callable[[int, int], None] | None = None,
+) -> nn.Module:
+    """The plain network at one λ, trained on at that λ alone: bake, then a short ordinary training.
+
+    A network for every λ is a little behind one that was trained for one λ; a fraction of such a training makes up for
+    most of it. Learning rates rise over the first tenth of the steps (100 at most) and fall to a hundredth along half a
+    cosine; gradients are clipped relative to their running norm.
+
+    Args:
+        model: A `Conditional`, or what `load` gave; it stays as it is.
+        point: The free parameters by name, as `SelectedPoint.point` has them, or λ [D].
+        batches: Training data: a DataLoader or any iterable of batches, gone over as often as needed (an iterator has
+            to last for all steps); a tensor [N, ...] of examples or a `Data`, visited in random order.
+        terms: As of `LossStep`: `terms(net, batch)`, `terms(net, batch, at)` or a task. `net` is the plain network, in
+            training mode; batch norms go on with their statistics.
+        steps: Optimiser steps, at least 1.
+        optimiser: Makes the optimiser for the network, such as
+            `lambda net: torch.optim.SGD(net.parameters(), 0.1)`; `yoto.optimiser` by default.
+        lr: Peak learning rate of the default optimiser, 0.01 if None; too high for networks that only a small one
+            suits (a tenth of it, say, where everything was trained by Adam).
+        objective: Computes the loss; None: a bundle's own, else the weighted sum.
+        batch: Examples per step of a tensor or `Data`, 128 if None.
+        seed: Of order, augmentation and torch's random numbers meanwhile, whose state is as before afterwards, like
+            that of a loader's own generator.
+        progress: Called after each step with the number done and `steps`.
+
+    Returns:
+        The network, of its original class, in evaluation mode.
+
+    Raises:
+        YotoError: If an argument is of another kind or out of its range, the model is not conditional, the point leaves
+            the space, there are no batches or too few, or the loss is not finite.
+
+    >>> from yoto import LogUniform, LossSpace, condition
+    >>> space = LossSpace(fit=1.0, size=LogUniform(0.25, 4.0))
+    >>> model = condition(nn.Linear(2, 3), space)
+    >>> def terms(net, batch):
+    ...     return {"fit": (net(batch) - 1).square().mean(1), "size": net(batch).square().mean(1)}
+    >>> plain = polish(model, {"size": 4.0}, torch.rand(512, 2), terms, steps=200, lr=0.05)
+    >>> loss = space.combine(terms(plain, torch.rand(9, 2)), space.point(size=4.0)).mean()
+    >>> round(loss.item(), 1)  # the best is 4 / (1 + 4)
+    0.8
+    """
+    check_count(steps, "steps")
+    if optimiser is not None and lr is not None:
+        raise YotoError("`lr` should be left out with an optimiser of your own, which has its own. Found both.")
+    network, objective, _ = opened(model, objective)
+    network = conditional(network, "polish")
+    objective = checked_objective(objective, network)
+    lam = one_lam(network, point)
+    device = lam.device
+    with unmoved(batches), repeatable(device):
+        torch.manual_seed(derive(seed, "polish"))
+        source = endless(batches, batch=batch, seed=seed, device=device)
+        net = network.bake(lam)
+        made = recipes_optimiser(net, LR if lr is None else lr) if optimiser is None else optimiser(net)
+        if not isinstance(made, torch.optim.Optimizer):
+            raise YotoError(
+                "`optimiser` should be a function that makes a torch optimiser for a network, such as "
+                f"lambda net: torch.optim.SGD(net.parameters(), 0.1). It gave {type(made).__name__}."
+            )
+        train_alone(
+            net,
+            terms,
+            objective,
+            lam,
+            lambda *_: next(source),
+            made,
+            steps,
+            watch=None if progress is None else lambda done, _: progress(done, steps),
+        )
+    return net
+
+
+def check_count(value: Any, name: str) -> None:
+    """Refuse what is no whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise YotoError(f"`{name}` should be a whole number of at least 1. Found {value!r}.")
+
+
+def conditional(model: Any, action: str) -> Conditional[Any]:
+    """The conditional network that was given, out of what wraps it.
+
+    Raises:
+        YotoError: If it is none, or in shards.
+    """
+    inner = unwrapped(model) if isinstance(model, nn.Module) else model
+    if not isinstance(inner, Conditional):
+        raise YotoError(
+            f"`model` should be a conditional network, or what yoto.load gave. Found {type(inner).__name__}."
+        )
+    refuse_sharded(inner, action)
+    return inner
+
+
+def checked_objective(objective: Objective | None, network: Conditional[Any]) -> Objective:
+    """What makes a loss of the terms: what was given, if it is of the same space, else the weighted sum."""
+    if objective is None:
+        return Objective(network.space)
+    if not isinstance(objective, Objective):
+        raise YotoError(f"`objective` should be a yoto.Objective or None. Found {type(objective).__name__}.")
+    if objective.space.names != network.space.names:
+        raise YotoError(
+            f"`objective` should be of the model's loss space, columns {', '.join(network.space.names)}. "
+            f"Found {', '.join(objective.space.names)}."
+        )
+    return objective
+
+
+def one_lam(network: Conditional[Any], point: Any) -> Tensor:
+    """λ [D] of a point, on the network's device, within its space."""
+    if not isinstance(point, (Mapping, Tensor)):
+        raise YotoError(f"`point` should be the free parameters by name, or λ [D]. Found {type(point).__name__}.")
+    lam = network.lam(point)
+    if lam.ndim != 1:
+        raise YotoError(f"`point` should be one λ, shape [{len(network.space.names)}]. Found {tuple(lam.shape)}.")
+    return lam
