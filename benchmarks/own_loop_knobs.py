@@ -31,7 +31,6 @@ KNOBS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "curves": [
         ("as in the README", {}),
         ("Adam at 1e-3 in place of `yoto.optimiser`", {"algorithm": "adam", "lr": 0.001}),
-        ("no clipping", {"clip": False}),
         ("the last layer alone follows λ: `sites='4'`", {"sites": "4"}),
         ("`multiplier=0.01`", {"multiplier": 0.01}),
         ("`multiplier=1`", {"multiplier": 1.0}),
@@ -42,8 +41,7 @@ KNOBS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "arm": [
         ("as in the README", {}),
         ("no Fourier features: `fourier=0`", {"fourier": 0}),
-        ("the low end first: `tilt=2`", {"tilt": 2.0}),
-        ("the high end first: `tilt=-2`", {"tilt": -2.0}),
+        ("more draws at the high end: `tilt=-2`", {"tilt": -2.0}),
     ],
     "pictures": [
         ("as in the README", {}),
@@ -52,7 +50,6 @@ KNOBS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "tasks": [
         ("as in the README", {}),
         ("twice the steps", {"epochs": 32}),
-        ("twice the width", {"width": 2}),
     ],
 }
 
