@@ -12,10 +12,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from yoto.bundle.example import example_parts, holds_example, stored_example
 from yoto.bundle.header import EXTRAS, Header, described_layers, metadata_of, read_header
 from yoto.errors import YotoError
 from yoto.space import LossSpace
-from yoto.support import tensors
+from yoto.support import cores, tensors
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -80,6 +81,11 @@ class Bundle:
         return None if said is None else Objective.from_dict(self.space, said)
 
     @property
+    def example(self) -> dict[str, Any] | None:
+        """The example inputs of the network's `forward` by name that the bundle was saved with, or None."""
+        return stored_example(self.extras, self.header.example)
+
+    @property
     def conditional(self) -> Conditional[Any]:
         """The model, where it is conditional.
 
@@ -104,6 +110,7 @@ def save(
     info: Mapping[str, Any] | None = None,
     extras: Mapping[str, Tensor] | None = None,
     objective: Objective | Mapping[str, Any] | None = None,
+    example: Any = None,
     directions: Mapping[str, Direction] | None = None,
     like: Header | None = None,
     half: bool = False,
@@ -118,6 +125,8 @@ def save(
         info: JSON-able facts about the run.
         extras: Further tensors, which `load` gives back as `Bundle.extras`.
         objective: How the loss was made of its terms: the `Objective`, or what its `to_dict` says.
+        example: Example inputs of the network, of which two samples are enough: a tensor, a tuple of arguments or a
+            mapping by name. They are stored, and make exporting possible where the task gives none.
         directions: Which way terms and metrics are better, by name, beside what the curve says.
         like: The header of a bundle that this one rewrites: what it says and is not given here is kept.
         half: Store float32 weights as float16 (they load as float32 again), but for tensors beyond its range.
@@ -140,6 +149,10 @@ def save(
     if own is None:
         raise YotoError("`space` should be given for a plain network without a recipe.")
     state = model.state_dict()
+    inputs, shape = example_parts(model.plain if isinstance(model, Conditional) else model, example)
+    extras = {**(extras or {}), **inputs}
+    if shape is None and like is not None and not holds_example(extras, like.example):
+        shape = {}  # its tensors were not handed on
     told = curve if curve is None or isinstance(curve, Mapping) else curve.to_dict()
     said = {
         "task": task or (recipe.task if recipe else None),
@@ -150,9 +163,10 @@ def save(
         "directions": {**(told or {}).get("better", {}), **(directions or {})} or None,
         "layers": described_layers(model) if isinstance(model, Conditional) else {},
         "state": tensors.extra_state(state),
+        "example": shape,
     }
     metadata = metadata_of(own, model.config if isinstance(model, Conditional) else None, said, like)
-    stored = {**tensors.only(state), **{f"{EXTRAS}{name}": tensor for name, tensor in (extras or {}).items()}}
+    stored = {**tensors.only(state), **{f"{EXTRAS}{name}": tensor for name, tensor in extras.items()}}
     write_atomic(path, tensors.packed(stored, metadata, half))
 
 
@@ -215,6 +229,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
 
     from yoto.conditioning import condition
 
+    cores.survive_forks()  # the children of whoever computes with it
     header = read_header(name_or_path)
     state, extras = read_state(header.path)
     registered = task is None and net is None

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from yoto.cli import checks, tasks
-from yoto.cli.options import Force, Json, ModelArgument, Output, TaskName
+from yoto.cli.options import Force, Json, ModelArgument, NetName, Output, TaskName
 from yoto.cli.output import print_json, table
 from yoto.registry import find, imported
 from yoto.support.formats import FORMATS
 
 if TYPE_CHECKING:
-    from yoto.bundle import Header
+    from yoto.bundle import Bundle, Header
     from yoto.space import LossSpace
 
 
@@ -111,6 +111,7 @@ def export(
         bool, typer.Option("--per-batch", help="λ as one row for the whole batch, in place of one per sample.")
     ] = False,
     task: TaskName = None,
+    net: NetName = None,
     force: Force = False,
 ) -> None:
     """Write a model for other programs.
@@ -124,6 +125,7 @@ def export(
     \b
     yoto export runs/digits -o decoder.onnx --method decode
     yoto export vae/fashion-mnist -o beta4.safetensors --at kl=4
+    yoto export mine.safetensors -o mine.onnx --net my_module:Network
     """
     from yoto import bundle
 
@@ -141,7 +143,7 @@ def export(
         raise checks.UsageError(f"--format safetensors needs --at, such as --at {header.space.free[0]}=…")
     if per_batch and (point or header.conditioning is None or kind == "safetensors"):
         raise checks.UsageError("--per-batch is for files that have λ as an input: ONNX or pt2 without --at")
-    tasks.check_name(task)
+    tasks.check_names(task, net)
     checks.output_file(output, force=force)
 
     application = find(header.task)
@@ -154,7 +156,6 @@ def export(
         return
     from yoto.export import export as write
     from yoto.export.write import save_weights
-    from yoto.task import complete
 
     facts: dict[str, Any] = {"task": header.task, **({"at": point} if point else {})}
     from_file = header.conditioning is None or (header.layers and not header.task and task is None)
@@ -163,19 +164,15 @@ def export(
         save_weights(state, output, facts)
         print(output)
         return
-    if task is None and not header.task:
+    if task is None and net is None and not header.task:
         raise checks.UsageError(
-            f"{str(model)!r} names no task that knows its network: give --task MODULE:CLASS, or load it in Python with "
-            "yoto.load(…, net=…) and use yoto.export. Weights at one λ need none: --format safetensors --at …"
+            f"{str(model)!r} names no task that knows its network: give --net MODULE:CLASS, which makes it. Weights at "
+            "one λ need none: --format safetensors --at …"
         )
-    loaded = bundle.load(header.path, task=tasks.make_task(task, (header.recipe or {}).get("options")))
+    given = tasks.make_task(task, (header.recipe or {}).get("options"))
+    loaded = bundle.load(header.path, task=given, net=tasks.make_net(net))
     network = loaded.conditional.bake(header.space.point(point)) if point else loaded.model
-    inputs = dynamic = None
-    if kind != "safetensors":
-        assert loaded.task is not None
-        whole = complete(loaded.task)
-        inputs = whole.examples(method)
-        dynamic = whole.dynamic(method) if inputs else None
+    inputs, dynamic = (None, None) if kind == "safetensors" else example_inputs(loaded, method)
     write(
         network,
         output,
@@ -187,3 +184,24 @@ def export(
         facts=facts,
     )
     print(output)
+
+
+def example_inputs(loaded: Bundle, method: str) -> tuple[dict[str, Any], dict[str, dict[int, str]] | None]:
+    """Example inputs of a method of a model's network, from its file or its task, and their open axes.
+
+    Raises:
+        UsageError: If neither has any.
+    """
+    from yoto.task import complete
+
+    stored = loaded.example if method == "forward" else None
+    if stored is not None:
+        return stored, None
+    if loaded.task is None:
+        raise checks.UsageError(
+            f"{str(loaded.header.path)!r} holds no example inputs of {method!r}: save it with yoto.save(…, example=…), "
+            "which are those of 'forward', or use yoto.export in Python"
+        )
+    whole = complete(loaded.task)
+    inputs: dict[str, Any] = dict(whole.examples(method))
+    return inputs, whole.dynamic(method) if inputs else None

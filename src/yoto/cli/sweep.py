@@ -79,20 +79,47 @@ def sweep(
     from yoto.build import recipe_of
 
     header = bundle.read_header(model)
+    folder = output or (Path(model) if Path(model).is_dir() else Path(header.path.stem)) / "sweep"
+    asked = Asked(grid=grid, split=split, limit=limit, seed=seed, scores=scores, as_json=as_json)
+    if header.recipe is None:
+        checks.choice(split, SPLITS, "--split")
+        curve = stored(header, asked, data)
+        checks.output_folder(folder, force=force)
+        show(curve, folder, as_json)
+        note("the curve that the model's file holds: measuring anew takes its data, in Python: yoto.sweep")
+        return
     recipe = recipe_of(header)
     if data is not None:
         recipe = recipe.replace({"options.data": data})
     tasks.check_name(task)
     checks.choice(split, SPLITS, "--split")
-    folder = output or (Path(model) if Path(model).is_dir() else Path(header.path.stem)) / "sweep"
     checks.output_folder(folder, force=force)
-    asked = Asked(grid=grid, split=split, limit=limit, seed=seed, scores=scores, as_json=as_json)
     application = find(header.task)
     if application is not None and application.sweep is not None and header.conditioning is not None:
         imported(application.sweep, "Sweep")(header, recipe, folder, asked)
         return
 
-    curve = measure(header, recipe, asked, task)
+    show(measure(header, recipe, asked, task), folder, as_json)
+
+
+def stored(header: Header, asked: Asked, data: str | None) -> TradeoffCurve:
+    """The curve that a model without a recipe holds.
+
+    Raises:
+        UsageError: If it holds none, or another one was asked for.
+    """
+    from yoto.curves import TradeoffCurve
+
+    advice = "measure it in Python: yoto.sweep(yoto.load(FILE, net=…), batches, terms)"
+    if header.curve is None:
+        raise checks.UsageError(f"{str(header.path)!r} has no recipe to measure it by and no curve: {advice}")
+    if asked != Asked(grid=None, split="test", limit=None, seed=None, scores=False, as_json=asked.as_json) or data:
+        raise checks.UsageError(f"{str(header.path)!r} has no recipe to measure it by, only a finished curve: {advice}")
+    return TradeoffCurve.from_dict(header.curve)
+
+
+def show(curve: TradeoffCurve, folder: Path, as_json: bool) -> None:
+    """Write a curve's files to a folder and print it."""
     from yoto.report.report import report_sweep
 
     written = report_sweep(curve, folder)

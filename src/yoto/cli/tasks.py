@@ -10,17 +10,27 @@ from typing import TYPE_CHECKING, Any
 from yoto.cli.checks import UsageError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from yoto.task import Task
 
 
-def check_name(name: str | None) -> None:
+def check_name(name: str | None, option: str = "--task") -> None:
     """Refuse what cannot be MODULE:CLASS, before anything is imported.
 
     Raises:
         UsageError: If it is not of that form.
     """
     if name is not None and not all(part.strip() for part in name.partition(":")):
-        raise UsageError(f"--task should be MODULE:CLASS, such as my_tasks:Segmentation. Found {name!r}")
+        raise UsageError(f"{option} should be MODULE:CLASS, such as my_tasks:Segmentation. Found {name!r}")
+
+
+def check_names(task: str | None, net: str | None) -> None:
+    """As `check_name`, of a task and a network, of which one says what the network is."""
+    check_name(task)
+    check_name(net, "--net")
+    if task is not None and net is not None:
+        raise UsageError("--net and --task both say which network it is: give one of them")
 
 
 def make_task(name: str | None, options: Mapping[str, Any] | None) -> Task | None:
@@ -32,7 +42,35 @@ def make_task(name: str | None, options: Mapping[str, Any] | None) -> Task | Non
 
     if name is None:
         return None
+    search_here()
+    return typed_task(name, options)
+
+
+def make_net(name: str | None) -> nn.Module | None:
+    """The plain network that a class or function of the user's makes without arguments; None where none was named.
+
+    Raises:
+        UsageError: If it makes something else.
+    """
+    if name is None:
+        return None
+    from torch import nn, random
+
+    from yoto.registry import imported
+
+    search_here()
+    with random.fork_rng(devices=[]):
+        try:
+            net = imported(name, "Network")()
+        except TypeError as error:
+            raise UsageError(f"--net should make a network without arguments. Found {name!r}: {error}") from None
+    if not isinstance(net, nn.Module):
+        raise UsageError(f"--net should make a torch.nn.Module. Found {type(net).__name__}")
+    return net
+
+
+def search_here() -> None:
+    """Look for modules in the present folder too, which scripts do not otherwise."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    return typed_task(name, options)

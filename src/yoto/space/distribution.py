@@ -85,6 +85,19 @@ class Distribution(ABC):
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form, read back by `from_dict`."""
 
+    @property
+    def coordinates(self) -> int:
+        """How many numbers in [0, 1] place a value in its range, on the distribution's scale; 0 where none do."""
+        return 0
+
+    def to_unit(self, values: Tensor) -> Tensor:
+        """Values [..., width] to coordinates [..., coordinates], clamped to [0, 1]."""
+        return values[..., :0]
+
+    def from_unit(self, unit: Tensor) -> Tensor:
+        """Coordinates [..., coordinates] to values [..., width], differentiably."""
+        return unit.new_tensor(self.median()).expand(*unit.shape[:-1], -1)
+
     def raw(self, values: Tensor) -> Tensor:
         """Values [..., width] as the paper's code feeds them: logs of weights, anything else unchanged."""
         return values.log() if self.weight else values

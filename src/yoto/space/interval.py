@@ -148,6 +148,16 @@ class Interval(Distribution):
             raise YotoError(f"`{name}` should be above 0. Found {given:g}.")
         return (given,)
 
+    @property
+    def coordinates(self) -> int:
+        return 1
+
+    def to_unit(self, values: Tensor) -> Tensor:
+        return self.position(values).clamp(0, 1)
+
+    def from_unit(self, unit: Tensor) -> Tensor:
+        return self.draw(unit, 0.0).clamp(self.low, self.high)
+
     def limits(self) -> tuple[tuple[float, float], ...]:
         below, above = (ROUNDING * max(abs(end), self.slack()) for end in (self.low, self.high))
         return ((self.low - below, self.high + above),)

@@ -19,6 +19,7 @@ LIBRARIES: dict[str, tuple[str, str]] = {
     "onnx": ("onnx", "onnx"),
     "onnxruntime": ("onnxruntime", "onnx"),
     "onnxscript": ("onnxscript", "onnx"),
+    "optuna": ("optuna", "optuna"),
     "pooch": ("pooch", "train"),
     "pydantic": ("pydantic", "train"),
     "rich": ("rich", "train"),

@@ -25,6 +25,7 @@ from yoto.support.tensors import restore
 from yoto.task import BaseTask
 from yoto.training.batches import Batches
 from yoto.training.ema import EMA
+from yoto.training.launch import first_alone
 from yoto.training.loggers import Logger, make_logger
 from yoto.training.machine import describe_machine, versions
 from yoto.training.monitor import Monitor
@@ -88,7 +89,7 @@ class Run:
             model=model,
             optimiser=make_optimiser(model, training),
             clipper=Clipper(training.clip, factor=training.clip_factor),
-            monitor=Monitor(self.objective),
+            monitor=Monitor(self.objective, fabric.all_gather if fabric.world_size > 1 else None),
             ema=None if training.ema is None else EMA(model, training.ema),
             begin=begin,
         )
@@ -135,7 +136,8 @@ class Run:
             if done or state.step % training.log_every == 0:
                 self.log()
             if training.validate_every and (done or state.step % training.validate_every == 0):
-                self.validate()
+                first_alone(self.fabric, self.validate)
+                state.best = self.fabric.broadcast(state.best)
             if done or state.step % training.checkpoint_every == 0:
                 self.save_checkpoint()
                 saved = state.step
@@ -209,7 +211,9 @@ class Run:
                 self.write_bundle(self.out / "best" / "model.safetensors", validation=loss)
 
     def save_checkpoint(self) -> None:
-        """Write last/."""
+        """Write last/, after all processes brought together what the log needs."""
+        if self.state.monitor.window:
+            self.state.monitor.check_window()
         if self.fabric.is_global_zero:
             self.state.save_checkpoint(self.out / "last")
 

@@ -1,0 +1,328 @@
+"""The search over several parameters: a first look everywhere, then local searches from the best of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+
+from yoto.curves.selection.coordinates import Coordinates, Names, Place
+from yoto.curves.selection.evaluations import Evaluations, Exhausted, Lam
+from yoto.errors import YotoError
+from yoto.support.extras import needed
+
+if TYPE_CHECKING:
+    from yoto.curves.selection.gradients import Gradients
+    from yoto.curves.selection.request import Measured, Request
+
+INSET = 1e-4
+"""How far inside its bounds a local search aims, as a share of the quantity's span."""
+SAFE = 0.01
+"""How far inside its bounds by the part of the data the last resort lies, likewise."""
+MOVED = 2e-3
+"""A move of a bound by the part of the data that is worth another search, likewise."""
+SETTLING = 8
+"""Evaluations of such a search."""
+LAST = 25
+"""The same on all data."""
+PENALTY = 10.0
+"""Of a miss over its span, in spans of the objective."""
+APART = 0.1
+"""Starts differ by at least this much in a coordinate."""
+
+
+class Enough(Exception):  # noqa: N818 - a search's share
+    """A local search has had its share of evaluations."""
+
+
+@final
+@dataclass(kw_only=True)
+class Local:
+    """The problem of one local search, made dimensionless.
+
+    Attributes:
+        request: What is wanted.
+        coordinates: Where it is searched.
+        names: Options, the same throughout.
+        evaluations: Measures λ.
+        gradients: Exact derivatives, where there are any.
+        cost_scale: Size of the objective.
+        scales: Size of each bound's excess.
+        shifts: Added to the excesses: what separates all data from the part that is searched on.
+        most: Evaluations that it may use.
+    """
+
+    request: Request
+    coordinates: Coordinates
+    names: Names
+    evaluations: Evaluations
+    gradients: Gradients | None
+    cost_scale: float
+    scales: Sequence[float]
+    shifts: Sequence[float]
+    most: int = 30
+
+    def place(self, x: np.ndarray) -> list[float]:
+        """Coordinates inside the box, as long as there are evaluations left."""
+        inside: list[float] = np.clip(x, 0, 1).tolist()
+        known = self.evaluations.known if self.gradients is None else self.gradients.known
+        if self.coordinates.lam(inside, self.names) not in known:
+            if self.most < 1:
+                raise Enough
+            self.most -= 1
+        return inside
+
+    def measure(self, x: np.ndarray) -> Measured:
+        """What is found at x."""
+        place = self.place(x)
+        if self.gradients is not None:
+            return self.gradients(place, self.names)[0]
+        return self.evaluations([self.coordinates.lam(place, self.names)])[0]
+
+    def cost(self, x: np.ndarray) -> float:
+        """The objective, to be minimised."""
+        return self.request.cost(self.measure(x)) / self.cost_scale
+
+    def room(self, x: np.ndarray) -> np.ndarray:
+        """How far inside each bound x lies, at least 0 where it may."""
+        excesses = np.add(self.request.excesses(self.measure(x)), self.shifts)
+        return np.asarray(-excesses / np.array(self.scales) - INSET)
+
+    def cost_slope(self, x: np.ndarray) -> np.ndarray:
+        """Gradient [d] of the cost."""
+        assert self.gradients is not None
+        values = self.gradients(self.place(x), self.names)[1]
+        return values[self.request.objective] * (-1 if self.request.maximise else 1) / self.cost_scale
+
+    def room_slope(self, x: np.ndarray) -> np.ndarray:
+        """Jacobian [bounds, d] of the room."""
+        assert self.gradients is not None
+        found, values, errors = self.gradients(self.place(x), self.names)
+        quantile = self.request.quantile(found.samples)
+        rows = []
+        for bound, scale in zip(self.request.bounds, self.scales, strict=True):
+            slope = bound.sign * values[bound.name]
+            rows.append(-(slope + quantile * errors[bound.name] if quantile else slope) / scale)
+        return np.array(rows)
+
+    def run(self, start: Sequence[float], radius: float = 0.15) -> None:
+        """Search from a start; what is found is among the evaluations.
+
+        Args:
+            start: Coordinates.
+            radius: Of the first steps without derivatives.
+
+        Raises:
+            Exhausted: If a limit is reached.
+        """
+        x = np.array(start)
+        try:
+            if not len(x):
+                self.measure(x)
+            elif self.gradients is not None:
+                self.sequential(x)
+            else:
+                self.derivative_free(x, radius)
+        except Enough:
+            pass
+
+    def sequential(self, x: np.ndarray) -> None:
+        """Sequential quadratic programming with exact derivatives (Kraft, 1988)."""
+        with needed("Selection"):
+            from scipy.optimize import minimize
+        sides: list[Any] = [{"type": "ineq", "fun": self.room, "jac": self.room_slope}]
+        minimize(
+            self.cost,
+            x,
+            jac=self.cost_slope,
+            method="SLSQP",
+            bounds=[(0.0, 1.0)] * len(x),
+            constraints=sides if self.request.bounds else [],
+            options={"maxiter": self.most, "ftol": 1e-5},
+        )
+
+    def derivative_free(self, x: np.ndarray, radius: float) -> None:
+        """Quadratic models in a trust region, without derivatives (COBYQA: Ragonneau, 2022)."""
+        with needed("Selection"):
+            from scipy.optimize import NonlinearConstraint, minimize
+        minimize(
+            self.cost,
+            x,
+            method="COBYQA",
+            bounds=[(0.0, 1.0)] * len(x),
+            constraints=[NonlinearConstraint(self.room, 0.0, np.inf)] if self.request.bounds else [],
+            options={"maxfev": self.most, "initial_tr_radius": radius, "final_tr_radius": 1e-3},
+        )
+
+
+@final
+class SpaceSearch:
+    """The whole search.
+
+    Args:
+        request: What is wanted.
+        coordinates: Where.
+        part: Measures on a fixed part of the data.
+        full: Measures on all data; the same object where the part is all.
+        gradients: Exact derivatives on the part, or None.
+        guide: λ and what a stored curve says of them, free of charge.
+        seed: Of the first look.
+        insist: Whether derivatives that are not those of what is measured are an error.
+    """
+
+    STARTS = 3
+
+    def __init__(
+        self,
+        request: Request,
+        coordinates: Coordinates,
+        part: Evaluations,
+        full: Evaluations,
+        gradients: Gradients | None,
+        guide: Sequence[Measured],
+        seed: int,
+        insist: bool = False,
+    ) -> None:
+        self.request, self.coordinates, self.part, self.full = request, coordinates, part, full
+        self.gradients, self.guide, self.seed, self.insist = gradients, guide, seed, insist
+        self.places: dict[Lam, Place] = {}
+
+    def look(self, n: int) -> None:
+        """Measure n places spread over the space, and the best that the guide knows."""
+        places = self.coordinates.draw(n, self.seed)
+        scales = self.request.scales(self.guide)
+        for measured in sorted(
+            self.guide, key=lambda m: (max(self.request.miss(m, scales), 0.0), self.request.cost(m))
+        ):
+            place = self.coordinates.place(measured.lam)
+            if place is not None:
+                places.append(place)
+            if len(places) == n + self.STARTS:
+                break
+        self.places = {self.coordinates.lam(*place): place for place in places}
+        self.part(list(self.places))
+
+    def sizes(self) -> tuple[float, tuple[float, ...]]:
+        """Sizes of the objective and of each bound's excess over what was measured."""
+        known = list(self.part.known.values())
+        costs = [self.request.cost(m) for m in known]
+        best = abs(costs[self.request.best(known)])
+        span = max(costs) - min(costs)
+        return (min(span, 10 * best) or span or 1.0), self.request.scales(known)
+
+    def starts(self) -> list[Place]:
+        """The best places that were looked at, apart from each other; one for each alternative at least."""
+        span, scales = self.sizes()
+
+        def merit(lam: Lam) -> float:
+            measured = self.part.known[lam]
+            return self.request.cost(measured) / span + PENALTY * max(0.0, self.request.miss(measured, scales))
+
+        chosen: list[Place] = []
+        for lam in sorted(self.places, key=merit):
+            x, names = self.places[lam]
+            apart = all(names != other or np.max(np.abs(np.subtract(x, y)), initial=0.0) > APART for y, other in chosen)
+            if apart and sum(names == other for _, other in chosen) < self.STARTS:
+                chosen.append((x, names))
+        firsts = [place for i, place in enumerate(chosen) if place[1] not in [names for _, names in chosen[:i]]]
+        return firsts + [place for place in chosen if place not in firsts]
+
+    def local(self, names: Names, most: int, shifts: Sequence[float] | None = None) -> Local:
+        """The problem of a local search."""
+        span, scales = self.sizes()
+        return Local(
+            request=self.request,
+            coordinates=self.coordinates,
+            names=names,
+            evaluations=self.part,
+            gradients=self.gradients,
+            cost_scale=span,
+            scales=scales,
+            shifts=shifts or (0.0,) * len(scales),
+            most=most,
+        )
+
+    def improve(self) -> None:
+        """Local searches from the starts, each with its share of the evaluations that are left."""
+        starts = self.starts()
+        if self.gradients is not None and not self.gradients.agree(starts[0]):
+            if self.insist:
+                raise YotoError(
+                    "`method` should be 'gradient' only where quantities can be derived by λ. Found other derivatives "
+                    "than differences, or none: a quantity is rounded, thresholded or detached. Use 'derivative-free'."
+                )
+            self.gradients = None
+        wanted = max(self.STARTS, len(self.coordinates.alternatives))
+        for number, (x, names) in enumerate(starts[:wanted]):
+            left = self.part.budget.left
+            share = 30 if left is None else max(2 * self.coordinates.size + 4, left // (wanted - number))
+            self.local(names, share).run(x)
+
+    def settle(self, rounds: int = 3) -> None:
+        """Measure the best on all data, and search again where the part of the data moves its bounds.
+
+        With derivatives: on the part, its bounds moved. What is left is spent on all data without them.
+
+        Raises:
+            Exhausted: If a limit is reached.
+        """
+        shifts: tuple[float, ...] = (0.0,) * len(self.request.bounds)
+        for _ in range(rounds if self.gradients is not None else 1):
+            lam = self.leader(shifts)
+            (whole,) = self.full([lam])
+            pairs = zip(self.request.excesses(whole), self.request.excesses(self.part.known[lam]), strict=True)
+            found = tuple(of_all - of_part for of_all, of_part in pairs)
+            scales = self.sizes()[1]
+            moved = max((abs(a - b) / s for a, b, s in zip(found, shifts, scales, strict=True)), default=0.0)
+            shifts, place = found, self.coordinates.place(lam)
+            if (self.request.feasible(whole) and moved <= MOVED) or place is None:
+                return
+            if self.gradients is not None:
+                self.local(place[1], SETTLING, shifts).run(place[0])
+        lam = self.leader(shifts)
+        safe = [move + SAFE * each for move, each in zip(shifts, self.sizes()[1], strict=True)]
+        self.full([lam, self.leader(safe)])
+        place = self.coordinates.place(lam)
+        if place is not None and self.part.share < 1:
+            last = replace(self.local(place[1], LAST), evaluations=self.full, gradients=None)
+            last.run(place[0], radius=0.03)
+
+    def leader(self, shifts: Sequence[float]) -> Lam:
+        """The best λ by the part of the data, its excesses moved by `shifts`."""
+        known = list(self.part.known)
+        _, scales = self.sizes()
+
+        def rank(lam: Lam) -> tuple[float, float]:
+            excesses = self.request.excesses(self.part.known[lam])
+            moved = [(e + move) / scale for e, move, scale in zip(excesses, shifts, scales, strict=True)]
+            return (max([0.0, *moved]), self.request.cost(self.part.known[lam]))
+
+        return min(known, key=rank)
+
+
+def search(space_search: SpaceSearch, look: int) -> str | None:
+    """The whole search within the budget's limits.
+
+    Args:
+        space_search: What is searched.
+        look: Places of the first look.
+
+    Returns:
+        The limit that ended it, "evaluations" or "seconds", or None. What was measured is in the evaluations.
+    """
+    budget, limited = space_search.part.budget, None
+    if space_search.full is not space_search.part and budget.evaluations is not None:
+        budget.reserve = min(4, budget.evaluations // 2) if space_search.part.share == 1 else budget.evaluations // 4
+    try:
+        space_search.look(look)
+        space_search.improve()
+    except Exhausted as limit:
+        limited = str(limit)
+    budget.reserve = 0
+    try:
+        space_search.settle()
+    except Exhausted as limit:
+        limited = str(limit)
+    return limited
