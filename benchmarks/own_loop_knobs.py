@@ -25,7 +25,7 @@ from yoto.support.files import write_atomic
 from yoto.training.machine import describe_machine
 
 PICTURES = 10000
-TERM = {"curves": "roughness", "arm": "change", "pictures": "reconstruction", "tasks": "first"}
+TERM = {"curves": "roughness", "arm": "change", "pictures": "reconstruction"}
 """The term of each problem whose span is measured."""
 KNOBS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     "curves": [
@@ -36,7 +36,6 @@ KNOBS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("`multiplier=1`", {"multiplier": 1.0}),
         ("P_λ as it is, no `progress`", {"progress": False}),
         ("twice the steps", {"epochs": 32}),
-        ("twice the width", {"width": 2}),
     ],
     "arm": [
         ("as in the README", {}),
@@ -45,11 +44,8 @@ KNOBS: dict[str, list[tuple[str, dict[str, Any]]]] = {
     ],
     "pictures": [
         ("as in the README", {}),
+        ("unbalanced: `Objective(space, balance=None)`", {"balance": 0}),
         ("one λ for each batch", {"per_batch": True}),
-    ],
-    "tasks": [
-        ("as in the README", {}),
-        ("twice the steps", {"epochs": 32}),
     ],
 }
 
