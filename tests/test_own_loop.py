@@ -8,8 +8,8 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
-from own_loop import geometric, measure, table, train  # noqa: E402
-from own_loop_problems import PROBLEMS, Problem  # noqa: E402
+from own_loop import geometric, measure, table, train
+from own_loop_problems import PROBLEMS, Problem
 
 SETTINGS = {"algorithm": "muon", "lr": 0.02, "epochs": 2}
 
