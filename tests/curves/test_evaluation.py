@@ -252,3 +252,10 @@ def test_a_whole_metric_of_batches_without_targets_asks_for_outputs():
     metrics = {"gap": Metric(gap, better="lower", whole=True)}
     with pytest.raises(YotoError, match="outputs="):
         sweep(model(), [{"x": X}], lambda net, batch: of_x(net, batch["x"]), SPACE.grid(1), metrics=metrics)
+
+
+def test_a_wrapped_model_is_measured_as_what_it_wraps(tmp_path):
+    compiled = torch.compile(model(), backend="eager")
+    assert sweep(compiled, [X], of_x, SPACE.grid(2)) == sweep(model(), [X], of_x, SPACE.grid(2))
+    yoto.save(compiled, tmp_path / "model.safetensors")
+    assert yoto.load(tmp_path / "model.safetensors", net=model().plain).space == SPACE

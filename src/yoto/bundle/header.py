@@ -149,7 +149,12 @@ def metadata_of(
         "space": space.to_json(),
         "conditioning": json.dumps(conditioning),
     }
-    result |= {key: json.dumps(value) for key, value in values.items() if value}
+    for key, value in values.items():
+        if value:
+            try:
+                result[key] = json.dumps(value)
+            except (TypeError, ValueError) as error:
+                raise YotoError(f"`{key}` should hold what JSON can: text, numbers, lists. Found: {error}.") from None
     return {**(like.unknown if like is not None else {}), **result}
 
 

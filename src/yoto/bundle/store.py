@@ -142,8 +142,12 @@ def save(
     """
     from yoto.conditioning import Conditional
     from yoto.conditioning.binding import refuse_bound
+    from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 
+    check_saved(model, curve, objective, directions)
+    model = unwrapped(model)
     refuse_bound(model, "save")
+    refuse_sharded(model, "save")
     given = space or (recipe.loss_space() if recipe else like.space if like is not None else None)
     own = model.space if isinstance(model, Conditional) else given
     if own is None:
@@ -168,6 +172,21 @@ def save(
     metadata = metadata_of(own, model.config if isinstance(model, Conditional) else None, said, like)
     stored = {**tensors.only(state), **{f"{EXTRAS}{name}": tensor for name, tensor in extras.items()}}
     write_atomic(path, tensors.packed(stored, metadata, half))
+
+
+def check_saved(model: Any, curve: Any, objective: Any, directions: Any) -> None:
+    """Refuse what `save` is given in the place of a network, a curve, an objective or directions."""
+    from torch import nn
+
+    if not isinstance(model, nn.Module):
+        raise YotoError(f"`model` should be a network, conditional or plain. Found {type(model).__name__}.")
+    for name, value in (("curve", curve), ("objective", objective)):
+        if value is not None and not isinstance(value, Mapping) and not hasattr(value, "to_dict"):
+            known = {"curve": "a TradeoffCurve", "objective": "a yoto.Objective"}[name]
+            raise YotoError(f"`{name}` should be {known}, or what its to_dict gives. Found {type(value).__name__}.")
+    for name, way in (directions or {}).items():
+        if way not in ("lower", "higher"):
+            raise YotoError(f"`directions` of {name!r} should be 'lower' or 'higher'. Found {way!r}.")
 
 
 def halve(model: nn.Module) -> None:

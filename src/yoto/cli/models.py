@@ -169,8 +169,8 @@ def export(
             f"{str(model)!r} names no task that knows its network: give --net MODULE:CLASS, which makes it. Weights at "
             "one λ need none: --format safetensors --at …"
         )
-    given = tasks.make_task(task, (header.recipe or {}).get("options"))
-    loaded = bundle.load(header.path, task=given, net=tasks.make_net(net))
+    own = tasks.make_task(task, (header.recipe or {}).get("options"))
+    loaded = bundle.load(header.path, task=own, net=tasks.make_net(net))
     network = loaded.conditional.bake(header.space.point(point)) if point else loaded.model
     inputs, dynamic = (None, None) if kind == "safetensors" else example_inputs(loaded, method)
     write(

@@ -148,6 +148,8 @@ def refuse_unfit(net: nn.Module, space: LossSpace) -> None:
     """Refuse what is no plain network, and a space in which nothing varies."""
     if not isinstance(net, nn.Module):
         raise YotoError(f"`net` should be a torch.nn.Module. Found {type(net).__name__}.")
+    if not isinstance(space, LossSpace):
+        raise YotoError(f"`space` should be a yoto.LossSpace. Found {type(space).__name__}.")
     for name, module in net.named_modules():
         if type(module).__name__ in WRAPPERS or isinstance(module, (Conditional, torch.jit.ScriptModule)):
             raise YotoError(

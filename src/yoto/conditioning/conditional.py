@@ -142,7 +142,13 @@ class Conditional(nn.Module, Generic[M]):
         elif values:
             raise YotoError(f"λ should be given as a tensor or by name. Found both (names {', '.join(values)}).")
         elif not isinstance(at, Tensor):
-            at = torch.as_tensor(at, dtype=torch.float32)
+            try:
+                at = torch.as_tensor(at, dtype=torch.float32)
+            except (TypeError, ValueError, RuntimeError):
+                raise YotoError(
+                    "λ should be a tensor [D] or [B, D], numbers in the order of its columns or values by name. "
+                    f"Found {at!r}."
+                ) from None
         if at.ndim not in (1, 2) or at.shape[-1] != len(self.space.names):
             raise YotoError(
                 f"λ should have shape [{len(self.space.names)}] or [B, {len(self.space.names)}], columns "
@@ -169,6 +175,10 @@ class Conditional(nn.Module, Generic[M]):
 
         It shares parameters and buffers with this module; gradients reach the conditioning network. Other attributes
         that a method sets (a counter, say) stay with the bound object.
+
+        It goes past whatever wraps or compiles this module, which act on `forward` alone: `torch.compile(model).at(…)`
+        is not compiled, and under DDP its gradients are not averaged (on several ranks it warns once). For those wrap
+        `yoto.LossStep`.
 
         Args:
             at: λ [D] for all samples, [B, D] with a λ per sample, or a mapping of names.

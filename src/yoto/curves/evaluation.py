@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto.conditioning import Conditional, bind
+from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 from yoto.curves.batches import Batches
 from yoto.curves.metric import Direction, Metric, check_direction
 from yoto.curves.sums import Sums
@@ -89,6 +90,8 @@ class Evaluator:
         scores: bool = False,
     ) -> None:
         check_kinds(model, objective)
+        model = unwrapped(model)
+        refuse_sharded(model, "measure")
         self.model, self.seed, self.scores = model, seed, scores
         parameter = next(model.parameters(), None)
         self.device = torch.device("cpu") if parameter is None else parameter.device

@@ -11,6 +11,7 @@ from yoto.conditioning import bind
 from yoto.errors import YotoError
 from yoto.objective.objective import Objective
 from yoto.objective.terms import TermsLike, terms_function
+from yoto.space.checking import check_lam
 from yoto.support.precision import wide
 
 
@@ -64,7 +65,7 @@ class LossStep(nn.Module):
         Raises:
             YotoError: If λ or what `terms` gives has another type, shape or names.
         """
-        self.objective.check_lam(lam)
+        check_lam(lam, self.objective.space.names)
         with torch.autocast(lam.device.type, torch.bfloat16, enabled=self.mixed):
             found = self.terms(bind(self.model, lam), batch, lam)
         terms = {name: wide(term) for name, term in found.items()}

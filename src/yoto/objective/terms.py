@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from yoto.errors import YotoError
+from yoto.space.terms import check_terms
 
 Terms: TypeAlias = "Callable[[Any, Any, Tensor], Mapping[str, Tensor]]"
 """`terms(net, batch, at)`: loss terms by name, each [B], of a network that is bound at λ."""
@@ -65,22 +66,3 @@ def named_terms(function: Callable[..., Any], net: Any, batch: Any, at: Tensor) 
     """What a function gives, if it is named tensors."""
     found: Mapping[str, Tensor] = check_terms(function(net, batch, at))
     return found
-
-
-def check_terms(terms: Any) -> Mapping[str, Tensor]:
-    """Refuse loss terms that are no mapping of names to tensors.
-
-    Raises:
-        YotoError: Saying what they are.
-    """
-    if not isinstance(terms, Mapping):
-        raise YotoError(
-            "Loss terms should be tensors by name, such as {'fit': [B], 'kl': [B]}. "
-            f"Found {'a ' if terms is not None else ''}{type(terms).__name__}."
-        )
-    for name, term in terms.items():
-        if not isinstance(term, Tensor):
-            raise YotoError(
-                f"Loss term {name!r} should be a tensor, one number per sample, shape [B]. Found {type(term).__name__}."
-            )
-    return terms

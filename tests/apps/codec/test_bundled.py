@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from yoto import codec
-from yoto.apps.codec import api
+from yoto.apps.codec import api, assembly
 from yoto.apps.codec.format import container
 from yoto.apps.codec.format.coder import default
 from yoto.data.images import read_picture
@@ -34,6 +34,6 @@ def test_size_and_psnr_rise_with_quality(bundled, file):
     coded = [api.encode(picture, quality=5 * i, model=bundled) for i in range(21)]
     sizes = [len(each.data) for each in coded]
     assert sizes == sorted(set(sizes))
-    psnr = [psnr_of(api.pixels_of(container.parse(c.data), bundled, default()), picture.pixels) for c in coded]
+    psnr = [psnr_of(assembly.pixels_of(container.parse(c.data), bundled, default()), picture.pixels) for c in coded]
     assert np.diff(psnr).min() >= -LARGEST_FALL
     assert psnr[-1] > psnr[0] + 5

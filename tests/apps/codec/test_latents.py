@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from yoto.apps.codec import latents
-from yoto.apps.codec.api import pixels_of
+from yoto.apps.codec.assembly import pixels_of
 from yoto.apps.codec.format.chunks import header_of
 from yoto.apps.codec.format.coder import default
 from yoto.apps.codec.grid import Rows

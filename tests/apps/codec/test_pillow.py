@@ -115,5 +115,5 @@ def test_a_profile_is_kept_or_dropped_as_asked(tiny, photo, here):
 @pytest.mark.parametrize("name", ["quality", "bpp", "psnr", "size"])
 @pytest.mark.parametrize("value", ["high", b"1", [1], True, float("nan"), float("inf"), -1])
 def test_options_of_a_wrong_kind_are_said(tiny, photo, name, value):
-    with pytest.raises(ValueError, match=f"`{name}` should be .*Found"):
+    with pytest.raises(ValueError, match=f"`{name}` should .*Found"):
         Image.fromarray(photo).save(io.BytesIO(), "YOTO", model=tiny, **{name: value})
