@@ -19,6 +19,7 @@ import argparse
 import hashlib
 import json
 import math
+import sys
 import time
 import warnings
 from collections.abc import Sequence
@@ -180,6 +181,13 @@ def geometric(values: Sequence[float]) -> float:
     return math.exp(mean([math.log(value) for value in values]))
 
 
+def ranges(result: dict[str, Any], against: str, points: Sequence[str]) -> list[str]:
+    """Lowest and highest ratio of one seed, for each point."""
+    one, alone = result["losses"]["conditional"], result["losses"][against]
+    each = [[a / b for a, b in zip(one[point], alone[point], strict=True)] for point in points]
+    return [f"{min(values):.2f} to {max(values):.2f}" for values in each]
+
+
 def table(result: dict[str, Any]) -> str:
     """The ratios of one problem as Markdown."""
     points = list(result["ratios"]["muon"])
@@ -192,6 +200,7 @@ def table(result: dict[str, Any]) -> str:
         ratios = list(result["ratios"][against].values())
         cells = " | ".join(f"{ratio:.3f}" for ratio in ratios)
         lines.append(f"| {title} | {cells} | **{geometric(ratios):.3f}** | {max(ratios):.3f} |")
+        lines.append(f"| its range over the seeds | {' | '.join(ranges(result, against, points))} | | |")
     for kind, losses in result["losses"].items():
         title = {"conditional": "loss, one network", "muon": "loss, alone", "adam": "loss, alone, Adam"}[kind]
         cells = " | ".join(f"{mean(losses[point]):.4g}" for point in points)
@@ -221,8 +230,9 @@ def main() -> None:
     if options.alone:
         return
     machine = describe_machine(torch.device("cpu"))
-    text = "\n\n".join(table(result) for result in results)
-    text += f"\n\n{options.seeds} seeds from 0, one thread. Changed: {changed or 'nothing'}. Machine: {machine}.\n"
+    text = f"`python benchmarks/own_loop.py {' '.join(sys.argv[1:])}`\n\n"
+    text += "\n\n".join(table(result) for result in results)
+    text += f"\n\n{options.seeds} seeds from 0, one thread. Changed: {changed or 'nothing'}. Machine: {machine['processor']}, {machine['cores']} cores.\n"
     print(text)
     if options.out:
         write_atomic(options.out.with_suffix(".md"), text)

@@ -94,7 +94,8 @@ def main() -> None:
     warnings.filterwarnings("ignore", message=".*batch norms")
     results = [measure(name) for name in options.problems or KNOBS]
     machine = describe_machine(torch.device("cpu"))
-    text = "\n\n".join(table(result) for result in results) + f"\n\nSeed 0, one thread. Machine: {machine}.\n"
+    text = "`python benchmarks/own_loop_knobs.py`\n\n" + "\n\n".join(table(result) for result in results)
+    text += f"\n\nSeed 0, one thread. Machine: {machine['processor']}, {machine['cores']} cores.\n"
     print(text)
     if options.out:
         write_atomic(options.out.with_suffix(".md"), text)
