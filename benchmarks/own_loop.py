@@ -232,7 +232,8 @@ def main() -> None:
     machine = describe_machine(torch.device("cpu"))
     text = f"`python benchmarks/own_loop.py {' '.join(sys.argv[1:])}`\n\n"
     text += "\n\n".join(table(result) for result in results)
-    text += f"\n\n{options.seeds} seeds from 0, one thread. Changed: {changed or 'nothing'}. Machine: {machine['processor']}, {machine['cores']} cores.\n"
+    said = f"{machine['processor']}, {machine['cores']} cores"
+    text += f"\n\nSeeds 0 to {options.seeds - 1}, one thread. Changed: {changed or 'nothing'}. Machine: {said}.\n"
     print(text)
     if options.out:
         write_atomic(options.out.with_suffix(".md"), text)
