@@ -36,6 +36,7 @@ KNOBS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("`multiplier=1`", {"multiplier": 1.0}),
         ("P_λ as it is, no `progress`", {"progress": False}),
         ("twice the steps", {"epochs": 32}),
+        ("twice the width", {"width": 2}),
     ],
     "arm": [
         ("as in the README", {}),
