@@ -93,3 +93,15 @@ def test_the_loop_on_two_processes_leaves_both_with_one_network():
     assert len(sizes) == 5
     assert sizes[1:] == sorted(sizes[1:], reverse=True)
     assert sizes[0] > 1.5 * sizes[-1]
+
+
+def test_the_lightning_module_trains_keeps_its_best_and_loads_it(tmp_path):
+    pytest.importorskip("pytorch_lightning")
+    script = [sys.executable, EXAMPLES / "lightning_module.py", tmp_path]
+    shown = subprocess.run(script, capture_output=True, text=True, check=True).stdout
+    weights = [float(weight) for weight in re.findall(r"weight of size +(\S+)", shown)]
+    sizes = [float(size) for size in re.findall(r"size (\S+)$", shown, re.MULTILINE)]
+    assert weights == sorted(weights)
+    assert sizes[-1] < 0.8 * sizes[0]
+    assert shown.endswith("Sequential\n")
+    assert list(tmp_path.glob("best*.ckpt"))

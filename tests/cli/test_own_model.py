@@ -25,6 +25,19 @@ class Own(nn.Module):
 
 def nothing():
     return 3
+
+class Task:
+    def network(self):
+        return Own()
+    def terms(self, net, x, at):
+        y = net(x)
+        return {"fit": (y - 1).square().sum(1), "size": y.square().sum(1)}
+    def metrics(self, net, x, at):
+        return {}
+    def data(self, split):
+        import torch
+        from yoto.data import ArrayData
+        return ArrayData(torch.ones(6, 3))
 """
 
 
@@ -90,22 +103,34 @@ def test_sweep_writes_the_curve_that_it_holds(yoto, own, tmp_path):
     _, curve = own()
     code, out, err = yoto("sweep", "own.safetensors")
     assert code == 0
-    assert "measuring anew takes its data, in Python: yoto.sweep" in err
+    assert "measuring anew takes your data: --task, or yoto.sweep in Python" in err
     assert out.startswith("at size")
     with (tmp_path / "own/sweep/curve.csv").open() as file:
         assert [float(row["term.fit"]) for row in csv.DictReader(file)] == pytest.approx(curve.terms["fit"])
     assert (tmp_path / "own/sweep/curve.png").stat().st_size > 1000
     code, _, err = yoto("sweep", "own.safetensors", "--grid", "5", "--force")
     assert code == 2
-    assert "only a finished curve: measure it in Python" in err
+    assert "only a finished curve: give --task, or measure it in Python" in err
 
 
 def test_sweep_of_a_model_without_a_curve_says_how(yoto, own):
     own(with_curve=False)
     code, _, err = yoto("sweep", "own.safetensors")
     assert code == 2
-    assert "no recipe to measure it by and no curve: measure it in Python: yoto.sweep(" in err
+    assert "no recipe to measure it by and no curve: give --task, or measure it in Python: yoto.sweep(" in err
     assert err.count("\n") == 1
+
+
+def test_sweep_measures_by_a_task_that_is_named(yoto, own, tmp_path):
+    model, _ = own(with_curve=False)
+    code, _, err = yoto("sweep", "own.safetensors", "--task", "their_module:Task", "--grid", "3", "--limit", "4")
+    assert code == 0, err
+    found = json.loads((tmp_path / "own/sweep/curve.json").read_text())
+    assert (found["info"]["n"], len(found["points"])) == (4, 3)
+    with torch.no_grad():
+        terms_at = terms(model.eval().at(SPACE.grid(3)[1]), torch.ones(4, 3))
+    assert found["terms"]["size"][1] == pytest.approx(float(terms_at["size"].mean()), rel=1e-5)
+    assert found["loss"][1] == pytest.approx(max(float(terms_at["fit"][0]), float(terms_at["size"][0])), rel=1e-5)
 
 
 def test_export_at_one_lambda_needs_the_file_alone(yoto, own, tmp_path):

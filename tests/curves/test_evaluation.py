@@ -259,3 +259,13 @@ def test_a_wrapped_model_is_measured_as_what_it_wraps(tmp_path):
     assert sweep(compiled, [X], of_x, SPACE.grid(2)) == sweep(model(), [X], of_x, SPACE.grid(2))
     yoto.save(compiled, tmp_path / "model.safetensors")
     assert yoto.load(tmp_path / "model.safetensors", net=model().plain).space == SPACE
+
+
+def test_a_loaders_own_generator_is_left_where_it_was():
+    order = torch.Generator().manual_seed(4)
+    own = loader(shuffle=True, generator=order)
+    before = order.get_state()
+    evaluator = Evaluator(model(), own, terms, limit=10)
+    first, second = (evaluator(SPACE.point(size=size)[None])[0] for size in (1.0, 1.0001))
+    assert torch.equal(order.get_state(), before)
+    assert second.terms["fit"] == pytest.approx(first.terms["fit"], rel=1e-2)  # the same ten samples

@@ -113,3 +113,17 @@ def test_bad_arguments_are_one_line(changes, message):
     with pytest.raises(YotoError, match=message) as caught:
         LossStep(**given)(torch.rand(4, 3), lam)
     assert "\n" not in str(caught.value)
+
+
+def test_a_module_that_gives_the_terms_is_a_part_of_the_step():
+    class Perceptual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features = nn.Linear(2, 2)
+
+        def forward(self, net, batch):
+            return terms(lambda x: self.features(net(x)), batch, None)
+
+    step = LossStep(condition(nn.Linear(3, 2), SPACE), Perceptual(), Objective(SPACE)).double()
+    assert step(torch.rand(4, 3).double(), SPACE.sample(4))[0].dtype == torch.float64
+    assert "features.features.weight" in step.state_dict()

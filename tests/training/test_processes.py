@@ -76,7 +76,7 @@ class Explodes(Still):
 try:
     train(recipe(steps=20), sys.argv[1], task=Explodes(), devices=2, accelerator="cpu", progress=False)
 except YotoError as error:
-    print(torch.distributed.get_rank(), error, flush=True)
+    print(f"{{torch.distributed.get_rank()}} {{error}}\\n", end="", flush=True)  # in one write
 """
 
 

@@ -74,7 +74,7 @@ def trained_for(header: Header) -> str:
     """The range of every free parameter, or the values of a network trained at fixed weights."""
     if header.conditioning is None:
         fixed = (header.recipe or {}).get("fixed") or {}
-        return "fixed " + ", ".join(f"{name}={value}" for name, value in fixed.items())
+        return "fixed " + ", ".join(f"{name}={value}" for name, value in fixed.items()) if fixed else "one setting"
     return ", ".join(extent(header.space, name) for name in header.space.free)
 
 
@@ -164,6 +164,8 @@ def export(
         save_weights(state, output, facts)
         print(output)
         return
+    if header.recipe is not None and net is None:
+        tasks.check_known(header.task, task, header.info.get("task_class"), f"yoto export {model} -o {output}")
     if task is None and net is None and not header.task:
         raise checks.UsageError(
             f"{str(model)!r} names no task that knows its network: give --net MODULE:CLASS, which makes it. Weights at "

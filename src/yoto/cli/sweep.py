@@ -81,18 +81,19 @@ def sweep(
     header = bundle.read_header(model)
     folder = output or (Path(model) if Path(model).is_dir() else Path(header.path.stem)) / "sweep"
     asked = Asked(grid=grid, split=split, limit=limit, seed=seed, scores=scores, as_json=as_json)
+    tasks.check_name(task)
+    checks.choice(split, SPLITS, "--split")
     if header.recipe is None:
-        checks.choice(split, SPLITS, "--split")
-        curve = stored(header, asked, data)
+        curve = stored(header, asked, data) if task is None else measure_own(header, asked, task)
         checks.output_folder(folder, force=force)
         show(curve, folder, as_json)
-        note("the curve that the model's file holds: measuring anew takes its data, in Python: yoto.sweep")
+        if task is None:
+            note("the curve that the file holds; measuring anew takes your data: --task, or yoto.sweep in Python")
         return
     recipe = recipe_of(header)
     if data is not None:
         recipe = recipe.replace({"options.data": data})
-    tasks.check_name(task)
-    checks.choice(split, SPLITS, "--split")
+    tasks.check_known(header.task, task, header.info.get("task_class"), f"yoto sweep {model}")
     checks.output_folder(folder, force=force)
     application = find(header.task)
     if application is not None and application.sweep is not None and header.conditioning is not None:
@@ -110,12 +111,32 @@ def stored(header: Header, asked: Asked, data: str | None) -> TradeoffCurve:
     """
     from yoto.curves import TradeoffCurve
 
-    advice = "measure it in Python: yoto.sweep(yoto.load(FILE, net=…), batches, terms)"
+    advice = "give --task, or measure it in Python: yoto.sweep(yoto.load(FILE, net=…), batches, terms)"
     if header.curve is None:
         raise checks.UsageError(f"{str(header.path)!r} has no recipe to measure it by and no curve: {advice}")
     if asked != Asked(grid=None, split="test", limit=None, seed=None, scores=False, as_json=asked.as_json) or data:
         raise checks.UsageError(f"{str(header.path)!r} has no recipe to measure it by, only a finished curve: {advice}")
     return TradeoffCurve.from_dict(header.curve)
+
+
+def measure_own(header: Header, asked: Asked, task_name: str) -> TradeoffCurve:
+    """The trade-off curve of a model without a recipe, by a task that the user named."""
+    from yoto import bundle
+    from yoto.curves import sweep as measure_points
+    from yoto.curves.sweep import GRID
+
+    task = tasks.make_task(task_name, {})
+    assert task is not None
+    return measure_points(
+        bundle.load(header.path, task=task),
+        task.data(asked.split),  # type: ignore[arg-type]
+        task,
+        header.space.grid(asked.grid or GRID),
+        limit=asked.limit,
+        seed=asked.seed or 0,
+        scores=asked.scores,
+        info={"model": header.path.stem, "split": asked.split},
+    )
 
 
 def show(curve: TradeoffCurve, folder: Path, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -31,6 +32,43 @@ def check_names(task: str | None, net: str | None) -> None:
     check_name(net, "--net")
     if task is not None and net is not None:
         raise UsageError("--net and --task both say which network it is: give one of them")
+
+
+def check_known(registered: str, name: str | None, given: str | None, command: str) -> None:
+    """Refuse a recipe or model whose task no application is, unless the user names it.
+
+    Args:
+        registered: The task that the recipe or model names; "" for one of the user's own.
+        name: What was given as --task.
+        given: How a run or model says that its task was named; it is printed, and never imported.
+        command: The command as it was typed, without --task.
+
+    Raises:
+        UsageError: If the task is not known.
+    """
+    if not registered and name is None:
+        raise UsageError(
+            f"the task is one of your own, which has to be named: {command} --task {given or 'MODULE:CLASS'}"
+        )
+
+
+def of_run(run: Path) -> str | None:
+    """How a run's task was named, as its record says."""
+    try:
+        said = json.loads((run / "run.json").read_text("utf-8")).get("task_class")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return said if isinstance(said, str) else None
+
+
+def of_model(name: str) -> str | None:
+    """How the task of a model file, or of a run, was named."""
+    from yoto import bundle
+
+    if Path(name).suffix != ".safetensors":
+        return of_run(Path(name))
+    said = bundle.read_header(name).info.get("task_class")
+    return said if isinstance(said, str) else None
 
 
 def make_task(name: str | None, options: Mapping[str, Any] | None) -> Task | None:

@@ -69,6 +69,7 @@ def train(
     chosen = read(recipe, changes)
     tasks.check_name(task)
     run = output or Path("runs") / chosen.name
+    tasks.check_known(chosen.task, task, tasks.of_run(run), f"yoto train {recipe}")
     check_run(run, resume=resume, force=force)
     if weights is not None:
         if resume:

@@ -55,7 +55,7 @@ class Evaluator:
     """Measures a model at any λ over the same samples with the same random numbers, and remembers what it measured.
 
     The model is in evaluation mode meanwhile and without gradients; its modes and torch's global random state are as
-    before afterwards. It is bound once per λ, not per sample.
+    before afterwards. It is bound once per λ, not per sample. After its parameters changed, make another evaluator.
 
     Args:
         model: A `Conditional`, or a plain network (baked, or trained for one λ), which has one λ.

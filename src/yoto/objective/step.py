@@ -25,7 +25,8 @@ class LossStep(nn.Module):
     Args:
         model: A `Conditional`, or a plain network that is trained for one λ.
         terms: Gives the loss terms by name, each [B]: `terms(net, batch)`, `terms(net, batch, at)`, or an object with
-            such a method (a `Task`). `net` is the network bound at λ.
+            such a method (a `Task`). `net` is the network bound at λ. A module becomes a part of this one, so that its
+            parameters (of a feature network, say) are moved and wrapped too.
         objective: Makes one number of them.
         mixed: Whether the terms are computed in bfloat16 where autocast allows.
 
@@ -52,6 +53,7 @@ class LossStep(nn.Module):
             raise YotoError(f"`objective` should be a yoto.Objective. Found {type(objective).__name__}.")
         self.model = model
         self.terms = terms_function(terms)
+        self.features = terms if isinstance(terms, nn.Module) else None
         self.objective = objective
         self.mixed = mixed
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from yoto.errors import YotoError
 from yoto.space.terms import check_terms
@@ -40,7 +40,8 @@ def with_lambda(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         YotoError: If it takes another number of arguments.
     """
     try:
-        parameters = inspect.signature(function).parameters.values()
+        called = function.forward if isinstance(function, nn.Module) else function
+        parameters = inspect.signature(called).parameters.values()
     except (TypeError, ValueError):  # compiled, without a signature
         return function
     by_place = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
