@@ -10,7 +10,7 @@ import typer
 from yoto.cli import checks, tasks
 from yoto.cli.options import DataFolder, Json, SettingsArgument, TaskName, recipe_names
 from yoto.cli.output import note, print_json
-from yoto.support import locks
+from yoto.support import locks, memory
 
 if TYPE_CHECKING:
     from yoto.recipe import Recipe
@@ -85,6 +85,7 @@ def compare(
     locks.check_free(folder)
     checks.output_folder(folder, force=force or (folder / "runs").is_dir())
 
+    memory.keep_freed()
     from yoto.comparison import Stopped
     from yoto.comparison import compare as compare_models
     from yoto.report.report import comparison_text

@@ -119,8 +119,7 @@ def export(
     As ONNX, a torch.export program or plain weights. With --at the result is an ordinary network at that λ, of the
     cost of an unconditional one; without it λ is an input, one row per sample. ONNX and pt2 hold one method of the
     network, with the batch size open. What inputs, outputs and λ are is said in the file's metadata, as JSON under
-    "yoto". The ONNX network of a style model is the one that yoto stylize runs: put it
-    beside the model, as model.onnx.
+    "yoto". An application may write a network of its own form.
 
     \b
     yoto export runs/digits -o decoder.onnx --method decode

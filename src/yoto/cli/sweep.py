@@ -66,9 +66,8 @@ def sweep(
 ) -> None:
     """Measure a model along its range of λ.
 
-    Every loss term and metric of the recipe's task, at each point. A codec is measured by the files that it writes,
-    beside JPEG, WebP and AVIF, on the pictures in DIR or those that come with the package; a style model by its
-    sliders.
+    Every loss term and metric of the recipe's task, at each point. An application may measure its models in a way of
+    its own, on the data in DIR or those that come with the package.
 
     \b
     yoto sweep runs/digits

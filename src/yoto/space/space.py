@@ -111,6 +111,22 @@ class LossSpace:
     def __hash__(self) -> int:
         return hash(self.to_json())
 
+    def widened(self, **ranges: Distribution) -> LossSpace:
+        """This space with wider ranges of some parameters; a model of it keeps its outputs in the old ones.
+
+        Raises:
+            YotoError: If a parameter is unknown or no range, or the new range does not hold the old one.
+
+        >>> from yoto import LogUniform
+        >>> LossSpace(fit=1.0, kl=LogUniform(0.5, 8.0)).widened(kl=LogUniform(0.125, 512.0)).parameters["kl"].shown
+        (0.5, 8.0)
+        """
+        for name in ranges:
+            if name not in self.parameters:
+                raise YotoError(f"{name!r} is no loss parameter of this space.{near_misses(name, self.free)}")
+        wider = {name: self.parameters[name].widened(name, each) for name, each in ranges.items()}
+        return LossSpace(**{**self.parameters, **wider})
+
     def __reduce__(self) -> tuple[Any, ...]:
         return space_from_json, (self.to_json(),)
 
