@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from yoto.conditioning import condition as condition
     from yoto.curves import Metric as Metric
     from yoto.curves import TradeoffCurve as TradeoffCurve
+    from yoto.curves import select as select
     from yoto.curves.sweep import sweep as sweep
     from yoto.errors import YotoError as YotoError
     from yoto.objective import LossStep as LossStep
@@ -45,6 +46,7 @@ HOMES: dict[str, str] = {
     "Objective": "yoto.objective",
     "LossStep": "yoto.objective",
     "sweep": "yoto.curves",
+    "select": "yoto.curves",
     "Metric": "yoto.curves",
     "TradeoffCurve": "yoto.curves",
     "save": "yoto.bundle",

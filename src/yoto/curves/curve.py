@@ -12,6 +12,7 @@ from yoto.curves.indicators import Hypervolume, directed
 from yoto.curves.metric import Direction
 from yoto.curves.regret import Regret
 from yoto.curves.rows import curve_fields, curve_rows
+from yoto.curves.selection.stored import Measurements
 from yoto.drawing.columns import Column, Places, parameter_label, point_label, with_unit
 from yoto.drawing.tables import csv_text
 from yoto.errors import YotoError, near_misses
@@ -34,7 +35,7 @@ def same_point(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TradeoffCurve:
+class TradeoffCurve(Measurements):
     """Means of every loss term and metric over one data set, at each of m points of a loss space.
 
     `sweep` makes one; one made elsewhere is filled in by hand. Columns may be any sequences of numbers (lists, arrays,

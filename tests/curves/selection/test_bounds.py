@@ -30,7 +30,22 @@ def test_bounds_as_people_write_them(text, found):
 
 @pytest.mark.parametrize(
     "text",
-    ["", "kl", "kl = 3", "kl == 3", "kl <= ", "<= 3", "kl <= psnr", "3 <= 4", "kl <= 3 <= 4", "1 < kl > 2", "kl != 3", "a < b < c", "1 < 2 < kl", "kl <= 3 nats"],
+    [
+        "",
+        "kl",
+        "kl = 3",
+        "kl == 3",
+        "kl <= ",
+        "<= 3",
+        "kl <= psnr",
+        "3 <= 4",
+        "kl <= 3 <= 4",
+        "1 < kl > 2",
+        "kl != 3",
+        "a < b < c",
+        "1 < 2 < kl",
+        "kl <= 3 nats",
+    ],
 )
 def test_what_is_no_bound_is_refused(text):
     with pytest.raises(YotoError, match="A bound should be NAME <= NUMBER"):

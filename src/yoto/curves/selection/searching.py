@@ -95,7 +95,9 @@ class Problem:
             return limited
         for names in alternatives:
             guide = self.guide_of(names)
-            most = self.budget.evaluations or (GUIDED if len(guide) >= one.USEFUL else UNGUIDED)
+            most = GUIDED if len(guide) >= one.USEFUL else UNGUIDED
+            if self.budget.evaluations is not None:  # which says so by itself
+                most = self.budget.evaluations + 1
 
             def at(u: float, names: Names = names) -> tuple[float, ...]:
                 return self.coordinates.lam((u,), names)

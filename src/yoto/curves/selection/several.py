@@ -27,6 +27,8 @@ SETTLING = 8
 """Evaluations of such a search."""
 LAST = 25
 """The same on all data."""
+APPROACH = 30
+"""Evaluations of the search for the point nearest to bounds that nothing meets."""
 PENALTY = 10.0
 """Of a miss over its span, in spans of the objective."""
 APART = 0.1
@@ -52,6 +54,8 @@ class Local:
         scales: Size of each bound's excess.
         shifts: Added to the excesses: what separates all data from the part that is searched on.
         most: Evaluations that it may use.
+        nearest: Whether to look for the point nearest to the bounds and let the objective be: x has a further, last
+            number then, the largest miss, which is minimised.
     """
 
     request: Request
@@ -63,10 +67,11 @@ class Local:
     scales: Sequence[float]
     shifts: Sequence[float]
     most: int = 30
+    nearest: bool = False
 
     def place(self, x: np.ndarray) -> list[float]:
         """Coordinates inside the box, as long as there are evaluations left."""
-        inside: list[float] = np.clip(x, 0, 1).tolist()
+        inside: list[float] = np.clip(x[: self.coordinates.size], 0, 1).tolist()
         known = self.evaluations.known if self.gradients is None else self.gradients.known
         if self.coordinates.lam(inside, self.names) not in known:
             if self.most < 1:
@@ -83,18 +88,23 @@ class Local:
 
     def cost(self, x: np.ndarray) -> float:
         """The objective, to be minimised."""
-        return self.request.cost(self.measure(x)) / self.cost_scale
+        return float(x[-1]) if self.nearest else self.request.cost(self.measure(x)) / self.cost_scale
 
     def room(self, x: np.ndarray) -> np.ndarray:
         """How far inside each bound x lies, at least 0 where it may."""
-        excesses = np.add(self.request.excesses(self.measure(x)), self.shifts)
-        return np.asarray(-excesses / np.array(self.scales) - INSET)
+        misses = np.add(self.request.excesses(self.measure(x)), self.shifts) / np.array(self.scales)
+        limit: float = x[-1] if self.nearest else -INSET
+        return np.asarray(limit - misses)
 
     def cost_slope(self, x: np.ndarray) -> np.ndarray:
         """Gradient [d] of the cost."""
+        if self.nearest:
+            return np.eye(len(x))[-1]
         assert self.gradients is not None
         values = self.gradients(self.place(x), self.names)[1]
-        return values[self.request.objective] * (-1 if self.request.maximise else 1) / self.cost_scale
+        slope = np.asarray(values[self.request.objective])
+        result: np.ndarray = slope / (-self.cost_scale if self.request.maximise else self.cost_scale)
+        return result
 
     def room_slope(self, x: np.ndarray) -> np.ndarray:
         """Jacobian [bounds, d] of the room."""
@@ -105,7 +115,7 @@ class Local:
         for bound, scale in zip(self.request.bounds, self.scales, strict=True):
             slope = bound.sign * values[bound.name]
             rows.append(-(slope + quantile * errors[bound.name] if quantile else slope) / scale)
-        return np.array(rows)
+        return np.array([[*row, 1.0] for row in rows] if self.nearest else rows)
 
     def run(self, start: Sequence[float], radius: float = 0.15) -> None:
         """Search from a start; what is found is among the evaluations.
@@ -119,14 +129,21 @@ class Local:
         """
         x = np.array(start)
         try:
-            if not len(x):
-                self.measure(x)
-            elif self.gradients is not None:
+            first = self.measure(x)
+            if self.nearest:
+                x = np.array([*start, self.request.miss(first, self.scales)])
+            if not start:
+                return
+            if self.gradients is not None:
                 self.sequential(x)
             else:
                 self.derivative_free(x, radius)
         except Enough:
             pass
+
+    def box(self) -> list[tuple[float, float]]:
+        """Limits of x."""
+        return [(0.0, 1.0)] * self.coordinates.size + [(-0.01, 1e3)] * self.nearest
 
     def sequential(self, x: np.ndarray) -> None:
         """Sequential quadratic programming with exact derivatives (Kraft, 1988)."""
@@ -138,7 +155,7 @@ class Local:
             x,
             jac=self.cost_slope,
             method="SLSQP",
-            bounds=[(0.0, 1.0)] * len(x),
+            bounds=self.box(),
             constraints=sides if self.request.bounds else [],
             options={"maxiter": self.most, "ftol": 1e-5},
         )
@@ -151,7 +168,7 @@ class Local:
             self.cost,
             x,
             method="COBYQA",
-            bounds=[(0.0, 1.0)] * len(x),
+            bounds=self.box(),
             constraints=[NonlinearConstraint(self.room, 0.0, np.inf)] if self.request.bounds else [],
             options={"maxfev": self.most, "initial_tr_radius": radius, "final_tr_radius": 1e-3},
         )
@@ -257,8 +274,28 @@ class SpaceSearch:
         wanted = max(self.STARTS, len(self.coordinates.alternatives))
         for number, (x, names) in enumerate(starts[:wanted]):
             left = self.part.budget.left
-            share = 30 if left is None else max(2 * self.coordinates.size + 4, left // (wanted - number))
+            share = (
+                30 if left is None else max(2 * self.coordinates.size + 4, left // (wanted - number + (not self.met())))
+            )
             self.local(names, share).run(x)
+        if not self.met():
+            self.approach()
+
+    def met(self) -> bool:
+        """Whether a point that was measured meets the bounds."""
+        return any(self.request.feasible(measured) for measured in self.part.known.values())
+
+    def approach(self) -> None:
+        """Where no point meets the bounds, look for the nearest, and go on from it if it does meet them."""
+        lam = self.leader((0.0,) * len(self.request.bounds))
+        place = self.coordinates.place(lam)
+        if place is None:
+            return
+        replace(self.local(place[1], APPROACH), nearest=True).run(place[0])
+        lam = self.leader((0.0,) * len(self.request.bounds))
+        found = self.coordinates.place(lam)
+        if found is not None and self.request.feasible(self.part.known[lam]):
+            self.local(found[1], APPROACH).run(found[0])
 
     def settle(self, rounds: int = 3) -> None:
         """Measure the best on all data, and search again where the part of the data moves its bounds.
@@ -313,8 +350,8 @@ def search(space_search: SpaceSearch, look: int) -> str | None:
         The limit that ended it, "evaluations" or "seconds", or None. What was measured is in the evaluations.
     """
     budget, limited = space_search.part.budget, None
-    if space_search.full is not space_search.part and budget.evaluations is not None:
-        budget.reserve = min(4, budget.evaluations // 2) if space_search.part.share == 1 else budget.evaluations // 4
+    if space_search.full is not space_search.part:
+        budget.reserve = 4 if space_search.part.share == 1 else (budget.evaluations or 16) // 4
     try:
         space_search.look(look)
         space_search.improve()
@@ -325,4 +362,6 @@ def search(space_search: SpaceSearch, look: int) -> str | None:
         space_search.settle()
     except Exhausted as limit:
         limited = str(limit)
+    if not space_search.full.known:
+        space_search.full.insist(space_search.leader((0.0,) * len(space_search.request.bounds)))
     return limited
