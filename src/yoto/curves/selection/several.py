@@ -99,7 +99,8 @@ class Local:
     def cost_slope(self, x: np.ndarray) -> np.ndarray:
         """Gradient [d] of the cost."""
         if self.nearest:
-            return np.eye(len(x))[-1]
+            last: np.ndarray = np.eye(len(x))[-1]
+            return last
         assert self.gradients is not None
         values = self.gradients(self.place(x), self.names)[1]
         slope = np.asarray(values[self.request.objective])
