@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from yoto.curves import Metric as Metric
     from yoto.curves import TradeoffCurve as TradeoffCurve
     from yoto.curves import select as select
+    from yoto.curves.steerability import steerability as steerability
     from yoto.curves.sweep import sweep as sweep
     from yoto.errors import YotoError as YotoError
     from yoto.objective import LossStep as LossStep
@@ -47,6 +48,7 @@ HOMES: dict[str, str] = {
     "LossStep": "yoto.objective",
     "sweep": "yoto.curves",
     "select": "yoto.curves",
+    "steerability": "yoto.curves",
     "Metric": "yoto.curves",
     "TradeoffCurve": "yoto.curves",
     "save": "yoto.bundle",

@@ -7,9 +7,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal, Self, TypeAlias
 
+from yoto.curves.consistency import Better, Slope, better_elsewhere, crossed, is_weighted_sum, slopes_beyond
 from yoto.curves.selection.bounds import Bound, Sense
 from yoto.curves.selection.request import Measured, Request, request
 from yoto.curves.selection.result import SelectedPoint, selected
+from yoto.curves.steering import FEWEST, Steerability, steering
 from yoto.errors import YotoError
 
 Scale: TypeAlias = Literal["linear", "log"]
@@ -76,6 +78,7 @@ class Measurements(ABC):
     points: tuple[dict[str, float], ...]
     weights: tuple[dict[str, float], ...]
     terms: dict[str, tuple[float, ...]]
+    loss: tuple[float, ...]
     metrics: dict[str, tuple[float, ...]]
     errors: dict[str, tuple[float, ...]]
     better: dict[str, Any]
@@ -219,3 +222,61 @@ class Measurements(ABC):
             )
             for limit in limits
         ]
+
+    def free_weights(self) -> list[str]:
+        """The columns of λ that weigh a term and vary along the curve."""
+        return [name for name in self.weights[0] if name in self.terms and len({w[name] for w in self.weights}) > 1]
+
+    def steering(self) -> Steerability:
+        """Whether λ steers the network, as far as the curve tells; see `steerability`."""
+        return steering(
+            self.free_weights(),
+            self.weights,
+            self.terms,
+            self.errors,
+            int(self.info.get("n", 1)),
+            weighted_sum=is_weighted_sum(crossed(self.weights, self.terms), self.loss),
+        )
+
+    def better_elsewhere(self) -> list[Better]:
+        """The points at whose λ the network of another has a lower loss: training left something there, for nothing.
+
+        Empty where the loss is no weighted sum of the terms.
+        """
+        losses = crossed(self.weights, self.terms)
+        return better_elsewhere(losses) if is_weighted_sum(losses, self.loss) else []
+
+    def slopes_beyond(self) -> list[Slope]:
+        """The neighbours between which the curve's slope is no optimum's beyond its error, by the envelope theorem.
+
+        Empty unless one weight alone varies and the loss is the weighted sum.
+        """
+        names = self.free_weights()
+        if len(names) != 1 or not is_weighted_sum(crossed(self.weights, self.terms), self.loss):
+            return []
+        return slopes_beyond(names[0], self.weights, self.terms, self.errors)
+
+    def remarks(self) -> list[str]:
+        """What the curve says against itself, a line each: λ that does not steer, losses that are not the lowest."""
+        steered = self.steering()
+        if len(self.points) >= FEWEST and steered.decorative:
+            return [f"decorative conditioning: {remark}" for remark in steered.remarks()]
+        better = self.better_elsewhere()
+        told = {frozenset((each.point, each.other)) for each in better}
+        slopes = [each for each in self.slopes_beyond() if frozenset((each.point, each.other)) not in told]
+        return [
+            *(
+                f"at {self.label(each.point)} the network of {self.label(each.other)} has the lower loss: "
+                f"{each.loss:.5g} in place of {each.own:.5g} ({100 * each.share:.2g} %)"
+                for each in better
+            ),
+            *(
+                f"between {self.label(each.point)} and {self.label(each.other)} the slope is {each.slope:.3g} ± "
+                f"{each.error:.2g}, not between the weights {each.low:.3g} and {each.high:.3g}"
+                for each in slopes
+            ),
+        ]
+
+    @abstractmethod
+    def label(self, index: int) -> str:
+        """A point for people."""
