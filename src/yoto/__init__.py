@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from yoto.errors import YotoError as YotoError
     from yoto.objective import LossStep as LossStep
     from yoto.objective import Objective as Objective
+    from yoto.optim import optimiser as optimiser
     from yoto.space import Choice as Choice
     from yoto.space import Fixed as Fixed
     from yoto.space import LogUniform as LogUniform
@@ -46,6 +47,7 @@ HOMES: dict[str, str] = {
     "Conditional": "yoto.conditioning",
     "Objective": "yoto.objective",
     "LossStep": "yoto.objective",
+    "optimiser": "yoto.optim",
     "sweep": "yoto.curves",
     "select": "yoto.curves",
     "steerability": "yoto.curves",

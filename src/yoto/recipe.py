@@ -48,7 +48,7 @@ class Conditioning(Section):
     multiplier: Positive = 0.1
     gain: Literal["linear", "exponential"] = "linear"
     skip: bool = False
-    fourier: Natural = 0
+    fourier: Natural = 3
     raw: bool = False
     batch_dim: Natural = 0
     channel_axis: dict[str, int] = {}

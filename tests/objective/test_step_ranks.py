@@ -9,10 +9,10 @@ from torch.nn.parallel import DistributedDataParallel
 
 from ranks import run_on_ranks
 from yoto import LogUniform, LossSpace, LossStep, Objective, condition
+from yoto.optim import Clipper
 from yoto.recipe import Training
-from yoto.training.clipping import Clipper
 from yoto.training.ema import EMA
-from yoto.training.optimisers import make_optimiser
+from yoto.training.schedules import make_optimiser
 
 SPACE = LossSpace(fit=1.0, code=LogUniform(0.1, 10.0))
 BATCH, STEPS = 8, 20
@@ -85,13 +85,13 @@ def trained(step, module, rank, ranks):
     settings = Training(steps=STEPS, batch=BATCH, lr=0.02, clip_factor=1.05)
     model = step.model
     optimiser, clipper, ema = (
-        make_optimiser(model, settings, conditioning=model.film),
-        Clipper(settings),
+        make_optimiser(model, settings),
+        Clipper(factor=1.05),
         EMA(model, 0.9),
     )
     for x, lam in batches(rank, ranks):
         module(x, lam)[0].backward()
-        clipper(optimiser.gradients())
+        clipper(optimiser.parameters)
         optimiser.step()
         optimiser.zero_grad()
         ema.update()

@@ -8,7 +8,7 @@ from scipy import stats
 
 from yoto.errors import YotoError
 from yoto.space import Choice, LogUniform, LossSpace, Simplex, Uniform
-from yoto.space.sampling import knots_at
+from yoto.space.sampling import knots_at, recommended_spread
 
 SPACE = LossSpace(
     content=1.0,
@@ -78,6 +78,35 @@ def test_spread_narrows_to_the_middle_of_the_probability(tilt):
     assert none[:, 1:3].numpy() == pytest.approx(0.5)
     assert part[:, 1:3].sum(dim=1).numpy() == pytest.approx(1)
     assert torch.equal(none[:, 3:], whole[:, 3:])  # a choice has no middle
+
+
+def test_spread_above_one_puts_draws_at_the_ends():
+    space = LossSpace(a=LogUniform(1, math.e), kind=Choice("d", "e"))
+    whole, wide = (space.sample(4096, torch.Generator().manual_seed(0), spread=s) for s in (1.0, 1.25))
+    low, high = (wide[:, 0] < 1 + 1e-6), (wide[:, 0] > math.e - 1e-6)
+    assert float(low.float().mean()) == pytest.approx(0.1, abs=1e-3)
+    assert float(high.float().mean()) == pytest.approx(0.1, abs=1e-3)
+    inner = wide[~(low | high), 0].log()
+    assert stats.kstest(inner.numpy(), "uniform").pvalue > 1e-3
+    assert torch.equal(wide[:, 1:], whole[:, 1:])
+
+
+def test_spread_above_one_raises_weights_of_a_simplex_to_that_power():
+    space = LossSpace(mix=Simplex("b", "c", "d", minimum=1e-9))
+    whole, wide = (space.sample(512, torch.Generator().manual_seed(0), spread=s).double() for s in (1.0, 1.5))
+    expected = whole.pow(1.5) / whole.pow(1.5).sum(dim=1, keepdim=True)
+    torch.testing.assert_close(wide, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.3, 1.0])
+def test_progress_follows_the_recommended_schedule_unless_spread_is_given(progress):
+    space = LossSpace(a=LogUniform(1, math.e), mix=Simplex("b", "c"))
+
+    def draw(**how):
+        return space.sample(64, torch.Generator().manual_seed(0), **how)
+
+    assert torch.equal(draw(progress=progress), draw(spread=recommended_spread(progress)))
+    assert torch.equal(draw(progress=progress, spread=0.5), draw(spread=0.5))
 
 
 def test_the_stream_is_the_generators_own():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 from yoto.bundle.header import EXTRAS, Header, described_layers, metadata_of, read_header
 from yoto.errors import YotoError
 from yoto.space import LossSpace
-from yoto.support import tensors
+from yoto.support import cores, tensors
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -27,6 +27,10 @@ if TYPE_CHECKING:
     from yoto.task import Task
 
 Direction: TypeAlias = Literal["lower", "higher"]
+
+
+EARLIEST = {"gain": "linear", "skip": False, "fourier": 0}
+"""Settings of models that were stored before `condition` had them, whatever its defaults are now."""
 
 
 class Curve(Protocol):
@@ -211,6 +215,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
 
     from yoto.conditioning import condition
 
+    cores.survive_forks()  # the children of whoever computes with it
     header = read_header(name_or_path)
     state, extras = read_state(header.path)
     registered = task is None and net is None
@@ -224,7 +229,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     if header.conditioning is not None:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"condition\(\): ")  # it was said when the model was made
-            model = condition(net, header.space, **header.conditioning)
+            model = condition(net, header.space, **{**EARLIEST, **header.conditioning})
     if any(t.dtype == torch.float64 for t in state.values()):
         model = model.double()
     tensors.restore(model, {**state, **header.state}, str(header.path))

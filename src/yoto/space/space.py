@@ -17,7 +17,7 @@ from yoto.space.encoding import encoded, encoded_size
 from yoto.space.grids import GRIDS, Grid, axis_points, lattice_points
 from yoto.space.interval import Fixed
 from yoto.space.kinds import distribution_from
-from yoto.space.sampling import Sampling, drawn, uniform_numbers
+from yoto.space.sampling import Sampling, drawn, spread_at, uniform_numbers
 from yoto.support.plain import allow_loading
 
 if TYPE_CHECKING:
@@ -199,7 +199,8 @@ class LossSpace:
         generator: torch.Generator | None = None,
         method: Sampling = "stratified",
         tilt: float | Mapping[str, float] = 0.0,
-        spread: float = 1.0,
+        spread: float | None = None,
+        progress: float | None = None,
         device: torch.device | str | None = None,
         rank: int = 0,
         world: int = 1,
@@ -216,16 +217,20 @@ class LossSpace:
                 orders); "sobol" (a scrambled Sobol set over all columns).
             tilt: Moves P_λ: an interval's density becomes ∝ exp(−tilt·u) over its position u in [0, 1], so above 0
                 the low end is drawn more often. By parameter name, or one number for all.
-            spread: In [0, 1], narrows P_λ: that share of each parameter's probability, about its median (for a
-                `Simplex`: near equal weights; a `Choice` keeps all its names).
+            spread: Below 1 narrows P_λ to that share of each parameter's probability, about its median (for a
+                `Simplex`: near equal weights; a `Choice` keeps all its names). Above 1, up to 2, widens it: the share
+                1 - 1/spread of draws lies at the two ends of an interval; weights of a `Simplex` are raised to that
+                power, which moves them to its corners and edges. 1 by default.
+            progress: How much of training is done, in [0, 1]: `spread` then follows the schedule that is recommended
+                for loops of one's own, see `recommended_spread`, unless it is given.
             device: Where the result goes.
             rank, world: This rank and the number of ranks: they draw n·world values together, stratified over all of
                 them, and each takes the n rows of its rank. All ranks pass the same n and generators in the same
                 state, which they all advance alike.
 
         Raises:
-            YotoError: If `n`, `method` or `spread` is none of these, `tilt` names no free parameter, or several ranks
-                have no generator to share.
+            YotoError: If `n`, `method`, `spread` or `progress` is none of these, `tilt` names no free parameter, or
+                several ranks have no generator to share.
         """
         import torch
 
@@ -238,14 +243,12 @@ class LossSpace:
                 "`generator` should be given with several ranks, in the same state on each: "
                 "torch.Generator().manual_seed(seed). Found None."
             )
-        if not 0 <= spread <= 1:
-            raise YotoError(f"`spread` should lie in [0, 1]. Found {spread:g}.")
         for name in tilt if isinstance(tilt, Mapping) else ():
             if name not in self.free:
                 raise YotoError(f"`tilt` should name free parameters. Found {name!r}.{near_misses(name, self.free)}")
         width = sum(d.uniforms for d in self.parameters.values())
         uniform = uniform_numbers(n * world, width, generator, method)[rank * n : (rank + 1) * n]
-        lam = drawn(self.parameters, uniform, tilt, spread)
+        lam = drawn(self.parameters, uniform, tilt, spread_at(spread, progress))
         return lam.to(device=device, dtype=torch.float32)
 
     def encode(self, lam: Tensor, fourier: int = 0, raw: bool = False) -> Tensor:

@@ -18,19 +18,18 @@ from yoto import bundle
 from yoto.build import build_model, build_objective, evaluation_points, own_lam
 from yoto.conditioning import Conditional
 from yoto.objective.step import LossStep
+from yoto.optim import Clipper
 from yoto.recipe import Recipe
 from yoto.support.files import write_atomic
 from yoto.support.tensors import restore
 from yoto.task import BaseTask
 from yoto.training.batches import Batches
-from yoto.training.clipping import Clipper
 from yoto.training.ema import EMA
 from yoto.training.loggers import Logger, make_logger
 from yoto.training.machine import describe_machine, versions
 from yoto.training.monitor import Monitor
-from yoto.training.optimisers import make_optimiser
 from yoto.training.progress import Progress
-from yoto.training.schedules import learning_rate_factor
+from yoto.training.schedules import learning_rate_factor, make_optimiser
 from yoto.training.signals import StopRequest
 from yoto.training.state import State
 
@@ -85,11 +84,10 @@ class Run:
             rank=fabric.global_rank,
             shares=fabric.world_size,
         )
-        conditioning = model.film if isinstance(model, Conditional) else None
         self.state = State(
             model=model,
-            optimiser=make_optimiser(model, training, conditioning=conditioning),
-            clipper=Clipper(training),
+            optimiser=make_optimiser(model, training),
+            clipper=Clipper(training.clip, factor=training.clip_factor),
             monitor=Monitor(self.objective),
             ema=None if training.ema is None else EMA(model, training.ema),
             begin=begin,
@@ -156,7 +154,7 @@ class Run:
                 loss, terms = self.step_module(batch, lam)
                 self.fabric.backward(loss if training.accumulate == 1 else loss / training.accumulate)
             parts.append((terms, lam))
-        norm = state.clipper(state.optimiser.gradients())
+        norm = state.clipper(state.optimiser.parameters)
         state.optimiser.step()
         state.optimiser.zero_grad()
         if state.ema is not None:

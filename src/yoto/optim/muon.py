@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -84,8 +85,15 @@ class Muon(torch.optim.Optimizer):
                     )
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Update all parameters that have a gradient; equal shapes share their matrix products."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update all parameters that have a gradient; equal shapes share their matrix products.
+
+        Returns what `closure` gave, if there is one; it is computed with gradients.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         buckets: dict[tuple[int, int, int], list[tuple[Tensor, Tensor, float, bool]]] = defaultdict(list)
         for group in self.param_groups:
             parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
@@ -118,6 +126,7 @@ class Muon(torch.optim.Optimizer):
             ):
                 change = (update.mT if tall else update).reshape(parameter.shape)
                 parameter.add_(shared_out(change, parameter), alpha=scale)
+        return loss
 
 
 def gathered(tensor: Tensor) -> Tensor:
