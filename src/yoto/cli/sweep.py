@@ -103,6 +103,8 @@ def sweep(
     columns |= {name: list(curve.series(name)) for name in (*curve.terms, "loss", *curve.metrics)}
     print(table(list(columns), list(zip(*columns.values(), strict=True))))
     note(f"{folder}: {', '.join(path.name for path in written)}")
+    for remark in curve.remarks():
+        note(remark)
 
 
 def measure(header: Header, recipe: Recipe, asked: Asked, task_name: str | None) -> TradeoffCurve:

@@ -48,9 +48,9 @@ def steerability(
     >>> model = condition(torch.nn.Linear(2, 3), LossSpace(fit=1.0, size=LogUniform(0.25, 4.0)))
     >>> def terms(net, batch):
     ...     return {"fit": (net(batch) - 1).square().mean(1), "size": net(batch).square().mean(1)}
-    >>> found = steerability(model, torch.rand(64, 2), terms)  # not trained: λ has no effect yet
-    >>> found.points, found.decorative, max(found.share.values())
-    (9, True, 0.0)
+    >>> found = steerability(model, torch.rand(64, 2), terms)
+    >>> found.points, list(found.correlation), sorted(found.share)
+    (9, ['size'], ['fit', 'size'])
     """
     from yoto.curves.sweep import opened, sweep
 

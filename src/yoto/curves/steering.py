@@ -55,8 +55,8 @@ class Steerability:
     """How a network's losses follow λ over a set of points.
 
     Attributes:
-        correlation: By weight: Spearman's rank correlation with the mean of the term that it weighs. Healthy: near −1
-            where it is the only one that varies.
+        correlation: By weight: Spearman's rank correlation of its ratio to the others with the mean of the term that it
+            weighs, over the points at which nothing else varies. Healthy: near −1.
         share: By term: how much of its variation over points and samples λ explains, in [0, 1].
         own: Share of the losses of other points' networks, at a point's λ, that are higher than its own network's;
             a network that ignores λ has 0 or about one half. None where the loss is no weighted sum.
@@ -121,14 +121,22 @@ def own_share(losses: Sequence[Sequence[float]], nets: Sequence[int] | None = No
     return higher / (count * (count - 1)) if count > 1 else 0.0
 
 
-def axis(name: str, weights: Sequence[Mapping[str, float]]) -> list[int]:
-    """The most points that differ in one weight alone, where these are enough to tell; else all."""
-    groups: dict[tuple[float, ...], list[int]] = {}
+def axis(name: str, weights: Sequence[Mapping[str, float]], terms: Columns) -> tuple[list[int], list[float]]:
+    """The most points that differ in the ratio of one weight to the others alone, and that ratio; else all points.
+
+    Only ratios of weights matter to an optimum. Columns of λ that weigh no term are held too.
+    """
+    ratios: list[float] = []
+    groups: dict[tuple[str, ...], list[int]] = {}
     for index, point in enumerate(weights):
-        rest = tuple(value for other, value in point.items() if other != name)
-        groups.setdefault(rest, []).append(index)
+        rest = {other: value for other, value in point.items() if other in terms and other != name}
+        total = sum(rest.values()) or 1.0
+        held = [value for other, value in point.items() if other not in terms]
+        key = tuple(f"{value:.5g}" for value in (*held, *(value / total for value in rest.values())))
+        groups.setdefault(key, []).append(index)
+        ratios.append(point[name] / total)
     largest = max(groups.values(), key=len)
-    return largest if len(largest) >= FEWEST else list(range(len(weights)))
+    return (largest if len(largest) >= FEWEST else list(range(len(weights)))), ratios
 
 
 def steering(
@@ -159,21 +167,21 @@ def steering(
     losses = crossed(weights, terms) if weighted_sum else None
     draw = random.Random(0)  # noqa: S311 - chance, not secrecy
     shuffles = [draw.sample(range(len(weights)), len(weights)) for _ in range(SHUFFLES)]
-    columns = {name: [point[name] for point in weights] for name in names if name in terms}
+    axes = {name: axis(name, weights, terms) for name in names if name in terms}
 
     def correlation(name: str, order: Sequence[int] | None = None) -> float:
-        chosen = axis(name, weights)
+        chosen, ratios = axes[name]
         nets = chosen if order is None else [chosen[i] for i in sorted(range(len(chosen)), key=lambda i: order[i])]
-        return rank_correlation([columns[name][i] for i in chosen], [terms[name][i] for i in nets])
+        return rank_correlation([ratios[i] for i in chosen], [terms[name][i] for i in nets])
 
     def chance(name: str) -> float:
         return sum(correlation(name, order) for order in shuffles) / len(shuffles)
 
     return Steerability(
-        correlation={name: correlation(name) for name in columns},
+        correlation={name: correlation(name) for name in axes},
         share=shares,
         own=None if losses is None else own_share(losses),
-        shuffled_correlation={name: chance(name) for name in columns},
+        shuffled_correlation={name: chance(name) for name in axes},
         shuffled_own=None if losses is None else sum(own_share(losses, each) for each in shuffles) / len(shuffles),
         points=len(weights),
     )

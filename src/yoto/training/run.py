@@ -183,6 +183,9 @@ class Run:
             logger.write(row)
         if self.progress is not None:
             self.progress.report(state.step, row)
+            if state.step == self.recipe.training.steps:
+                for remark in state.monitor.remarks():
+                    self.progress.note(remark)
 
     def validate(self) -> None:
         """`TradeoffCurve.score` at the evaluation points on the validation split; the lowest so far goes to best/."""
@@ -243,6 +246,7 @@ class Run:
                 "batch": self.recipe.training.batch,
                 "seed": self.recipe.seed,
                 "best": state.best,
+                "remarks": state.monitor.remarks() if finished else [],
                 "weights": state.source,
                 "processes": self.fabric.world_size,
                 "machine": describe_machine(self.fabric.device),

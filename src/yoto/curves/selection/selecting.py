@@ -79,7 +79,7 @@ def select(
     >>> import torch
     >>> from yoto import LogUniform, LossSpace, condition
     >>> space = LossSpace(fit=1.0, size=LogUniform(0.25, 4.0))
-    >>> model = condition(torch.nn.Linear(2, 3), space, identity=False)
+    >>> model = condition(torch.nn.Linear(2, 3), space)
     >>> def terms(net, batch):
     ...     return {"fit": (net(batch) - 1).square().mean(1), "size": net(batch).square().mean(1)}
     >>> found = select(model, torch.rand(64, 2), terms, minimise="fit", subject_to=["size <= 100"])
