@@ -94,7 +94,7 @@ def record(name: str, asked: dict[str, Any], found: Any, best: Any, seconds: flo
 def autoencoder(name: str, limit: int, kl: str, reconstruction: str) -> list[dict[str, Any]]:
     """A bound on KL, and one on the reconstruction."""
     case = Case(name, limit)
-    grid = case.sweep(case.bundle.space.grid(GRID))
+    grid = case.sweep(case.bundle.space.grid(GRID), metrics={})
     return [
         case.along(lambda _: grid, {"minimise": "reconstruction", "subject_to": [kl]}),
         case.along(lambda _: grid, {"minimise": "kl", "subject_to": [reconstruction]}),
@@ -247,8 +247,8 @@ def feasible(parts: dict[str, Any]) -> bool:
 
 
 ONE = {
-    "fashion": "1,000 validation images",
-    "shapes": "200 validation images",
+    "fashion": "500 validation images",
+    "shapes": "100 validation images",
     "codec": "8 validation photographs",
 }
 SEVERAL = ("simplex", "style")
@@ -263,8 +263,8 @@ def main() -> None:
     given = parser.parse_args()
     makers: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "simplex": simplex,
-        "fashion": lambda: autoencoder("vae/fashion-mnist", 1000, "kl <= 8", "reconstruction <= 250"),
-        "shapes": lambda: autoencoder("vae/shapes", 200, "kl <= 20", "reconstruction <= 3550"),
+        "fashion": lambda: autoencoder("vae/fashion-mnist", 500, "kl <= 8", "reconstruction <= 250"),
+        "shapes": lambda: autoencoder("vae/shapes", 100, "kl <= 20", "reconstruction <= 3550"),
         "codec": lambda: codec(given.photos),
         "style": lambda: style(given.photos),
     }

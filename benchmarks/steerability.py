@@ -2,10 +2,10 @@
 
     python benchmarks/steerability.py -o results/steerability.md
 
-The bundled models by the curves that they carry; the bank of styles along two weights on two photographs too. Small ones
-(an autoencoder of 8x8 digits, fit against size of the code, 800 steps of Adam), three seeds each: healthy; FiLM values
-that are the same at every λ; λ shuffled in training, so that the loss is weighted by another λ than the network saw; a
-term without gradient.
+The bundled models by the curves that they carry; the bank of styles along two weights on two photographs too. Small
+ones (an autoencoder of 8x8 digits, fit against size of the code, 800 steps of Adam), three seeds each: healthy; FiLM
+values that are the same at every λ; λ shuffled in training, so that the loss is weighted by another λ than the network
+saw; a term without gradient.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ import yoto
 from yoto import bundle
 from yoto.apps.vae.data import digits
 from yoto.curves import Steerability, TradeoffCurve
-from yoto.curves.steering import EFFECT, FOLLOWS, OWN
+from yoto.curves.steering import EFFECT, FOLLOWS, OWN, OWN_IF_WEAK, WEAK
 from yoto.data.pixels import to_unit
+from yoto.training.machine import processor
 
 BUNDLED = ("vae/fashion-mnist", "vae/shapes", "compression/photo", "style/bank")
 KINDS = ("healthy", "frozen", "λ shuffled", "dead term")
@@ -109,16 +110,19 @@ def main() -> None:
         rows.append(row(name, curve.steering()))
     rows.append(row("style/bank, two weights", bank()))
     rows += [row(f"digits, {kind}, seed {seed}", trained(kind, seed)) for kind in KINDS for seed in SEEDS]
+    limits = f"{EFFECT:g} of every term; where a weight's correlation is above {FOLLOWS:g}; where fewer than {OWN:g}"
     lines = [
         "# Does λ steer the network?",
         "",
         "`python benchmarks/steerability.py -o results/steerability.md`",
         "",
-        "Rank correlation of each weight with its own term; share of the losses of other points' networks, at the λ of a",
-        "point, that are higher than its own network's (in brackets: with λ shuffled); share of each term's variation",
-        f"over points and samples that λ explains. Conditioning is called decorative where λ explains at most {EFFECT:g} of",
-        f"every term, where a weight's correlation is above {FOLLOWS:g}, or where fewer than {OWN:g} of the others' losses",
-        "are higher.",
+        "Rank correlation of each weight with its own term; share of the losses of other points' networks, at a λ,",
+        "that are higher than that of its own network (in brackets: with λ shuffled); share of each term's variation",
+        "over points and samples that λ explains. Conditioning is called decorative where λ explains at most",
+        f"{limits} of the others'",
+        f"losses are higher, or fewer than {OWN_IF_WEAK:g} where λ explains at most {WEAK:g} of every term.",
+        "",
+        f"Processor: {processor()}, one thread.",
         "",
         "| model | points | rank correlation | own network the best | share explained | verdict |",
         "| --- | --- | --- | --- | --- | --- |",

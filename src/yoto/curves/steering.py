@@ -14,8 +14,10 @@ FOLLOWS = -0.5
 """A term follows its weight where their rank correlation is at most this."""
 EFFECT = 1e-5
 """λ has an effect where it explains more than this share of a term's variation."""
-OWN = 0.85
+OWN = 0.7
 """A network knows its λ where this share of the losses of other points' networks at it is higher."""
+WEAK, OWN_IF_WEAK = 0.02, 0.9
+"""The same where λ explains at most a share WEAK of every term's variation."""
 FEWEST = 5
 """Points below which nothing is told."""
 SHUFFLES = 200
@@ -83,9 +85,15 @@ class Steerability:
         return [name for name, value in self.correlation.items() if not value <= FOLLOWS]
 
     @property
+    def unfounded(self) -> bool:
+        """Whether networks of other λ are about as good at a λ as its own."""
+        weak = max(self.share.values(), default=0.0) <= WEAK
+        return self.own is not None and self.own < (OWN_IF_WEAK if weak else OWN)
+
+    @property
     def decorative(self) -> bool:
         """Whether conditioning has no effect, or a wrong one, for one of the weights at least."""
-        return self.ineffective or bool(self.ignored) or (self.own is not None and self.own < OWN)
+        return self.ineffective or bool(self.ignored) or self.unfounded
 
     def remarks(self) -> list[str]:
         """What is wrong, a line each; none where λ steers."""
