@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from yoto.curves.fields import check_same_data, filled, from_mapping, read_json
 from yoto.curves.indicators import Hypervolume, directed
+from yoto.curves.measurements import Measurements
 from yoto.curves.metric import Direction
 from yoto.curves.regret import Regret
 from yoto.curves.rows import curve_fields, curve_rows
-from yoto.curves.selection.stored import Measurements
 from yoto.drawing.columns import Column, Places, parameter_label, point_label, with_unit
 from yoto.drawing.tables import csv_text
 from yoto.errors import YotoError, near_misses
