@@ -104,9 +104,10 @@ class Steerability:
             f"{name!r} does not fall as its weight rises (rank correlation {self.correlation[name]:+.2f})"
             for name in self.ignored
         ]
-        if self.own is not None and self.own < OWN:
+        if self.unfounded:
+            worse = f"{100 * (self.own or 0.0):.0f} %"
             found.append(
-                f"networks of other λ are as good: {100 * self.own:.0f} % have the higher loss, of 100 % at best"
+                f"networks of other λ are about as good: {worse} of them have a higher loss at a λ than its own"
             )
         return found
 
