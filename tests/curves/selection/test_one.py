@@ -128,6 +128,12 @@ def test_every_name_of_a_choice_is_searched():
     found, _ = task.solve()
     assert found.lam[2:] == (0.0, 0.0, 1.0)
     assert found.lam[1] == pytest.approx(19, rel=0.01)
+    few = Problem(
+        request=request("a", None, ["b <= 0.2"]), coordinates=Coordinates(space), evaluate=evaluate, budget=Budget(30)
+    )
+    found, _ = few.solve()
+    assert found.lam[2:] == (0.0, 0.0, 1.0)  # each name has its share of the limit
+    assert few.budget.used <= 30
     held = Problem(
         request=request("a", None, ["b <= 0.2"]), coordinates=Coordinates(space, {"style": "one"}), evaluate=evaluate
     )

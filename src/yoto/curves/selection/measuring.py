@@ -52,13 +52,14 @@ class Bench:
     Args:
         evaluator: Measures on all batches.
         request: What is wanted; its names are held against what is measured on the first batch.
+        coordinates: Where.
 
     Raises:
         YotoError: If a name is unknown, or there is no batch.
     """
 
-    def __init__(self, evaluator: Evaluator, request: Request) -> None:
-        self.evaluator, self.request = evaluator, request
+    def __init__(self, evaluator: Evaluator, request: Request, coordinates: Coordinates) -> None:
+        self.evaluator, self.request, self.coordinates = evaluator, request, coordinates
         self.first: list[Any] = []
         self.samples, self.whole = 0, True
         with repeatable(evaluator.device):
@@ -69,7 +70,8 @@ class Bench:
                 self.first.append(each.examples)
                 self.samples += each.size or 1
         self.part = self.of(self.first)
-        (probe,) = self.of(self.first[:1])(evaluator.space.median()[None])
+        middle = coordinates.lam([0.5] * coordinates.size, coordinates.alternatives[0])
+        (probe,) = self.of(self.first[:1])(torch.tensor([middle]))
         known = measured(probe)
         self.names = list(known.values)
         request.check(self.names)
@@ -116,17 +118,15 @@ class Bench:
                 size = next((len(term) for term in terms.values() if term.ndim), each.size or 1)
                 yield size, {name: found[name] for name in self.request.names}
 
-    def problem(
-        self, coordinates: Coordinates, budget: Budget, curve: TradeoffCurve | None, method: Method, seed: int
-    ) -> Problem:
+    def problem(self, budget: Budget, curve: TradeoffCurve | None, method: Method, seed: int) -> Problem:
         """The selection as a problem without a model; over several parameters without metrics that it does not name."""
         own, part = self.evaluator, self.part
-        if coordinates.size > 1 and self.lean is not own:
+        if self.coordinates.size > 1 and self.lean is not own:
             own = self.lean
             part.metrics, part.task_metrics = {}, None
         return Problem(
             request=self.request,
-            coordinates=coordinates,
+            coordinates=self.coordinates,
             evaluate=evaluate(own),
             evaluate_part=None if self.whole else evaluate(part),
             share=self.share(),

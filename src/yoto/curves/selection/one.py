@@ -103,30 +103,35 @@ class LineSearch:
         self.doubts = DOUBTS
 
     def run(self) -> None:
-        """Measure until nothing is to be gained or the search's own limit is reached.
+        """Measure until nothing is to be gained.
 
         Raises:
-            Exhausted: If another limit is reached.
+            Exhausted: If a limit is reached.
         """
         if len(self.guide) < USEFUL:
             self.measure(FIRST)
             if self.turns():
                 self.measure([EXPLORED * place for place in range(1, round(1 / EXPLORED), 2)])
         while (place := self.next_place()) is not None:
-            if len(self.exact) >= self.most:
-                raise Exhausted("evaluations")
             self.measure([place])
 
     def measure(self, places: Sequence[float]) -> None:
-        """Measure at places that are new."""
+        """Measure at places that are new.
+
+        Raises:
+            Exhausted: If a limit, the search's own included, leaves some unmeasured.
+        """
         new = [u for u in places if all(abs(u - old) > 1e-9 for old, _ in self.exact)]
-        lams = [self.at(u) for u in new]
+        allowed = new[: self.most - len(self.exact)]
+        lams = [self.at(u) for u in allowed]
         try:
             self.evaluations(lams)
         finally:
             known = self.evaluations.known
-            self.exact += [(u, known[lam]) for u, lam in zip(new, lams, strict=True) if lam in known]
+            self.exact += [(u, known[lam]) for u, lam in zip(allowed, lams, strict=True) if lam in known]
             self.exact.sort(key=lambda pair: pair[0])
+        if len(allowed) < len(new):
+            raise Exhausted("evaluations")
 
     def turns(self) -> bool:
         """Whether a quantity rises and falls along what was measured."""

@@ -103,8 +103,8 @@ def select(
 
     coordinates = Coordinates(network.space, at)
     evaluator = Evaluator(network, batches, terms, metrics, objective, batch=batch, limit=limit, seed=seed)
-    bench = Bench(evaluator, wanted)
-    measured, limited = bench.problem(coordinates, budget, curve or stored_curve(model), method, seed).solve()
+    bench = Bench(evaluator, wanted, coordinates)
+    measured, limited = bench.problem(budget, curve or stored_curve(model), method, seed).solve()
     measured = bench.complete(measured, budget)
     point = network.space.describe(measured.lam)
     return selected(
