@@ -32,6 +32,12 @@ def test_sweep_options_change_the_points_and_the_data(yoto, model, tmp_path):
     assert (tmp_path / "digits/sweep/curve.csv").exists()
 
 
+def test_sweep_says_that_an_untrained_model_does_not_follow_lam(yoto, model):
+    code, _, err = yoto("sweep", model, "--grid", 7)
+    assert code == 0
+    assert "decorative conditioning: " in err
+
+
 def test_sweep_refuses_its_earlier_output_without_force(yoto, model):
     assert yoto("sweep", model, "-o", "out").code == 0
     assert yoto("sweep", model, "-o", "out").code == 2
