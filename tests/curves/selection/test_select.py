@@ -50,6 +50,12 @@ def test_confidence_keeps_a_distance_of_standard_errors(model, curve):
     assert sure.margins["size <= 1.5"] == pytest.approx(1.651, abs=0.05)  # Student's, 255 degrees of freedom
 
 
+def test_batches_of_one_sample_have_errors_all_together(model, curve):
+    loader = DataLoader(data(60), batch_size=1)
+    found = select(model, loader, PAIR, minimise="fit", subject_to=["size <= 1.5"], curve=curve, confidence=0.9)
+    assert found.margins["size <= 1.5"] >= 1.29  # Student's, 59 degrees of freedom
+
+
 def test_what_cannot_be_met_names_the_nearest(model, curve):
     found = select(model, data(), PAIR, minimise="fit", subject_to=["size <= 0.001"], curve=curve)
     assert not found.feasible

@@ -75,7 +75,8 @@ class Bench:
         known = measured(probe)
         self.names = list(known.values)
         request.check(self.names)
-        request.excesses(known)  # refuses errors that are missing
+        if known.samples > 1:
+            request.excesses(known)  # refuses errors that are missing
         self.lean = self.of(None) if set(request.names) <= {"loss", *probe.terms} else evaluator
         self.derivable = all(not evaluator.metrics[n].whole for n in request.names if n in evaluator.metrics)
 
