@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -67,7 +68,7 @@ class Case:
         test = self.sweep([found.point], "test")
         held = []
         for bound in bounds_of(asked["subject_to"]):
-            value, error = test.series(bound.name)[0], test.errors[bound.name][0]
+            value, error = test.series(bound.name)[0], math.hypot(test.errors[bound.name][0], found.errors[bound.name])
             held.append({"value": value, "errors_outside": bound.excess(value) / error})
         return record(self.name, asked, found, best, seconds) | {"held_out": held}
 
@@ -75,10 +76,13 @@ class Case:
 def record(name: str, asked: dict[str, Any], found: Any, best: Any, seconds: float) -> dict[str, Any]:
     """What is reported of one request."""
     goal = asked.get("minimise") or asked["maximise"]
+    sure = f"; confidence {asked['confidence']:g}" if "confidence" in asked else ""
     gap = (found.values[goal] - best.values[goal]) / abs(best.values[goal]) * (1 if "minimise" in asked else -1)
     return {
         "model": name,
-        "request": f"{'minimise' if 'minimise' in asked else 'maximise'} {goal}; " + "; ".join(asked["subject_to"]),
+        "request": f"{'minimise' if 'minimise' in asked else 'maximise'} {goal}; "
+        + "; ".join(asked["subject_to"])
+        + sure,
         "feasible": found.feasible,
         "point": found.point,
         "objective": found.values[goal],
@@ -109,20 +113,26 @@ def codec(photos: str) -> list[dict[str, Any]]:
     case = Case("compression/photo", None, data=photos)
     grid = case.bundle.space.grid(GRID)
 
-    def brute(_: dict[str, Any]) -> TradeoffCurve:
-        measured = {index: case.sweep(grid[index : index + 1]) for index in (0, GRID - 1)}
+    measured: dict[int, TradeoffCurve] = {}
+
+    def at(index: int) -> TradeoffCurve:
+        if index not in measured:
+            measured[index] = case.sweep(grid[index : index + 1])
+        return measured[index]
+
+    def brute(asked: dict[str, Any]) -> TradeoffCurve:
         low, high = 0, GRID - 1
         while high - low > 1:
             middle = (low + high) // 2
-            measured[middle] = case.sweep(grid[middle : middle + 1])
-            low, high = (low, middle) if measured[middle].metrics["psnr"][0] >= 32 else (middle, high)
+            low, high = (low, middle) if at(middle).best(**asked).feasible else (middle, high)
         curve = TradeoffCurve.join([measured[index] for index in sorted(measured)])
         for name in ("psnr", "rate"):
             if sorted(curve.series(name)) != list(curve.series(name)):
                 raise SystemExit(f"{name} should rise with λ")
         return curve
 
-    return [case.along(brute, {"minimise": "rate", "subject_to": ["psnr >= 32"]})]
+    asked = {"minimise": "rate", "subject_to": ["psnr >= 32"]}
+    return [case.along(brute, asked), case.along(brute, asked | {"confidence": 0.95})]
 
 
 def over(
@@ -144,11 +154,11 @@ def style(photos: str) -> list[dict[str, Any]]:
     space = case.bundle.space
     at = {"painting": "great-wave", "fine": 1.0, "mid": 1.0, "coarser": 1.0}
     data = case.task.data("validation")
-    x = torch.cat([data.batch(torch.tensor([i]), None)[:, :, 40:136, 40:136] for i in (0, 3)])
+    x = torch.cat([data.batch(torch.tensor([i]), None)[:, :, 40:168, 40:168] for i in (0, 3)])
     lams = space.sample(SOBOL, generator=torch.Generator().manual_seed(1), method="sobol")
     for name, value in at.items():
         lams[:, space.slices[name]] = torch.tensor(space.parameters[name].check(name, value, False))
-    asked = {"minimise": "content", "subject_to": ["style <= 0.5", "smoothness <= 0.9"]}
+    asked = {"minimise": "content", "subject_to": ["style <= 0.6", "smoothness <= 1.5"]}
     return over("style/bank", case.bundle.model, x, case.task, asked, lams, at)
 
 
@@ -219,9 +229,11 @@ def markdown(parts: dict[str, Any]) -> str:
         "## One parameter",
         "",
         "Brute force: the best of 200 points of the grid on the same data (of the codec, whose PSNR and rate rise with",
-        "λ, found by bisection). Held-out: the bounded quantity on the test split (of the VAEs as many images, of the",
-        "codec twelve photographs), and by how many of its standard errors it lies outside its bound (below 0: in).",
-        "The search starts from the curve that comes with the model, which is of the test split.",
+        "λ, found by bisection). The search starts from the curve that comes with the model, which is of the test",
+        "split. Held-out: the bounded quantity on the test split (of the VAEs as many images, of the codec twelve",
+        "photographs), and by how many standard errors of the difference of the two splits it lies outside its bound",
+        "(below 0: inside). The eight photographs that the codec was asked about and the twelve test photographs are",
+        "no draws of one set, and these are harder: no standard error answers for that.",
         "",
         cells(*one),
         cells(*("---" for _ in one)),
@@ -240,7 +252,7 @@ def markdown(parts: dict[str, Any]) -> str:
         ),
         "",
         "style/bank: painting great-wave, the offsets fine, mid and coarser held at 1; style, smoothness and coarse",
-        "are free; crops of 96x96 pixels of two validation photographs. The simplex: a network of 64 hidden units",
+        "are free; crops of 128x128 pixels of two validation photographs. The simplex: a network of 64 hidden units",
         "that the benchmark trains, on 200 digits of the validation split.",
         "",
     ]
