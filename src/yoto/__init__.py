@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from yoto.curves.steerability import steerability as steerability
     from yoto.curves.sweep import sweep as sweep
     from yoto.errors import YotoError as YotoError
+    from yoto.notebook import widget as widget
     from yoto.objective import LossStep as LossStep
     from yoto.objective import Objective as Objective
     from yoto.optim import optimiser as optimiser
@@ -57,6 +58,7 @@ HOMES: dict[str, str] = {
     "load": "yoto.bundle",
     "Task": "yoto.task",
     "train": "yoto.training",
+    "widget": "yoto.notebook",
     "YotoError": "yoto.errors",
 }
 __all__ = ["__version__", *HOMES]  # noqa: PLE0604

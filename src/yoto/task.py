@@ -131,6 +131,18 @@ class BaseTask(ABC):
         return None
 
 
+def path_of(task: object) -> str:
+    """Where the class of a task is, as `module:Class`, or "" where no other program could import it from there.
+
+    >>> path_of(object())
+    'builtins:object'
+    """
+    kind = type(task)
+    kind = next((plain for plain, full in COMPLETED.items() if full is kind), kind)
+    reachable = kind.__module__ != "__main__" and "<locals>" not in kind.__qualname__
+    return f"{kind.__module__}:{kind.__qualname__}" if reachable else ""
+
+
 COMPLETED: dict[type, type] = {}
 
 

@@ -252,3 +252,20 @@ def test_a_whole_metric_of_batches_without_targets_asks_for_outputs():
     metrics = {"gap": Metric(gap, better="lower", whole=True)}
     with pytest.raises(YotoError, match="outputs="):
         sweep(model(), [{"x": X}], lambda net, batch: of_x(net, batch["x"]), SPACE.grid(1), metrics=metrics)
+
+
+def test_a_wrapped_model_is_measured_as_what_it_wraps(tmp_path):
+    compiled = torch.compile(model(), backend="eager")
+    assert sweep(compiled, [X], of_x, SPACE.grid(2)) == sweep(model(), [X], of_x, SPACE.grid(2))
+    yoto.save(compiled, tmp_path / "model.safetensors")
+    assert yoto.load(tmp_path / "model.safetensors", net=model().plain).space == SPACE
+
+
+def test_a_loaders_own_generator_is_left_where_it_was():
+    order = torch.Generator().manual_seed(4)
+    own = loader(shuffle=True, generator=order)
+    before = order.get_state()
+    evaluator = Evaluator(model(), own, terms, limit=10)
+    first, second = (evaluator(SPACE.point(size=size)[None])[0] for size in (1.0, 1.0001))
+    assert torch.equal(order.get_state(), before)
+    assert second.terms["fit"] == pytest.approx(first.terms["fit"], rel=1e-2)  # the same ten samples

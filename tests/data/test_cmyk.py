@@ -93,7 +93,13 @@ def test_without_a_profile_as_pillow_converts():
     assert np.array_equal(of_image(image).pixels, np.asarray(image.convert("RGB")))
 
 
-@pytest.mark.parametrize("data", [b"no profile", ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()])
+def test_a_profile_of_other_colours_says_nothing_of_inks():
+    image = Image.fromarray(np.full((4, 4, 3), (200, 90, 30), np.uint8))
+    image.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert np.array_equal(of_image(image.convert("CMYK")).pixels, np.asarray(image))
+
+
+@pytest.mark.parametrize("data", [b"no profile", profile(CORNERS)[:300]])
 def test_a_profile_that_cannot_be_applied_is_refused(data):
     image = Image.new("CMYK", (4, 4))
     image.info["icc_profile"] = data

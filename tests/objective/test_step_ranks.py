@@ -5,10 +5,11 @@ import warnings
 import pytest
 import torch
 from torch import nn
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
 from torch.nn.parallel import DistributedDataParallel
 
 from ranks import run_on_ranks
-from yoto import LogUniform, LossSpace, LossStep, Objective, condition
+from yoto import LogUniform, LossSpace, LossStep, Objective, YotoError, condition, sweep
 from yoto.optim import Clipper
 from yoto.recipe import Training
 from yoto.training.ema import EMA
@@ -111,6 +112,14 @@ def unwrapped_on_a_rank(step, rank):
     return said
 
 
+def measured(model):
+    """The loss of a model along its range, or what refuses to measure it."""
+    try:
+        return sweep(model, [torch.ones(4, 1, 4, 4, dtype=torch.float64)], terms, SPACE.grid(3)).loss
+    except YotoError as error:
+        return str(error)
+
+
 def on_a_rank(rank, folder):
     warnings.simplefilter("error")
     result = {}
@@ -120,6 +129,12 @@ def on_a_rank(rank, folder):
         found = gradients(step, module, rank, 2)
         module.zero_grad()
         result[kind] = found, trained(step, module, rank, 2)
+        result[f"{kind} measured"] = measured(step.model)
+        if kind == "fsdp2":
+            options = StateDictOptions(full_state_dict=True)
+            whole_one = make().model
+            whole_one.load_state_dict(get_model_state_dict(step.model, options=options))
+            result["fsdp2 gathered"] = measured(whole_one)
     result["said"] = unwrapped_on_a_rank(make(), rank)
     if rank == 0:
         torch.save(result, folder / "result.pt")
@@ -158,3 +173,9 @@ def test_binding_without_a_wrapper_is_warned_of_once(result):
     assert len(first) == 1
     assert "LossStep" in first[0]
     assert second == []
+
+
+@pytest.mark.slow
+def test_a_model_in_shards_is_measured_once_it_is_whole(result):
+    assert "Load the full state" in result["fsdp2 measured"]
+    assert result["fsdp2 gathered"] == pytest.approx(result["ddp measured"], rel=1e-8)

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from yoto.bundle.example import example_parts, holds_example, stored_example
 from yoto.bundle.header import EXTRAS, Header, described_layers, metadata_of, read_header
 from yoto.errors import YotoError
 from yoto.space import LossSpace
@@ -80,6 +81,11 @@ class Bundle:
         return None if said is None else Objective.from_dict(self.space, said)
 
     @property
+    def example(self) -> dict[str, Any] | None:
+        """The example inputs of the network's `forward` by name that the bundle was saved with, or None."""
+        return stored_example(self.extras, self.header.example)
+
+    @property
     def conditional(self) -> Conditional[Any]:
         """The model, where it is conditional.
 
@@ -104,6 +110,7 @@ def save(
     info: Mapping[str, Any] | None = None,
     extras: Mapping[str, Tensor] | None = None,
     objective: Objective | Mapping[str, Any] | None = None,
+    example: Any = None,
     directions: Mapping[str, Direction] | None = None,
     like: Header | None = None,
     half: bool = False,
@@ -118,6 +125,8 @@ def save(
         info: JSON-able facts about the run.
         extras: Further tensors, which `load` gives back as `Bundle.extras`.
         objective: How the loss was made of its terms: the `Objective`, or what its `to_dict` says.
+        example: Example inputs of the network, of which two samples are enough: a tensor, a tuple of arguments or a
+            mapping by name. They are stored, and make exporting possible where the task gives none.
         directions: Which way terms and metrics are better, by name, beside what the curve says.
         like: The header of a bundle that this one rewrites: what it says and is not given here is kept.
         half: Store float32 weights as float16 (they load as float32 again), but for tensors beyond its range.
@@ -133,13 +142,21 @@ def save(
     """
     from yoto.conditioning import Conditional
     from yoto.conditioning.binding import refuse_bound
+    from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 
+    check_saved(model, curve, objective, directions)
+    model = unwrapped(model)
     refuse_bound(model, "save")
+    refuse_sharded(model, "save")
     given = space or (recipe.loss_space() if recipe else like.space if like is not None else None)
     own = model.space if isinstance(model, Conditional) else given
     if own is None:
         raise YotoError("`space` should be given for a plain network without a recipe.")
     state = model.state_dict()
+    inputs, shape = example_parts(model.plain if isinstance(model, Conditional) else model, example)
+    extras = {**(extras or {}), **inputs}
+    if shape is None and like is not None and not holds_example(extras, like.example):
+        shape = {}  # its tensors were not handed on
     told = curve if curve is None or isinstance(curve, Mapping) else curve.to_dict()
     said = {
         "task": task or (recipe.task if recipe else None),
@@ -150,10 +167,26 @@ def save(
         "directions": {**(told or {}).get("better", {}), **(directions or {})} or None,
         "layers": described_layers(model) if isinstance(model, Conditional) else {},
         "state": tensors.extra_state(state),
+        "example": shape,
     }
     metadata = metadata_of(own, model.config if isinstance(model, Conditional) else None, said, like)
-    stored = {**tensors.only(state), **{f"{EXTRAS}{name}": tensor for name, tensor in (extras or {}).items()}}
+    stored = {**tensors.only(state), **{f"{EXTRAS}{name}": tensor for name, tensor in extras.items()}}
     write_atomic(path, tensors.packed(stored, metadata, half))
+
+
+def check_saved(model: Any, curve: Any, objective: Any, directions: Any) -> None:
+    """Refuse what `save` is given in the place of a network, a curve, an objective or directions."""
+    from torch import nn
+
+    if not isinstance(model, nn.Module):
+        raise YotoError(f"`model` should be a network, conditional or plain. Found {type(model).__name__}.")
+    for name, value in (("curve", curve), ("objective", objective)):
+        if value is not None and not isinstance(value, Mapping) and not hasattr(value, "to_dict"):
+            known = {"curve": "a TradeoffCurve", "objective": "a yoto.Objective"}[name]
+            raise YotoError(f"`{name}` should be {known}, or what its to_dict gives. Found {type(value).__name__}.")
+    for name, way in (directions or {}).items():
+        if way not in ("lower", "higher"):
+            raise YotoError(f"`directions` of {name!r} should be 'lower' or 'higher'. Found {way!r}.")
 
 
 def halve(model: nn.Module) -> None:
@@ -241,7 +274,9 @@ def own_task(header: Header) -> Task:
     from yoto.registry import load_task
 
     if not header.task:
-        raise YotoError(f"{str(header.path)!r} names no task. Give load(…, net=…) the plain network it was made from.")
+        given = header.info.get("task_class")
+        of = f"It was trained by {given}: give load(…, task=) such an object, or" if given else "Give"
+        raise YotoError(f"{str(header.path)!r} names no task. {of} load(…, net=…) the plain network it was made from.")
     options: Mapping[str, Any] = {}
     if header.recipe is not None:
         from yoto.recipe import from_dict

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import batch_norm
 
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
@@ -51,10 +52,13 @@ class Modulation:
             layout = self.layout(output, axis)
             shape[layout.axis] = output.shape[layout.axis]
             scale, shift = layout.expand(scale, output), None if shift is None else layout.expand(shift, output)
-        scale = scale.to(output.device, output.dtype).view(shape)
+        scale = scale.to(output.device, output.dtype)
+        shift = None if shift is None else shift.to(output.device, output.dtype)
+        if axis == 1 and is_planar(output) and scale.shape[:-1] in ((), output.shape[:1]):
+            return per_plane(output, scale, shift)
         if shift is None:
-            return output * scale
-        return torch.addcmul(shift.to(output.device, output.dtype).view(shape), output, scale)
+            return output * scale.view(shape)
+        return torch.addcmul(shift.view(shape), output, scale.view(shape))
 
     def layout(self, output: Tensor, axis: int) -> SampleLayout:
         """How the output holds the samples of a λ per sample; `axis` is that of its channels."""
@@ -68,6 +72,31 @@ class Modulation:
             f"Found shape {tuple(output.shape)}. Usually λ has another number of rows than the batch has samples, or "
             "the layer holds them otherwise: give condition(…, example=inputs), batch_dim=, or leave it out."
         )
+
+
+def is_planar(output: Tensor) -> bool:
+    """Whether an output lies in the CPU's memory channel by channel, each in one piece, outside compiled graphs."""
+    return (
+        not torch.compiler.is_compiling()
+        and type(output) is Tensor
+        and output.device.type == "cpu"
+        and output.dtype in (torch.float32, torch.float64)
+        and output.ndim > 2
+        and output.numel() > 0
+        and output.is_contiguous()
+    )
+
+
+def per_plane(output: Tensor, scale: Tensor, shift: Tensor | None) -> Tensor:
+    """scale·output + shift of outputs [B, C, …], for scale and shift [C] or [B, C].
+
+    As a batch norm with mean 0 and variance 1, which passes over the output once, and once for its three gradients, and
+    needs no memory between them; `addcmul` takes three times as long on the CPU.
+    """
+    planes = output if scale.ndim == 1 else output.view(1, -1, *output.shape[2:])
+    weight, bias = scale.reshape(-1), None if shift is None else shift.reshape(-1)
+    zeros, ones = torch.zeros_like(weight), torch.ones_like(weight)
+    return batch_norm(planes, zeros, ones, weight, bias, False, 0.0, 0.0).view(output.shape)
 
 
 class FiLMSite(nn.Module):

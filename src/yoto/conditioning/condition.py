@@ -148,6 +148,8 @@ def refuse_unfit(net: nn.Module, space: LossSpace) -> None:
     """Refuse what is no plain network, and a space in which nothing varies."""
     if not isinstance(net, nn.Module):
         raise YotoError(f"`net` should be a torch.nn.Module. Found {type(net).__name__}.")
+    if not isinstance(space, LossSpace):
+        raise YotoError(f"`space` should be a yoto.LossSpace. Found {type(space).__name__}.")
     for name, module in net.named_modules():
         if type(module).__name__ in WRAPPERS or isinstance(module, (Conditional, torch.jit.ScriptModule)):
             raise YotoError(
@@ -169,10 +171,17 @@ def plain_copy(net: M) -> M:
     """A copy of a network, or one line that says why there is none."""
     if any(p.is_meta for p in net.parameters()):
         raise YotoError("`net` should hold its parameters. Found some on the meta device. Materialise it first.")
+    lazy = [name for name, p in net.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
+    if lazy:
+        raise YotoError(
+            f"`net` should hold its parameters. Found lazy ones, {lazy[0]!r} for one. Run the network once before "
+            "conditioning it."
+        )
     try:
         return copy.deepcopy(net)
     except (TypeError, RuntimeError) as error:
         raise YotoError(
             f"`net` should be copyable (copy.deepcopy). Found: {' '.join(str(error).split())[:150]}. Usually an "
-            "attribute is a lock, a file or a tensor with a gradient: set it aside before conditioning."
+            "attribute is a lock, a file or a tensor with a gradient: set it aside before conditioning (with the old "
+            "weight_norm, run the network once under torch.no_grad())."
         ) from None

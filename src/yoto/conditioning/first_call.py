@@ -46,10 +46,7 @@ class Watch:
     def __init__(self, model: Watched, bound: nn.Module, samples: int) -> None:
         self.model, self.samples = model, samples
         self.ran: set[str] = set()
-        self.handles = [bound.register_forward_pre_hook(self.before, with_kwargs=True)]
-
-    def __reduce__(self) -> Any:
-        return Silent, ()
+        self.handles = [bound.register_forward_pre_hook(Begin(self), with_kwargs=True)]
 
     def before(self, bound: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Learn the layouts of the samples from the call's own inputs, and look which layers run."""
@@ -77,6 +74,19 @@ class Watch:
             )
 
 
+class Begin:
+    """Begins to watch a call; an object, since a copy of a bound method would be one of its function."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def __reduce__(self) -> Any:
+        return Silent, ()
+
+    def __call__(self, bound: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.watch.before(bound, args, kwargs)
+
+
 class Mark:
     """Notes that a layer ran."""
 
@@ -95,8 +105,6 @@ class Silent:
 
     def __call__(self, *_: Any, **__: Any) -> None:
         """Nothing."""
-
-    before = after = __call__
 
 
 def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -83,6 +84,11 @@ class Batches:
             for number, rows in enumerate(torch.split(torch.arange(self.total), self.batch)):
                 yield Pass(self.data.batch(rows, None), len(rows), number)
             return
+        with unmoved(self.given):
+            yield from self.made(seed)
+
+    def made(self, seed: int) -> Iterator[Pass]:
+        """The batches of one pass over an iterable."""
         torch.manual_seed(seed)
         source, number, done = iter(self.given), -1, 0
         if source is self.given and self.spent:
@@ -101,6 +107,20 @@ class Batches:
                 return
         if number < 0:
             raise YotoError("`batches` should give at least one batch. Found none: an empty loader, or one at its end.")
+
+
+@contextmanager
+def unmoved(loader: Any) -> Iterator[None]:
+    """A block after which a loader's own generator is where it was: every pass shuffles alike, training as before."""
+    generator = getattr(loader, "generator", None)
+    if not isinstance(generator, torch.Generator):
+        yield
+        return
+    state = generator.get_state()
+    try:
+        yield
+    finally:
+        generator.set_state(state)
 
 
 def mapped(examples: Any, function: Callable[[Tensor], Tensor]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,16 +14,18 @@ from yoto.curves.measurements import Measurements
 from yoto.curves.metric import Direction
 from yoto.curves.regret import Regret
 from yoto.curves.rows import curve_fields, curve_rows
-from yoto.drawing.columns import Column, Places, parameter_label, point_label, with_unit
+from yoto.drawing.columns import Column, point_label, with_unit
 from yoto.drawing.tables import csv_text
 from yoto.errors import YotoError, near_misses
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.figure import Figure
+
+    from yoto.curves.plots import Kind
 
 T = TypeVar("T")
 
@@ -149,6 +152,8 @@ class TradeoffCurve(Measurements):
             YotoError: If one of them was not evaluated.
         """
         indices = []
+        if isinstance(points, Mapping):
+            raise YotoError(f"`points` should be a list of points, each by name. Found one, {dict(points)}.")
         for wanted in points:
             found = [index for index, point in enumerate(self.points) if same_point(point, wanted)]
             if not found:
@@ -212,6 +217,8 @@ class TradeoffCurve(Measurements):
         Raises:
             YotoError: If a point is missing, or the two were evaluated on different data.
         """
+        if not isinstance(reference, TradeoffCurve):
+            raise YotoError(f"`reference` should be a TradeoffCurve. Found {type(reference).__name__}.")
         check_same_data(self.info, reference.info)
         mine = self.at(reference.points)
         if isinstance(floor, int | float):
@@ -240,6 +247,8 @@ class TradeoffCurve(Measurements):
         Raises:
             YotoError: If a name is unknown, or which way it is better.
         """
+        if not isinstance(reference_point, Mapping):
+            raise YotoError(f"`reference_point` should give a value by name. Found {reference_point!r}.")
         columns = {name: self.series(name) for name in reference_point}
         lower = dict.fromkeys([*self.terms, "loss"], "lower")
         return directed(columns, reference_point, {**lower, **self.better, **(better or {})})
@@ -261,41 +270,31 @@ class TradeoffCurve(Measurements):
         """A series as it is drawn: with its unit and standard errors."""
         return Column(with_unit(name, self.info.get("units", {})), self.series(name), self.errors.get(name, ()))
 
-    def places(self) -> Places:
-        """Where the points stand along the curve: at their value with one parameter, else at their number."""
-        if self.parameter is None:
-            return Places("point", [float(index) for index in range(len(self))], joined=False)
-        label = parameter_label(self.parameter, self.info.get("symbols", {}), self.terms)
-        return Places(label, self.values(self.parameter), joined=True)
-
-    def two_terms(self, x: str | None = None, y: str | None = None) -> tuple[str, str]:
-        """Names for a horizontal and a vertical axis: by default the second term and the first."""
-        names = [*self.terms, *self.metrics]
-        if len(names) < 2:
-            names = [*names, "loss"]
-        return x or names[1], y or names[0]
-
-    def plot(self, x: str | None = None, y: str | None = None, *, dark: bool = False) -> Figure:
-        """A matplotlib figure: two terms against each other, and every term along the parameter.
+    def plot(
+        self,
+        x: str | None = None,
+        y: str | None = None,
+        z: str | None = None,
+        *,
+        kind: Kind = "terms",
+        dark: bool = False,
+    ) -> Figure:
+        """A matplotlib figure.
 
         Args:
-            x, y: Terms or metrics across and upwards; by default the second and the first term.
+            x, y, z: Terms or metrics across, upwards and, of "space", in height; by default the second, first and third
+                term.
+            kind: "terms": two terms against each other, and every term along the parameter. "ternary": for weights of
+                three terms with the sum 1, each term and the loss over the triangle of weights; `space.grid(n,
+                kind="lattice")` gives points that fill it. "space": three terms against each other.
             dark: For a dark page.
 
         Raises:
-            YotoError: If a name is unknown.
+            YotoError: If a name is unknown, or the curve does not suit the kind.
         """
-        from yoto.drawing.lines import curve_figure
+        from yoto.curves.plots import plotted
 
-        curve, (x, y) = self.ordered(), self.two_terms(x, y)
-        return curve_figure(
-            curve.column(x),
-            curve.column(y),
-            [curve.column(name) for name in curve.terms],
-            curve.places(),
-            {index: curve.label(index) for index in sorted({0, len(curve) // 2, len(curve) - 1})},
-            dark=dark,
-        )
+        return plotted(self, (x, y, z), kind, dark)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values; `from_dict` reads them back."""

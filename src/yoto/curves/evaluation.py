@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto.conditioning import Conditional, bind
+from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 from yoto.curves.batches import Batches
 from yoto.curves.metric import Direction, Metric, check_direction
 from yoto.curves.sums import Sums
@@ -54,7 +55,7 @@ class Evaluator:
     """Measures a model at any λ over the same samples with the same random numbers, and remembers what it measured.
 
     The model is in evaluation mode meanwhile and without gradients; its modes and torch's global random state are as
-    before afterwards. It is bound once per λ, not per sample.
+    before afterwards. It is bound once per λ, not per sample. After its parameters changed, make another evaluator.
 
     Args:
         model: A `Conditional`, or a plain network (baked, or trained for one λ), which has one λ.
@@ -89,6 +90,8 @@ class Evaluator:
         scores: bool = False,
     ) -> None:
         check_kinds(model, objective)
+        model = unwrapped(model)
+        refuse_sharded(model, "measure")
         self.model, self.seed, self.scores = model, seed, scores
         parameter = next(model.parameters(), None)
         self.device = torch.device("cpu") if parameter is None else parameter.device

@@ -221,13 +221,17 @@ def upright(image: Image, name: str, *, turn: bool = True) -> Image:
 def managed(image: Image, name: str) -> Image:
     """A CMYK image as sRGB, through its colour profile.
 
+    One of other colours, as Pillow leaves it on what it converted to CMYK, says nothing of these: then as Pillow does.
+
     Raises:
-        YotoError: If the profile is damaged or of other colours, or Pillow was built without colour management.
+        YotoError: If the profile is damaged, or Pillow was built without colour management.
     """
     from PIL import ImageCms
 
     try:
         profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        if profile.profile.xcolor_space.strip() != "CMYK":
+            return image
         srgb = ImageCms.createProfile("sRGB")
         plain = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
     except (ImageCms.PyCMSError, OSError, ImportError, ValueError) as error:

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from yoto.errors import YotoError
 from yoto.objective.kinds import KINDS, scalarisation_from
 from yoto.objective.scalarisation import ParameterisedLoss, Scalarisation, WeightedLoss, WeightedSum
-from yoto.objective.terms import check_terms
 from yoto.space import LossSpace
+from yoto.space.checking import check_lam
+from yoto.space.terms import check_terms
 
 Balance: TypeAlias = "float | Literal['geometric'] | None"
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
@@ -148,23 +149,13 @@ class Objective(nn.Module):
             result[name] = term
         return result
 
-    def check_lam(self, lam: Any) -> None:
-        """Refuse λ of another type or shape than [B, D] or [D]."""
-        columns = self.space.names
-        if not isinstance(lam, Tensor) or lam.ndim not in (1, 2) or lam.shape[-1] != len(columns):
-            found = f"shape {tuple(lam.shape)}" if isinstance(lam, Tensor) else type(lam).__name__
-            raise YotoError(
-                f"λ should be a tensor [B, {len(columns)}] or [{len(columns)}], columns {', '.join(columns)}, as "
-                f"space.sample(B) and space.point(…) give. Found {found}."
-            )
-
     def loss(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
         """The loss per sample [B] (with `per_batch`: [1]) at λ [B, D] or [D], unbalanced.
 
         Raises:
             YotoError: If terms or λ have other names, types or shapes.
         """
-        self.check_lam(lam)
+        check_lam(lam, self.space.names)
         checked = self.per_sample(terms)
         if self.per_batch and lam.ndim == 2:
             if len(lam) > 1 and not bool((lam == lam[0]).all()):
@@ -182,6 +173,7 @@ class Objective(nn.Module):
 
     def divisor(self, lam: Tensor) -> Tensor:
         """What balancing divides a sample's loss by: [B] or () for λ [B, D] or [D]."""
+        check_lam(lam, self.space.names, any_rank=True)
         if self.balance == "geometric":
             return self.space.weights_of(lam).log().mean(dim=-1).exp()
         logs = torch.zeros_like(lam[..., 0])

@@ -11,6 +11,7 @@ from yoto.conditioning import bind
 from yoto.errors import YotoError
 from yoto.objective.objective import Objective
 from yoto.objective.terms import TermsLike, terms_function
+from yoto.space.checking import check_lam
 from yoto.support.precision import wide
 
 
@@ -24,7 +25,8 @@ class LossStep(nn.Module):
     Args:
         model: A `Conditional`, or a plain network that is trained for one λ.
         terms: Gives the loss terms by name, each [B]: `terms(net, batch)`, `terms(net, batch, at)`, or an object with
-            such a method (a `Task`). `net` is the network bound at λ.
+            such a method (a `Task`). `net` is the network bound at λ. A module becomes a part of this one, so that its
+            parameters (of a feature network, say) are moved and wrapped too.
         objective: Makes one number of them.
         mixed: Whether the terms are computed in bfloat16 where autocast allows.
 
@@ -51,6 +53,7 @@ class LossStep(nn.Module):
             raise YotoError(f"`objective` should be a yoto.Objective. Found {type(objective).__name__}.")
         self.model = model
         self.terms = terms_function(terms)
+        self.features = terms if isinstance(terms, nn.Module) else None
         self.objective = objective
         self.mixed = mixed
 
@@ -64,7 +67,7 @@ class LossStep(nn.Module):
         Raises:
             YotoError: If λ or what `terms` gives has another type, shape or names.
         """
-        self.objective.check_lam(lam)
+        check_lam(lam, self.objective.space.names)
         with torch.autocast(lam.device.type, torch.bfloat16, enabled=self.mixed):
             found = self.terms(bind(self.model, lam), batch, lam)
         terms = {name: wide(term) for name, term in found.items()}

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, TypeAlias
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from yoto.errors import YotoError
+from yoto.space.terms import check_terms
 
 Terms: TypeAlias = "Callable[[Any, Any, Tensor], Mapping[str, Tensor]]"
 """`terms(net, batch, at)`: loss terms by name, each [B], of a network that is bound at λ."""
@@ -39,7 +40,8 @@ def with_lambda(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         YotoError: If it takes another number of arguments.
     """
     try:
-        parameters = inspect.signature(function).parameters.values()
+        called = function.forward if isinstance(function, nn.Module) else function
+        parameters = inspect.signature(called).parameters.values()
     except (TypeError, ValueError):  # compiled, without a signature
         return function
     by_place = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
@@ -65,22 +67,3 @@ def named_terms(function: Callable[..., Any], net: Any, batch: Any, at: Tensor) 
     """What a function gives, if it is named tensors."""
     found: Mapping[str, Tensor] = check_terms(function(net, batch, at))
     return found
-
-
-def check_terms(terms: Any) -> Mapping[str, Tensor]:
-    """Refuse loss terms that are no mapping of names to tensors.
-
-    Raises:
-        YotoError: Saying what they are.
-    """
-    if not isinstance(terms, Mapping):
-        raise YotoError(
-            "Loss terms should be tensors by name, such as {'fit': [B], 'kl': [B]}. "
-            f"Found {'a ' if terms is not None else ''}{type(terms).__name__}."
-        )
-    for name, term in terms.items():
-        if not isinstance(term, Tensor):
-            raise YotoError(
-                f"Loss term {name!r} should be a tensor, one number per sample, shape [B]. Found {type(term).__name__}."
-            )
-    return terms

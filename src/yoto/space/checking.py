@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any
 
 from yoto.errors import YotoError, near_misses
 from yoto.space.choice import Choice
@@ -37,3 +39,32 @@ def checked(parameters: Mapping[str, Distribution], given: dict[str, Value], ext
         else:
             raise YotoError(f"`{name}` is free in this loss space and should be given. Found {given or 'nothing'}.")
     return result
+
+
+def by_name(values: Any, more: Mapping[str, Value], free: Sequence[str]) -> dict[str, Value]:
+    """What was given by a mapping and by keyword together; refuses anything else than a mapping."""
+    if values is not None and not isinstance(values, Mapping):
+        example = ", ".join(f"{name}=…" for name in free)
+        raise YotoError(f"A point should be given by name, such as point({example}). Found {values!r}.")
+    return {**(values or {}), **more}
+
+
+def check_count(name: str, value: Any) -> None:
+    """Refuse what is no whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
+        found = value if isinstance(value, (int, float, str)) else type(value).__name__
+        raise YotoError(f"`{name}` should be a whole number, at least 1. Found {found}.")
+
+
+def check_lam(lam: Any, names: Sequence[str], *, any_rank: bool = False) -> None:
+    """Refuse λ that is no tensor of the columns `names`, [B, D] or [D] (with `any_rank` [..., D])."""
+    from torch import Tensor
+
+    tensor = isinstance(lam, Tensor)
+    if not tensor or not (lam.ndim >= 1 if any_rank else lam.ndim in (1, 2)) or lam.shape[-1] != len(names):
+        found = f"shape {tuple(lam.shape)}" if tensor else type(lam).__name__
+        shape = f"[..., {len(names)}]" if any_rank else f"[B, {len(names)}] or [{len(names)}]"
+        raise YotoError(
+            f"λ should be a tensor {shape}, columns {', '.join(names)}, as space.sample(B) and space.point(…) give. "
+            f"Found {found}."
+        )

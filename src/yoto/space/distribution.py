@@ -69,6 +69,14 @@ class Distribution(ABC):
         """Lowest and highest value of each column, with room for float32's rounding."""
         return ((-math.inf, math.inf),)
 
+    def widened(self, name: str, wider: Distribution) -> Distribution:
+        """`wider`, shown to the conditioning network so that the values of this range keep their meaning.
+
+        Raises:
+            YotoError: If it does not hold this range, or there is no such thing for this distribution.
+        """
+        raise YotoError(f"`{name}` should be a range (uniform or log-uniform) to be widened. Found {self.kind}.")
+
     @abstractmethod
     def describe(self, name: str, values: Sequence[float]) -> dict[str, float]:
         """What a person is told of the columns' values."""

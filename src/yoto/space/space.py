@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError, near_misses
-from yoto.space.checking import checked
+from yoto.space.checking import by_name, check_count, check_lam, checked
 from yoto.space.distribution import Distribution, Value
 from yoto.space.encoding import encoded, encoded_size
 from yoto.space.grids import GRIDS, Grid, axis_points, lattice_points
 from yoto.space.interval import Fixed
 from yoto.space.kinds import distribution_from
 from yoto.space.sampling import Sampling, drawn, spread_at, uniform_numbers
+from yoto.space.terms import stacked
 from yoto.support.plain import allow_loading
 
 if TYPE_CHECKING:
@@ -110,6 +111,22 @@ class LossSpace:
     def __hash__(self) -> int:
         return hash(self.to_json())
 
+    def widened(self, **ranges: Distribution) -> LossSpace:
+        """This space with wider ranges of some parameters; a model of it keeps its outputs in the old ones.
+
+        Raises:
+            YotoError: If a parameter is unknown or no range, or the new range does not hold the old one.
+
+        >>> from yoto import LogUniform
+        >>> LossSpace(fit=1.0, kl=LogUniform(0.5, 8.0)).widened(kl=LogUniform(0.125, 512.0)).parameters["kl"].shown
+        (0.5, 8.0)
+        """
+        for name in ranges:
+            if name not in self.parameters:
+                raise YotoError(f"{name!r} is no loss parameter of this space.{near_misses(name, self.free)}")
+        wider = {name: self.parameters[name].widened(name, each) for name, each in ranges.items()}
+        return LossSpace(**{**self.parameters, **wider})
+
     def __reduce__(self) -> tuple[Any, ...]:
         return space_from_json, (self.to_json(),)
 
@@ -129,7 +146,7 @@ class LossSpace:
         Raises:
             YotoError: Naming an unknown or missing parameter, or the range that a value left.
         """
-        return checked(self.parameters, {**(values or {}), **more}, extrapolate)
+        return checked(self.parameters, by_name(values, more, self.free), extrapolate)
 
     def point(
         self, values: Mapping[str, Value] | None = None, /, *, extrapolate: bool = False, **more: Value
@@ -169,8 +186,7 @@ class LossSpace:
         """
         import torch
 
-        if n < 1:
-            raise YotoError(f"`n` should be at least 1. Found {n}.")
+        check_count("n", n)
         if kind not in GRIDS:
             raise YotoError(f"`kind` should be one of {', '.join(GRIDS)}. Found {kind!r}.")
         if joint or kind == "sobol":
@@ -234,8 +250,9 @@ class LossSpace:
         """
         import torch
 
-        if n < 1:
-            raise YotoError(f"`n` should be at least 1. Found {n}.")
+        check_count("n", n)
+        if generator is not None and not isinstance(generator, torch.Generator):
+            raise YotoError(f"`generator` should be a torch.Generator. Found {type(generator).__name__}.")
         if not 0 <= rank < world:
             raise YotoError(f"`rank` should lie in [0, world). Found rank {rank} of {world}.")
         if world > 1 and generator is None:
@@ -262,10 +279,7 @@ class LossSpace:
             fourier: Adds sin and cos of k·π·u/2, k = 1..fourier, for every interval's position u.
             raw: Logs of the weights as they are, as in the paper's code (Dosovitskiy & Djolonga, 2020).
         """
-        if lam.shape[-1] != len(self.names):
-            raise YotoError(
-                f"λ should have {len(self.names)} columns ({', '.join(self.names)}). Found shape {tuple(lam.shape)}."
-            )
+        check_lam(lam, self.names, any_rank=True)
         free = {name: self.parameters[name] for name in self.free}
         return encoded(lam, free, self.slices, fourier, raw)
 
@@ -283,32 +297,12 @@ class LossSpace:
         Raises:
             YotoError: If names do not match the space's weights, or a term is not one number per sample.
         """
-        import torch
-
-        for name in terms:
-            if name not in self.weights:
-                raise YotoError(
-                    f"Loss term {name!r} has no weight in this loss space, which weighs {', '.join(self.weights)}."
-                    f"{near_misses(name, self.weights)}"
-                )
-        missing = [w for w in self.weights if w not in terms]
-        if missing:
-            raise YotoError(f"Loss terms should include {', '.join(missing)}. Found {', '.join(terms) or 'none'}.")
-        for name, term in terms.items():
-            if term.ndim != 1:
-                raise YotoError(
-                    f"Loss term {name!r} should hold one number per sample, shape [B]. "
-                    f"Found shape {tuple(term.shape)}. "
-                    "Reduce over everything but the batch dimension."
-                )
-        sizes = {n: len(t) for n, t in terms.items()}
-        if len(set(sizes.values())) > 1:
-            raise YotoError(f"Loss terms should have one number per sample each. Found {sizes}.")
-        return torch.stack([terms[w] for w in self.weights], dim=1)
+        return stacked(self.weights, terms)
 
     def combine(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
         """The loss Σⱼ λⱼ·Lⱼ per sample, [B], of terms [B] at λ [B, D] or [D]; errors as of `stack`."""
         losses = self.stack(terms)
+        check_lam(lam, self.names)
         if lam.ndim == 2 and len(lam) != len(losses):
             raise YotoError(f"λ should have a row for each of the {len(losses)} samples. Found {len(lam)} rows.")
         return (losses * self.weights_of(lam)).sum(dim=1)

@@ -13,6 +13,7 @@ LIBRARIES: dict[str, tuple[str, str]] = {
     "constriction": ("constriction", "codec"),
     "fastapi": ("fastapi", "web"),
     "h5py": ("h5py", "data"),
+    "ipywidgets": ("ipywidgets", "notebook"),
     "lightning_fabric": ("lightning-fabric", "train"),
     "matplotlib": ("matplotlib", "train"),
     "moocore": ("moocore", "train"),

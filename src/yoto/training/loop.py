@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from yoto.build import build_task
+from yoto.errors import YotoError
+from yoto.recipe import Recipe
 from yoto.support.locks import alone_in
 from yoto.training.folder import check_folder
 from yoto.training.launch import first_alone, launch
@@ -19,7 +21,6 @@ from yoto.training.signals import StopRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from yoto.recipe import Recipe
     from yoto.task import Task
     from yoto.training.loggers import Logger
 
@@ -81,6 +82,8 @@ def train(
     >>> result.steps, result.finished
     (4, True)
     """
+    if not isinstance(recipe, Recipe):
+        raise YotoError(f"`recipe` should be a Recipe, as yoto.recipe.read(name) gives. Found {type(recipe).__name__}.")
     begin = (time.monotonic(), time.process_time())
     out = Path(out)
     fabric = launch(devices, nodes, accelerator)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor
@@ -24,11 +24,18 @@ class Monitor:
 
     The loss exploded when its balanced mean over a window exceeds 100 times the largest batch mean of the first window
     (balanced, so that a window of heavier weights is no explosion).
-    With several processes each one sees its own share of the batch.
+    With several processes each one adds its own share of the batch; the shares are brought together when they are
+    looked at, which all processes do at the same steps. So all of them see the same numbers and decide alike.
+
+    Args:
+        objective: Of the run.
+        gather: With several processes: a tensor of this one to those of all, stacked along a new first dimension.
     """
 
-    def __init__(self, objective: Objective) -> None:
+    def __init__(self, objective: Objective, gather: Callable[[Tensor], Tensor] | None = None) -> None:
         self.objective = objective
+        self.gather = gather
+        self.united = 0  # entries of the window that hold the whole batch already
         self.space = objective.space
         self.reference: float | None = None
         self.window: list[tuple[int, dict[str, Tensor], Tensor, Tensor]] = []
@@ -39,10 +46,29 @@ class Monitor:
         """Keep one step's terms [B], λ ([B, D] or [D]) and gradient norm (scalar); `step` counts from 1."""
         self.window.append((step, {name: value.detach() for name, value in terms.items()}, lam, norm))
 
+    def unite(self) -> None:
+        """Bring the shares of all processes together; in each of them at the same step."""
+        new = self.window[self.united :]
+        if self.gather is not None and new:
+            steps, terms, lam, norms = zip(*new, strict=True)
+            whole = {name: self.of_all(torch.stack([each[name] for each in terms])) for name in terms[0]}
+            points = torch.stack(lam)
+            points = self.of_all(points) if points.ndim == 3 else points  # else one λ for all
+            columns = ({name: value[row] for name, value in whole.items()} for row in range(len(new)))
+            self.window[self.united :] = list(zip(steps, columns, points, norms, strict=True))
+        self.united = len(self.window)
+
+    def of_all(self, mine: Tensor) -> Tensor:
+        """[W, B, …] of this process as [W, all B, …] of all; the mean of what is one number per batch, [W]."""
+        assert self.gather is not None
+        shares = self.gather(mine)
+        return shares.mean(0) if mine.ndim == 1 else torch.cat(list(shares), dim=1)
+
     def tensors(self) -> dict[str, Tensor]:
         """The window, for a checkpoint: steps [W], and terms, λ and gradient norms of the W steps."""
         if not self.window:
             return {}
+        self.unite()
         steps, terms, lam, norms = zip(*self.window, strict=True)
         found = {"step": torch.tensor(steps), "lam": torch.stack(lam), "norm": torch.stack(norms)}
         return found | {f"term/{name}": torch.stack([each[name] for each in terms]) for name in terms[0]}
@@ -57,6 +83,7 @@ class Monitor:
             (step, {name: value[row] for name, value in terms.items()}, own["lam"][row], own["norm"][row])
             for row, step in enumerate(tensors["step"].tolist())
         ]
+        self.united = len(self.window)
 
     def check_window(self) -> tuple[dict[str, Tensor], Tensor, Tensor, Tensor]:
         """Terms [W, B], full losses [W, B], λ [W, B, D] and gradient norms [W] of a window of W steps, on the CPU.
@@ -66,6 +93,7 @@ class Monitor:
         Raises:
             YotoError: If a loss or gradient is not finite, naming the first such step and the λ of its worst sample.
         """
+        self.unite()
         terms = {name: torch.stack([e[1][name] for e in self.window]).float().cpu() for name in self.window[0][1]}
         norms = torch.stack([entry[3] for entry in self.window]).float().cpu()
         lam = torch.stack([entry[2] for entry in self.window]).float().cpu()
@@ -108,6 +136,7 @@ class Monitor:
         self.steering = steering(self.space, terms, lam)
         row_ |= {f"correlation_{name}": value for name, value in self.steering.items()}
         self.window.clear()
+        self.united = 0
         return row_
 
     def remarks(self) -> list[str]:

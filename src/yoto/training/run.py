@@ -22,9 +22,10 @@ from yoto.optim import Clipper
 from yoto.recipe import Recipe
 from yoto.support.files import write_atomic
 from yoto.support.tensors import restore
-from yoto.task import BaseTask
+from yoto.task import BaseTask, path_of
 from yoto.training.batches import Batches
 from yoto.training.ema import EMA
+from yoto.training.launch import first_alone
 from yoto.training.loggers import Logger, make_logger
 from yoto.training.machine import describe_machine, versions
 from yoto.training.monitor import Monitor
@@ -88,7 +89,7 @@ class Run:
             model=model,
             optimiser=make_optimiser(model, training),
             clipper=Clipper(training.clip, factor=training.clip_factor),
-            monitor=Monitor(self.objective),
+            monitor=Monitor(self.objective, fabric.all_gather if fabric.world_size > 1 else None),
             ema=None if training.ema is None else EMA(model, training.ema),
             begin=begin,
         )
@@ -108,10 +109,16 @@ class Run:
             self.state.ema = EMA(self.state.model, self.state.ema.decay)
         self.state.source = hashlib.sha256(path.read_bytes()).hexdigest()
 
+    def named(self) -> dict[str, str]:
+        """How the task was named, where the recipe does not say it: for whoever has to name it again."""
+        return {} if self.recipe.task else {"task_class": path_of(self.task)}
+
     def open(self, progress: bool, loggers: Sequence[str | Logger]) -> None:
-        """Store the recipe and start logging, in the first process only."""
+        """Store the recipe and how its task was named, and start logging, in the first process only."""
         if self.fabric.is_global_zero:
             write_atomic(self.out / "recipe.yaml", self.recipe.dump())
+            if self.named() and not (self.out / "run.json").exists():
+                write_atomic(self.out / "run.json", json.dumps(self.named(), indent=1) + "\n")
             self.loggers = [make_logger(logger, self.out, self.state.step) for logger in loggers]
             steps = self.recipe.training.steps
             self.progress = Progress(steps, self.state.step, label=self.recipe.name, shown=progress)
@@ -135,7 +142,7 @@ class Run:
             if done or state.step % training.log_every == 0:
                 self.log()
             if training.validate_every and (done or state.step % training.validate_every == 0):
-                self.validate()
+                self.validate_alone()
             if done or state.step % training.checkpoint_every == 0:
                 self.save_checkpoint()
                 saved = state.step
@@ -187,6 +194,14 @@ class Run:
                 for remark in state.monitor.remarks():
                     self.progress.note(remark)
 
+    def validate_alone(self) -> None:
+        """Validate in the first process; what it refuses ends all, and what it found all know."""
+        if self.fabric.world_size == 1:
+            self.validate()
+            return
+        first_alone(self.fabric, self.validate)
+        self.state.best = self.fabric.broadcast(self.state.best)
+
     def validate(self) -> None:
         """`TradeoffCurve.score` at the evaluation points on the validation split; the lowest so far goes to best/."""
         if self.validation is None:
@@ -212,7 +227,9 @@ class Run:
                 self.write_bundle(self.out / "best" / "model.safetensors", validation=loss)
 
     def save_checkpoint(self) -> None:
-        """Write last/."""
+        """Write last/, after all processes brought together what the log needs."""
+        if self.state.monitor.window:
+            self.state.monitor.check_window()
         if self.fabric.is_global_zero:
             self.state.save_checkpoint(self.out / "last")
 
@@ -223,7 +240,7 @@ class Run:
         if isinstance(model, Conditional):
             extras, facts = self.task.extras(model)
             info = {**facts, **info}
-        info = {"steps": self.state.step, **info}
+        info = {"steps": self.state.step, **self.named(), **info}
         bundle.save(model, path, recipe=self.recipe, info=info, extras=extras, objective=self.objective)
 
     def finish(self, signal: int | None) -> Result:
@@ -240,6 +257,7 @@ class Run:
             record: dict[str, Any] = {
                 "steps": state.step,
                 "finished": finished,
+                **self.named(),
                 "seconds": round(result.seconds, 2),
                 "cpu_seconds": round(result.cpu_seconds, 2),
                 "parameters": sum(value.numel() for value in state.model.parameters()),

@@ -65,8 +65,6 @@ class State:
 
     def save_checkpoint(self, folder: Path) -> None:
         """Write a checkpoint from which `load_checkpoint` goes on exactly."""
-        if self.monitor.window:
-            self.monitor.check_window()
         state: dict[str, Any] = {
             "step": self.step,
             "seconds": round(self.seconds, 3),

@@ -56,6 +56,19 @@ def test_golden_files_decode_the_same_on_other_machines(machine):
         assert name in GOLDEN
 
 
+@pytest.mark.parametrize("name", ["rgb", "tiles"])
+def test_symbols_do_not_depend_on_autocast(name):
+    """Nor do means, steps and the weights of a level: what is left is the synthesis in half precision."""
+    data, model = (DATA / f"{name}.yoto").read_bytes(), codec.load(DATA / "tiny.safetensors")
+    expected = np.asarray(codec.decompress(data, model=model)).astype(int)
+    model.plain.clear()  # baked anew
+    with torch.autocast("cpu", torch.bfloat16):
+        found = np.asarray(codec.decompress(data, model=model)).astype(int)
+    assert abs(found - expected).max() <= 2
+    model.plain.clear()
+    assert np.array_equal(np.asarray(codec.decompress(data, model=model)), expected)
+
+
 @torch.inference_mode()
 def test_memory_format_batch_and_autocast_do_not_reach_the_parameters(tiny):
     contents = container.parse((DATA / "rgb.yoto").read_bytes())

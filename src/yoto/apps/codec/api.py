@@ -49,7 +49,7 @@ def encode(
         picture: A Pillow image, an array uint8 [H, W], [H, W, 3] or [H, W, 4], or a `Picture`.
         quality: 0 to 100; 50 if no target is given.
         bpp: Bits per pixel of the whole file: the nearest level.
-        psnr: PSNR in dB of RGB, colours under alpha 0 left out: the nearest level.
+        psnr: PSNR in dB of RGB, colours under alpha 0 left out: the nearest level, 0 where all are above.
         size: Bytes that the file may have: the best level that stays within.
         effort: 0, 1 or 2: how long the file's contents are refined for this picture, which costs seconds to minutes
             and saves a few percent of the bytes. λ·distortion + rate is never above that at 0. Decoders do not know.

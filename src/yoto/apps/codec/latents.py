@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from yoto.apps.codec.format.coder import Coder, decode_values, encode_values, least_bits
-from yoto.apps.codec.format.container import BLOCK, STRIDE, Contents, Header, Payload
+from yoto.apps.codec.format.container import BLOCK, STRIDE, Contents, Header, Payload, head
 from yoto.apps.codec.format.errors import damaged
 from yoto.apps.codec.format.integer import LARGEST_HYPER, UNIT
 from yoto.apps.codec.grid import Box, Rows, followed, inner, rows_of_tiles, scaled, widened
@@ -139,6 +139,11 @@ def dequantised(net: Codec, symbols: Tensor, mean: Tensor, log_scale: Tensor) ->
         return net.decoded(mean[None], log_scale[None], code)[0]
 
 
+def reach(net: Codec) -> int:
+    """Latents beyond a tile that its passes are given."""
+    return NEIGHBOURS if net.looks_around else 0
+
+
 def through_passes(
     passes: Callable[[Codec, Tensor, Tensor, Tensor], Tensor], net: Codec, values: Rows, priors: Rows, box: Box,
     grid: tuple[int, int],
@@ -154,7 +159,7 @@ def through_passes(
     """
     rows, columns = grid
     own = scaled(box, RATIO)
-    outer = widened(own, NEIGHBOURS, rows * RATIO, columns * RATIO)
+    outer = widened(own, reach(net), rows * RATIO, columns * RATIO)
     mean, log_scale = priors.at(outer).chunk(2)
     part = inner(own, outer)
     return passes(net, values.at(outer), mean, log_scale)[:, part[0], part[1]].contiguous()
@@ -190,14 +195,15 @@ def encode(model: CodecModel, header: Header, pixels: Pixels, coder: Coder, anal
             yield band, described(model, level, hyper, band, priors)
 
     payloads: list[Payload] = []
-    check = 0
-    for band, indexes in followed(described_rows()):
+    check = zlib.crc32(head(header))
+    bands = described_rows()
+    for band, indexes in followed(bands) if reach(net) else bands:
         for box, index in zip(band, indexes, strict=True):
             symbols = through_passes(quantised, net, latents, priors, box, grid).numpy().astype(np.int64)
             check = crc(symbols, check)
             payloads.append(encode_values(symbols.ravel(), index.ravel(), tables, coder))
         for kept in (latents, priors):
-            kept.forget(band[0][1] * RATIO - NEIGHBOURS)
+            kept.forget(band[0][1] * RATIO - reach(net))
     hyper_payload = encode_values(hyper.ravel(), hyper_index(model, level, hyper), tables, coder)
     return Contents(header, hyper_payload, tuple(payloads), crc(hyper, check))
 
@@ -243,7 +249,7 @@ def decode_symbols(
     hyper[:] = decode_values(contents.hyper, hyper_index(model, level, hyper), tables, coder).reshape(hyper.shape)
     if int(np.abs(hyper).max()) > LARGEST_HYPER:
         raise damaged("a hyper-latent is out of range")
-    check = 0
+    check = zlib.crc32(head(header))
     payloads = iter(contents.tiles)
     for band in rows_of_tiles(header):
         found = []
@@ -254,7 +260,7 @@ def decode_symbols(
         symbols.add(found)
         yield band
     if crc(hyper, check) != contents.symbols:
-        raise damaged("its symbols do not match their checksum")
+        raise damaged("its header or its symbols do not match their checksum")
 
 
 @torch.inference_mode()
@@ -266,10 +272,11 @@ def decode_latents(model: CodecModel, contents: Contents, coder: Coder, latents:
     """
     net, grid = model.at(contents.header.level), contents.header.grid
     symbols, priors = Rows(), Rows()
-    for band in followed(decode_symbols(model, contents, coder, symbols, priors)):
+    bands = decode_symbols(model, contents, coder, symbols, priors)
+    for band in followed(bands) if reach(net) else bands:
         latents.add([through_passes(dequantised, net, symbols, priors, box, grid) for box in band])
         for kept in (symbols, priors):
-            kept.forget(band[0][1] * RATIO - NEIGHBOURS)
+            kept.forget(band[0][1] * RATIO - reach(net))
         yield band
 
 

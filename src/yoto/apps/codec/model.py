@@ -15,6 +15,7 @@ from yoto import bundle
 from yoto.apps.codec.format.errors import FileError
 from yoto.apps.codec.format.integer import IntegerDecoder, fingerprint, level_weights
 from yoto.apps.codec.network import Codec
+from yoto.apps.codec.task import CompressionTask
 from yoto.conditioning import Conditional
 from yoto.errors import YotoError
 
@@ -58,7 +59,8 @@ class CodecModel:
         if stated != self.fingerprint.hex():
             raise YotoError(f"{path!r} is damaged: its weights do not have the fingerprint {stated}. Get it anew.")
         self.weights = level_weights(model.space)
-        self.distortion: str = getattr(loaded.task, "options").distortion  # noqa: B009
+        assert isinstance(loaded.task, CompressionTask)  # no other has such networks
+        self.distortion = loaded.task.options.distortion
         self.plain: OrderedDict[int, Codec] = OrderedDict()
         self.lock = threading.Lock()
 

@@ -165,6 +165,11 @@ class Codec(nn.Module):
     hyper_analysis: nn.Module
     hyper_synthesis: HyperSynthesis
 
+    @property
+    def looks_around(self) -> bool:
+        """Whether a latent's mean depends on decoded neighbours."""
+        return False
+
     def hyper_prior(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The hyper-latents' bits [B, K, h, w] and their rounded values."""
         raise NotImplementedError
@@ -234,6 +239,11 @@ class MeanScaleHyperprior(Codec):
             self.synthesis.gain.weight.fill_(1.0)
         if self.spatial is not None:
             self.spatial.start()
+
+    @property
+    def looks_around(self) -> bool:
+        """See `Codec`."""
+        return self.spatial is not None
 
     def hyper_prior(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """See `Codec`; coded is the difference from the mean."""

@@ -150,7 +150,7 @@ def classic_points(
             rows.append(
                 {
                     "bpp": 8 * buffer.tell() / (image.width * image.height),
-                    "psnr": psnr_of(decoded, picture.pixels),
+                    "psnr": psnr_of(decoded, picture.pixels, picture.alpha),
                     "ms_ssim": ms_ssim_of(decoded, picture.pixels),
                     "encode_seconds": middle - begin,
                     "decode_seconds": end - middle,
@@ -249,7 +249,7 @@ def evaluate(
     info: Mapping[str, Any] | None = None,
 ) -> Report:
     """Points of a model and of the classic codecs that are here, on pictures."""
-    pictures = [images.read_picture(file) for file in files]
+    pictures = [api.as_picture(images.read_picture(file), keep_exif=False) for file in files]
     classics = available()
     total = len(pictures) * (len(qualities) + sum(len(c.qualities) for c in classics.values()))
     count = 0

@@ -2,9 +2,9 @@
 
 The analysis network gives every picture latents that are good on the mean; gradient descent on the loss of the picture
 itself, λ·distortion + rate, finds better ones (Campos et al., "Content Adaptive Optimization for Neural Image
-Compression", 2019). Rounding is replaced by a soft one that becomes the real one (Agustsson & Theis, "Universally
-Quantized Neural Compression", NeurIPS 2020); Gumbel annealing (Yang et al., "Improving Inference for Neural Image
-Compression", NeurIPS 2020) needs several times as many steps for as much.
+Compression", 2019). While it lasts, rounding is replaced: by a soft one (Agustsson & Theis, "Universally Quantized
+Neural Compression", NeurIPS 2020), which gets far in few steps, or by a draw between both neighbours that is annealed
+(Yang et al., "Improving Inference for Neural Image Compression", NeurIPS 2020), which gets farther in many.
 """
 
 from __future__ import annotations
@@ -30,24 +30,56 @@ if TYPE_CHECKING:
     from yoto.apps.codec.network import Codec
     from yoto.data.pixels import Pixels
 
-STEPS = {1: 30, 2: 200}
-"""Steps of gradient descent by effort."""
-RATE = 0.02
-"""Adam's learning rate at the start, in quantisation steps; it falls to a twentieth by half a cosine."""
-SHARPNESS = (2.0, 12.0)
-"""Of the soft rounding, from the first step to the last."""
 Progress: TypeAlias = Callable[[int, int], None]
 Rounding: TypeAlias = Callable[[Tensor], Tensor]
 
 
-def soft_rounding(sharpness: float) -> Rounding:
-    """A smooth rise from each integer to the next, which comes nearer to a step as `sharpness` grows from 0."""
+def soft(share: float, generator: torch.Generator) -> Rounding:
+    """A smooth rise from each integer to the next, which comes nearer to a step as `share` goes from 0 to 1."""
+    del generator
+    sharpness = 2.0 * 4.0**share
 
     def rounded(x: Tensor) -> Tensor:
         below = x.detach().floor()
         return below + 0.5 + torch.tanh(sharpness * (x - below - 0.5)) / (2 * math.tanh(sharpness / 2))
 
     return rounded
+
+
+def annealed(share: float, generator: torch.Generator) -> Rounding:
+    """A relaxed draw of the integer below or above, from a distribution that narrows as `share` goes from 0 to 1.
+
+    Yang et al. 2020: logits -atanh of the distances, over the temperature.
+    """
+    temperature = 0.5 * 0.4**share
+
+    def rounded(x: Tensor) -> Tensor:
+        below = x.detach().floor()
+        distance = (x - below).clamp(1e-4, 1 - 1e-4)
+        odds = (torch.atanh(distance) - torch.atanh(1 - distance)) / temperature
+        uniform = torch.rand(x.shape, generator=generator).clamp(1e-6, 1 - 1e-6)
+        return below + torch.sigmoid((odds + torch.logit(uniform)) / temperature)
+
+    return rounded
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How latents are refined.
+
+    Attributes:
+        steps: Of gradient descent for every tile.
+        rate: Adam's learning rate at the start, in quantisation steps; it falls to a twentieth by half a cosine.
+        rounding: What stands for rounding, from the share of the steps that are done.
+    """
+
+    steps: int
+    rate: float
+    rounding: Callable[[float, torch.Generator], Rounding]
+
+
+PLANS = {1: Plan(15, 0.03, soft), 2: Plan(200, 0.02, annealed)}
+"""By effort."""
 
 
 def hyper_coded(net: Codec, z: Tensor, rounded: Rounding) -> tuple[Tensor, Tensor]:
@@ -91,13 +123,13 @@ class Refinement:
     Attributes:
         model: The codec.
         header: Of the picture, with its level.
-        steps: Of gradient descent for every tile.
+        plan: How.
         progress: Called with the steps that are done and that there are in all.
     """
 
     model: CodecModel
     header: Header
-    steps: int
+    plan: Plan
     progress: Progress | None = None
     done: int = 0
 
@@ -123,18 +155,18 @@ class Refinement:
         """
         with torch.inference_mode(False), torch.enable_grad():
             image, y, z = image.clone(), nn.Parameter(y.clone()), nn.Parameter(z.clone())
-            optimiser = torch.optim.Adam((y, z), lr=RATE)
-            for step in range(self.steps):
-                share = step / max(1, self.steps - 1)
+            optimiser = torch.optim.Adam((y, z), lr=self.plan.rate)
+            generator = torch.Generator().manual_seed(0)
+            for step in range(self.plan.steps):
+                share = step / max(1, self.plan.steps - 1)
                 for group in optimiser.param_groups:
-                    group["lr"] = RATE * (0.05 + 0.95 * (1 + math.cos(math.pi * share)) / 2)
-                sharpness = SHARPNESS[0] * (SHARPNESS[1] / SHARPNESS[0]) ** share
-                loss = self.loss(net, image, y, z, soft_rounding(sharpness))
+                    group["lr"] = self.plan.rate * (0.05 + 0.95 * (1 + math.cos(math.pi * share)) / 2)
+                loss = self.loss(net, image, y, z, self.plan.rounding(share, generator))
                 y.grad, z.grad = torch.autograd.grad(loss, (y, z))
                 optimiser.step()
                 self.done += 1
                 if self.progress is not None:
-                    self.progress(self.done, self.steps * sum(1 for _ in self.header.tiles()))
+                    self.progress(self.done, self.plan.steps * sum(1 for _ in self.header.tiles()))
             with torch.no_grad():
                 latent, hyper, _ = coded(net, y, z, torch.round)
         return latent, hyper

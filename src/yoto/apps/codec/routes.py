@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from pydantic import Field
 
 from yoto.apps.codec.page import FILE_BYTES, Compression, classic
+from yoto.data.images import visible
 from yoto.web import uploads
 from yoto.web.bodies import Body, Finite, Name
 from yoto.web.outcome import Outcome
@@ -45,7 +46,7 @@ def add(app: FastAPI, server: Server, page: Compression) -> None:
     @app.post("/api/compression/classic")
     async def other_format(request: Request, body: ClassicBody) -> Any:
         def work() -> Outcome:
-            made = classic(server.album.get(body.picture).pixels, body.kind, body.size)
+            made = classic(visible(server.album.get(body.picture)), body.kind, body.size)
             return replace(made, file=b"")  # no page offers it
 
         return server.kept(request, await server.job(request, work))

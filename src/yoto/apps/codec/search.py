@@ -151,10 +151,10 @@ class Trial:
         if not self.effort:
             return self(level)
         if level not in self.refined:
-            from yoto.apps.codec.refinement import STEPS, Refinement
+            from yoto.apps.codec.refinement import PLANS, Refinement
 
             header = replace(self.header, level=level)
-            analyse = Refinement(self.model, header, STEPS[self.effort], self.progress)
+            analyse = Refinement(self.model, header, PLANS[self.effort], self.progress)
             contents = latents.encode(self.model, header, self.picture.pixels, self.coder, analyse)
             found = Encoded(container.pack(contents), level, header.width * header.height)
             self.refined[level] = min(self(level), found, key=self.loss)
@@ -191,7 +191,8 @@ class Trial:
         """The level whose value is nearest to a target.
 
         Raises:
-            OutOfReachError: If the target lies beyond all levels by more than the tolerance.
+            OutOfReachError: If the target lies beyond all levels by more than the tolerance; a PSNR below all of them
+                is met by the lowest.
         """
         plain = bracket(lambda level: value(self(level)), target)
         level = min(plain, key=lambda each: abs(plain[each] - target))
@@ -204,7 +205,8 @@ class Trial:
             found[again] = value(self.best(again))
         level = min(found, key=lambda each: abs(found[each] - target))
         best = self.best(level)
-        if level in (0, TOP) and abs(found[level] - target) > tolerance:
+        beyond = found[level] < target if name == "psnr" else True  # no less than was asked for is no failure
+        if beyond and level in (0, TOP) and abs(found[level] - target) > tolerance:
             raise OutOfReachError(
                 f"`{name}` of {target:g} is out of this codec's reach for this picture. The nearest is "
                 f"{found[level]:.4g}, at quality {best.quality:.0f}."

@@ -142,7 +142,7 @@ class SpatialPrior(nn.Module):
         # What a rounded latent says of the unrounded one, in standard deviations; and these in latents.
         weight, deviation = scale / (scale.square() + NOISE) / step, scale * step
         known: Tensor | None = None
-        out = torch.zeros_like(mean)
+        out = torch.empty_like(mean)
         for number in range(len(PLACES)):
             centre = taken(mean, number)
             refined = centre
@@ -150,7 +150,7 @@ class SpatialPrior(nn.Module):
                 change = self.passes[number - 1](known, taken(log_scale, number))
                 refined = centre + taken(deviation, number) * change
             values = code(number, refined, taken(step, number))
-            out = out + placed(values, number)
+            put(out, number, values)
             if number + 1 < len(PLACES):
                 seen = placed(self.told((values - centre) * taken(weight, number)), number)
                 known = seen if known is None else known + seen
@@ -158,13 +158,11 @@ class SpatialPrior(nn.Module):
 
     def forward(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [B, M, h, w] as they are decoded, and what is rounded: their difference from the means, in steps."""
-        residual = torch.zeros_like(y)
+        residual = torch.empty_like(y)
 
         def code(number: int | None, centre: Tensor, step: Tensor) -> Tensor:
-            nonlocal residual
-            assert number is not None
             difference = (taken(y, number) - centre) / step
-            residual = residual + placed(difference, number)
+            put(residual, number, difference)
             return centre + step * round_through(difference)
 
         return self.decoded(mean, log_scale, code), residual

@@ -87,7 +87,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Contents:
-    """A parsed file: header, payload of the hyper-latents, payloads of the tiles, CRC-32 of all symbols."""
+    """A parsed file: header, payload of the hyper-latents, payloads of the tiles, CRC-32 of `head` and all symbols."""
 
     header: Header
     hyper: Payload
@@ -142,14 +142,19 @@ class Reader:
         return len(self.data) - self.place
 
 
+def head(header: Header) -> bytes:
+    """The bytes of a header up to the image's height: what the checksum of the symbols starts with."""
+    flags = (GREY if header.grey else 0) | sum(flag for flag, name in CHUNKS if getattr(header, name))
+    log = header.tile.bit_length() - 1
+    fixed = FIXED.pack(MAGIC, VERSION, flags, header.fingerprint, header.level, log)
+    return fixed + varint(header.width) + varint(header.height)
+
+
 def pack(contents: Contents) -> bytes:
     """The bytes of a file."""
     header = contents.header
-    flags = (GREY if header.grey else 0) | sum(flag for flag, name in CHUNKS if getattr(header, name))
-    log = header.tile.bit_length() - 1
-    parts = [FIXED.pack(MAGIC, VERSION, flags, header.fingerprint, header.level, log)]
-    parts += [varint(header.width), varint(header.height)]
-    chunks = [getattr(header, name) for flag, name in CHUNKS if flags & flag]
+    parts = [head(header)]
+    chunks = [getattr(header, name) for _, name in CHUNKS if getattr(header, name)]
     parts += [varint(len(chunk)) for chunk in chunks]
     payloads = (contents.hyper, *contents.tiles)
     parts += [varint(len(p.words) // 4) + varint(len(p.escapes)) for p in payloads]
