@@ -29,7 +29,9 @@ import json
 import multiprocessing
 import os
 import re
+import resource
 import shutil
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -67,6 +69,8 @@ IMPORTS = {
 """What a row's package is imported by, once, before rows are forked."""
 DISTRIBUTIONS = ("timm", "transformers", "diffusers", "segmentation-models-pytorch", "monai", "compressai")
 DISTRIBUTIONS += ("torch_geometric", "neuraloperator", "vit-pytorch", "x-transformers")
+CLOCK = 20
+"""Longest time on the clock for a row, in multiples of its limit of processor time: the machine may be busy."""
 COVERED = 0.9
 """Least share of the layers that ran and fold which are sites or right before one."""
 COLUMNS = {"λ per sample": "per sample", "in float32": "float32", "in training": "training", "gradients": "gradients"}
@@ -109,17 +113,17 @@ def case_of(row: Row) -> Any:
     return Case(make, Inputs(values, 0, shared), more)
 
 
-def measure(row: Row, path: Path, exports: bool) -> None:
+def measure(row: Row, path: Path, exports: bool, limit: float) -> None:
     """Everything about one row, written to `path` after every stage; runs in a process of its own."""
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+    resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 1))
     import torch
 
     torch.set_num_threads(1)
-    start = time.monotonic()
-    facts: Row = {}
+    facts: Row = {"commit": commit()}
 
     def write(report: Any = None, error: str = "") -> None:
-        content: Row = {**facts, "error": error, "seconds": round(time.monotonic() - start, 1)}
+        content: Row = {**facts, "error": error, "seconds": round(time.process_time(), 1)}
         if report is not None:
             content["stages"] = {name: asdict(result) for name, result in report.stages.items()}
             content["layers"] = None if report.coverage is None else asdict(report.coverage)
@@ -141,6 +145,13 @@ def measure(row: Row, path: Path, exports: bool) -> None:
         write(error=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
         return
     check(case, write, exports)
+
+
+def commit() -> str:
+    """The commit that is measured, with a mark where files differ from it."""
+    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+    answer = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
+    return answer.stdout.strip()
 
 
 def packages(folder: Path | None) -> None:
@@ -284,7 +295,7 @@ def main() -> None:
     parser.add_argument("--packages", type=Path, help="folder that the packages are installed in")
     parser.add_argument("--only", default="", help="regular expression, searched in package/network")
     parser.add_argument("--jobs", type=int, default=1, help="rows at a time")
-    parser.add_argument("--limit", type=float, default=60.0, help="seconds of wall time for a row")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds of processor time for a row")
     parser.add_argument("--no-exports", dest="exports", action="store_false", help="leave out what takes longest")
     parser.add_argument("--again", action="store_true", help="run rows anew that have results")
     parser.add_argument("-o", "--out", type=Path, default=ROOT / "results" / "networks")
@@ -307,9 +318,9 @@ def main() -> None:
                 import_module(module)
             path = scratch / f"{os.getpid()}-{len(waiting)}.json"
             path.unlink(missing_ok=True)
-            process = processes.Process(target=measure, args=(row, path, options.exports))
+            process = processes.Process(target=measure, args=(row, path, options.exports, options.limit))
             process.start()
-            running.append((process, row, path, time.monotonic() + options.limit))
+            running.append((process, row, path, time.monotonic() + CLOCK * options.limit))
         time.sleep(0.1)
         for item in list(running):
             process, row, path, end = item

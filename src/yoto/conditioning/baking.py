@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.binding import Modulation, bound_clone
+from yoto.conditioning.fast_path import fast_path_off
 from yoto.conditioning.folding import Site, deviation, folded
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
@@ -144,7 +145,7 @@ def evaluated(network: nn.Module, probe: Any) -> list[Tensor]:
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     modes = [m.training for m in network.modules()]
     network.eval()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with fast_path_off(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
         outputs = tensors_in(call(network, pytree.tree_map_only(Tensor, Tensor.clone, probe)))
     for module, mode in zip(network.modules(), modes, strict=True):

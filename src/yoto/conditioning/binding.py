@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from yoto.conditioning.fast_path import leave_fast_path
 from yoto.conditioning.folding import Site
-from yoto.conditioning.layouts import SampleLayout
+from yoto.conditioning.layouts import SampleLayout, fitting
 from yoto.conditioning.references import relinked
 from yoto.errors import YotoError
 
@@ -59,9 +60,9 @@ class Modulation:
     def layout(self, output: Tensor, axis: int) -> SampleLayout:
         """How the output holds the samples of a λ per sample; `axis` is that of its channels."""
         samples, learned = self.scale.shape[0], self.layouts.get(self.site.name)
-        for layout in learned or (SampleLayout(output.ndim, self.batch_dim),):
-            if layout.ndim > layout.axis != axis and layout.fits(output, samples):
-                return layout
+        layout = fitting(learned or (SampleLayout(output.ndim, self.batch_dim),), output, samples, axis)
+        if layout is not None:
+            return layout
         where = "the way that the example showed" if learned else f"dimension {self.batch_dim}"
         raise YotoError(
             f"With a λ per sample, the output of layer {self.site.name!r} should have {samples} samples in {where}. "
@@ -81,7 +82,7 @@ class FiLMSite(nn.Module):
         return self.film(super().forward(*args, **kwargs))
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return rebuild_site, (type(self).__mro__[2],), dict(self.__dict__)
+        return rebuild_site, BUILT_FROM[type(self)], dict(self.__dict__)
 
 
 class FiLMBefore(nn.Module):
@@ -99,15 +100,29 @@ class FiLMBefore(nn.Module):
         return rebuild_before, (type(self).__mro__[2],), dict(self.__dict__)
 
 
-SITE_CLASSES: dict[type[nn.Module], type[nn.Module]] = {}
+SITE_CLASSES: dict[tuple[type[nn.Module], str], type[nn.Module]] = {}
+BUILT_FROM: dict[type[nn.Module], tuple[type[nn.Module], str]] = {}
 BEFORE_CLASSES: dict[type[nn.Module], type[nn.Module]] = {}
 
 
-def site_class(base: type[nn.Module]) -> type[nn.Module]:
-    """The class of `base` layers that are bound: still a `base`, with the same parameters."""
-    if base not in SITE_CLASSES:  # a dictionary, since torch.compile traces through functools.cache
-        SITE_CLASSES[base] = type(f"FiLM{base.__name__}", (FiLMSite, base), {"__doc__": FiLMSite.__doc__})
-    return SITE_CLASSES[base]
+def site_class(base: type[nn.Module], inside: str = "") -> type[nn.Module]:
+    """The class of `base` layers that are bound: still a `base`, with the same parameters.
+
+    Args:
+        inside: Name of a class that `base` derives from: what its `forward` gives is modulated, in place of the layer's
+            output.
+    """
+    key = base, inside
+    if key not in SITE_CLASSES:  # a dictionary, since torch.compile traces through functools.cache
+        mixed = (base, site_class(ancestor(base, inside))) if inside else (FiLMSite, base)
+        SITE_CLASSES[key] = type(f"FiLM{base.__name__}", mixed, {"__doc__": FiLMSite.__doc__})
+        BUILT_FROM[SITE_CLASSES[key]] = key
+    return SITE_CLASSES[key]
+
+
+def ancestor(base: type[nn.Module], name: str) -> type[nn.Module]:
+    """The class of that name that `base` derives from."""
+    return next(each for each in base.__mro__ if each.__name__ == name)
 
 
 def before_class(base: type[nn.Module]) -> type[nn.Module]:
@@ -117,9 +132,9 @@ def before_class(base: type[nn.Module]) -> type[nn.Module]:
     return BEFORE_CLASSES[base]
 
 
-def rebuild_site(base: type[nn.Module]) -> nn.Module:
+def rebuild_site(base: type[nn.Module], inside: str = "") -> nn.Module:
     """An empty bound layer, for pickling and copying."""
-    cls = site_class(base)
+    cls = site_class(base, inside)
     return cls.__new__(cls)
 
 
@@ -197,11 +212,12 @@ def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[
     for module in root.modules():
         film = films.get(id(module))
         after = film is not None and not film.site.layer.before
-        cls = site_class(type(module)) if after else type(module)
+        cls = site_class(type(module), film.site.layer.inside) if film is not None and after else type(module)
         clones[id(module)] = shell(module, cls, film if after else None)
     for module in root.modules():
         children = module.__dict__["_modules"]
         clones[id(module)].__dict__["_modules"] = {k: None if c is None else clones[id(c)] for k, c in children.items()}
+    leave_fast_path(clones[id(m)] for m in root.modules() if any(id(part) in films for part in m.modules()))
     for name, film in modulations.items():
         if film.site.layer.before:  # a child of the layer's own: others may share the original
             layer = clones[id(registered(root, name))]

@@ -14,6 +14,7 @@ from yoto.conditioning.binding import refuse_bound
 from yoto.conditioning.conditional import Conditional, conditioner_of, learned_config
 from yoto.conditioning.film import WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import Layer
+from yoto.conditioning.mixing import ALIKE, mixes
 from yoto.conditioning.probing import arguments, probe
 from yoto.conditioning.sites import Exclusion, Selection, select
 from yoto.errors import YotoError
@@ -69,7 +70,7 @@ def condition(
         batch_dim: Dimension of the inputs, and without an example of the layers' outputs, that holds the samples.
         channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels.
         example: Inputs of at least two samples (a tensor, a tuple of arguments, a mapping of keyword arguments). A copy
-            of the network runs on them at most six times, in float64 where that works: they show how each layer's
+            of the network runs on them at most eight times, in float64 where that works: they show how each layer's
             output holds the samples, which layers never run, and how layers of unknown classes fold.
         start: "near" the plain network, or exactly "plain" for every λ: for pretrained networks.
         train: "all", or "film": the plain network's parameters are frozen.
@@ -110,9 +111,12 @@ def condition(
     known = {name: Layer.from_dict(layer) for name, layer in ((learned or {}).get("layers") or {}).items()}
     found = None
     if example is not None:
-        asked = [name for name, module in plain.named_modules() if list(module.parameters(recurse=False))]
+        asked = [name for name, module in plain.named_modules() if not name or list(module.parameters(recurse=False))]
         found = probe(plain, *arguments(example), batch_dim, asked)
     chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
+    if found is not None and mixes(found, chosen):
+        found.layouts.update(dict.fromkeys(found.alike, ALIKE))
+        chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
     for remark in remarks:
         warnings.warn(f"condition(): {remark}.", stacklevel=2)
     names = [site.name for site in chosen]

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 from torch import Tensor
+
+from yoto.errors import YotoError
 
 Order = Literal["plain", "repeated", "tiled"]
 
@@ -42,6 +45,35 @@ class SampleLayout:
             return values
         times = output.shape[self.axis] // values.shape[0]
         return values.repeat_interleave(times, 0) if self.order == "repeated" else values.repeat(times, 1)
+
+
+def told_apart(layouts: Sequence[SampleLayout]) -> bool:
+    """Whether an output's shape and the number of samples show which of a layer's layouts it has.
+
+    Of one axis with and without repeats they do; of two axes too, but where these are equally long.
+    """
+    return all(
+        a.ndim != b.ndim
+        or (a.axis == b.axis and "plain" in (a.order, b.order))
+        or (a.axis != b.axis and a.order == b.order == "plain")
+        for a, b in combinations(layouts, 2)
+    )
+
+
+def fitting(layouts: Sequence[SampleLayout], output: Tensor, samples: int, channels: int) -> SampleLayout | None:
+    """The layout of an output whose channels lie along an axis; None where none fits.
+
+    Raises:
+        YotoError: If two axes may hold the samples.
+    """
+    fit = [each for each in layouts if each.ndim > each.axis != channels and each.fits(output, samples)]
+    axes = sorted({each.axis for each in fit})
+    if len(axes) > 1:
+        raise YotoError(
+            f"A layer that is called in several ways should have outputs with {samples} samples along one axis. Found "
+            f"shape {tuple(output.shape)}, where axes {axes} might hold them. Give a batch of another size."
+        )
+    return min(fit, key=lambda each: each.order != "plain", default=None)
 
 
 def layout_of(changed: dict[int, list[Tensor]], shape: Sequence[int], samples: int) -> SampleLayout | None:

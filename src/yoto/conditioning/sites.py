@@ -22,8 +22,8 @@ from yoto.errors import YotoError, near_misses
 Selection: TypeAlias = "str | type[nn.Module] | Sequence[str] | Sequence[type[nn.Module]] | None"
 Exclusion: TypeAlias = "str | type[nn.Module] | Sequence[type[nn.Module]] | None"
 
-READS_WEIGHTS = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
-"""Modules that use their children's weights without calling them (the latter in its inference fast path)."""
+READS_WEIGHTS = (nn.MultiheadAttention,)
+"""Modules that use their children's weights without calling them."""
 NEVER_RUN = "it never runs as a layer: its weight is read without a call, or it is reached beside the module tree"
 
 
