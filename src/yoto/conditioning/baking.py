@@ -73,9 +73,18 @@ def check(plain: nn.Module, target: nn.Module, modulations: Mapping[str, Modulat
     A deviation in lower precision is judged again in float64, since a network may enlarge what rounding leaves.
 
     Raises:
-        YotoError: If they differ, naming the layers at fault, or hold no number that can be compared.
+        YotoError: If they differ, naming the layers at fault, hold no number that can be compared, or λ reaches none.
     """
-    relative, allowed = apart(bound_clone(plain, modulations, find_links(plain)), target, probe)
+    bound, ran = bound_clone(plain, modulations, find_links(plain)), set[str]()
+    for name in modulations:
+        bound.get_submodule(name).register_forward_hook(lambda *_, name=name: ran.add(name))
+    relative, allowed = apart(bound, target, probe)
+    if relative <= allowed and not ran:
+        raise YotoError(
+            f"λ should reach the outputs on `probe`. Found that none of the {len(modulations)} conditioned layers runs "
+            "as a layer of the bound network: usually a closure keeps the original. Give condition(…, example=inputs), "
+            "which leaves such layers out."
+        )
     if relative <= allowed:
         return
     precision = ""

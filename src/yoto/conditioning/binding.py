@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from yoto.conditioning.fast_path import leave_fast_path
+from yoto.conditioning.fast_path import FAST, leave_fast_path
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout, fitting
 from yoto.conditioning.references import relinked
@@ -217,7 +217,9 @@ def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[
     for module in root.modules():
         children = module.__dict__["_modules"]
         clones[id(module)].__dict__["_modules"] = {k: None if c is None else clones[id(c)] for k, c in children.items()}
-    leave_fast_path(clones[id(m)] for m in root.modules() if any(id(part) in films for part in m.modules()))
+    for module in root.modules():
+        if isinstance(module, FAST) and any(id(part) in films for part in module.modules()):
+            leave_fast_path([clones[id(module)]])
     for name, film in modulations.items():
         if film.site.layer.before:  # a child of the layer's own: others may share the original
             layer = clones[id(registered(root, name))]

@@ -158,6 +158,8 @@ def refuse_unfit(net: nn.Module, space: LossSpace) -> None:
                 f"`net` should be a plain network. Found {type(module).__name__} at {name or 'its root'!r}. "
                 "Condition first, then compile or wrap the result."
             )
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.parameters()):
+        raise YotoError("`net` should hold its parameters. Found a lazy layer. Run the network once beforehand.")
     refuse_bound(net, "condition")
     if not space.free:
         raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")

@@ -15,6 +15,8 @@ LEFT: dict[type[nn.Module], dict[str, Any]] = {
 }
 """Attributes under which these classes take their ordinary path in evaluation too."""
 
+FAST = tuple(LEFT)
+
 
 def leave_fast_path(modules: Iterable[nn.Module]) -> None:
     """Let those of some modules that have a fast path call their layers."""

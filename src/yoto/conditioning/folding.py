@@ -107,8 +107,6 @@ def refusal(module: nn.Module, channel_axis: int | None = None) -> str | None:
     if parametrize.is_parametrized(module):
         return "it is parametrised; remove the parametrisation or condition another layer"
     own = dict(module.named_parameters(recurse=False))
-    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in own.values()):
-        return "it is lazy; run the network once before conditioning it"
     if isinstance(module, NORMS):
         if "weight" not in own:
             return "it has no affine parameters to fold into; make it with affine parameters"

@@ -67,13 +67,12 @@ def fitting(layouts: Sequence[SampleLayout], output: Tensor, samples: int, chann
         YotoError: If two axes may hold the samples.
     """
     fit = [each for each in layouts if each.ndim > each.axis != channels and each.fits(output, samples)]
-    axes = sorted({each.axis for each in fit})
-    if len(axes) > 1:
+    if any(each.axis != fit[0].axis for each in fit):
         raise YotoError(
             f"A layer that is called in several ways should have outputs with {samples} samples along one axis. Found "
-            f"shape {tuple(output.shape)}, where axes {axes} might hold them. Give a batch of another size."
+            f"shape {tuple(output.shape)}, where several have so many. Give a batch of another size."
         )
-    return min(fit, key=lambda each: each.order != "plain", default=None)
+    return next((each for each in fit if each.order == "plain"), fit[0] if fit else None)
 
 
 def layout_of(changed: dict[int, list[Tensor]], shape: Sequence[int], samples: int) -> SampleLayout | None:
