@@ -11,10 +11,10 @@ import torch
 from torch import nn
 
 from yoto.conditioning.binding import refuse_bound
+from yoto.conditioning.checking import unfit
 from yoto.conditioning.conditional import Conditional, conditioner_of, learned_config
 from yoto.conditioning.film import WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import Layer
-from yoto.conditioning.mixing import ALIKE, mixes
 from yoto.conditioning.probing import arguments, probe
 from yoto.conditioning.sites import Exclusion, Selection, select
 from yoto.errors import YotoError
@@ -70,8 +70,9 @@ def condition(
         batch_dim: Dimension of the inputs, and without an example of the layers' outputs, that holds the samples.
         channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels.
         example: Inputs of at least two samples (a tensor, a tuple of arguments, a mapping of keyword arguments). A copy
-            of the network runs on them at most eight times, in float64 where that works: they show how each layer's
-            output holds the samples, which layers never run, and how layers of unknown classes fold.
+            of the network runs on them up to ten times, in float64 where that works, and more to find a layer at fault:
+            it shows how each layer's output holds the samples, which layers never run or have their weights read
+            elsewhere, and how layers of unknown classes fold.
         start: "near" the plain network, or exactly "plain" for every λ: for pretrained networks.
         train: "all", or "film": the plain network's parameters are frozen.
         learned: What an earlier example showed, as `Conditional.config` keeps it.
@@ -114,8 +115,9 @@ def condition(
         asked = [name for name, module in plain.named_modules() if not name or list(module.parameters(recurse=False))]
         found = probe(plain, *arguments(example), batch_dim, asked)
     chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
-    if found is not None and mixes(found, chosen):
-        found.layouts.update(dict.fromkeys(found.alike, ALIKE))
+    reasons = {} if found is None else unfit(found, chosen)
+    if found is not None and reasons:
+        found.layouts.update(reasons)
         chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
     for remark in remarks:
         warnings.warn(f"condition(): {remark}.", stacklevel=2)

@@ -9,9 +9,9 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from yoto.conditioning.checking import ALIKE, mixes
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
-from yoto.conditioning.mixing import ALIKE, mixes
 from yoto.conditioning.probing import Found, holds_samples, probe, sample_count
 from yoto.errors import YotoError
 

@@ -49,11 +49,12 @@ class Found:
         calls: Of every layer that was asked about and ran, by name.
         layouts: Of every layer that ran: its layouts, or why a λ per sample cannot reach it.
         alike: Layers whose outputs hold the samples, which are all alike there.
-        shadow: The copy of the network that ran; `again(net)` runs another one in the same way.
+        shadow: The copy of the network that ran; `again(net)` runs another one in the same way, on `example`.
     """
 
     shadow: nn.Module
     again: Callable[[nn.Module], dict[str, list[Call]]]
+    example: Any
     tolerance: float
     samples: int
     calls: dict[str, list[Call]]
@@ -230,7 +231,8 @@ def probe(
     except Exception:  # noqa: BLE001 - a network may insist on its batch
         grown = {}
     again = partial(run, leaves=leaves, spec=spec, names=names, inputs=False)
-    found = Found(shadow, again, tolerance, samples, base)
+    given = pytree.tree_unflatten(list(leaves), spec)
+    found = Found(shadow, again, given[0] or given[1], tolerance, samples, base)
     for name, calls in base.items():
         seen = {n: other.get(name, []) for n, other in others.items()}
         found.layouts[name], alike = common_layouts(calls, seen, grown.get(name, []), samples, tolerance)
