@@ -71,15 +71,27 @@ class Modulation:
         )
 
 
+FILM = "film of yoto"
+"""Attribute of a bound layer that holds its modulation; no layer's own attribute can have such a name."""
+
+
+def renamed(state: dict[str, Any]) -> dict[str, Any]:
+    """The attributes of a bound layer, from a pickle of the time when its modulation was called `film` too."""
+    old = FILM not in state and isinstance(state.get("film"), Modulation)
+    return {FILM if old and name == "film" else name: value for name, value in state.items()}
+
+
 class FiLMSite(nn.Module):
     """Mixed into a layer's class when it is bound at a λ: the layer, followed by its modulation."""
 
-    film: Modulation
-
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """The layer's output, modulated."""
-        refuse_reentrant(self.film)
-        return self.film(super().forward(*args, **kwargs))
+        film: Modulation = getattr(self, FILM)
+        refuse_reentrant(film)
+        return film(super().forward(*args, **kwargs))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(renamed(state))  # type: ignore[no-untyped-call]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return rebuild_site, BUILT_FROM[type(self)], dict(self.__dict__)
@@ -88,13 +100,15 @@ class FiLMSite(nn.Module):
 class FiLMBefore(nn.Module):
     """Mixed into the class of a layer's first child (an activation, say): what the child gets, modulated."""
 
-    film: Modulation
-
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """The child's output on the modulated input."""
-        refuse_reentrant(self.film)
-        output: Tensor = super().forward(self.film(x), *args, **kwargs)
+        film: Modulation = getattr(self, FILM)
+        refuse_reentrant(film)
+        output: Tensor = super().forward(film(x), *args, **kwargs)
         return output
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(renamed(state))  # type: ignore[no-untyped-call]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         return rebuild_before, (type(self).__mro__[2],), dict(self.__dict__)
@@ -186,7 +200,7 @@ def shell(module: nn.Module, cls: type[nn.Module], film: Modulation | None = Non
         new.__dict__[name] = module.__dict__[name].copy()
     new.__dict__.pop("_compiled_call_impl", None)  # of module.compile(): it would run the unbound original
     if film is not None:
-        new.__dict__["film"] = film
+        new.__dict__[FILM] = film
     return new
 
 
@@ -215,6 +229,9 @@ def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[
         cls = site_class(type(module), film.site.layer.inside) if film is not None and after else type(module)
         clones[id(module)] = shell(module, cls, film if after else None)
     for module in root.modules():
+        for hooks in (clones[id(module)].__dict__[name] for name in HOOKS):
+            for key, hook in hooks.items():
+                hooks[key] = relinked(hook, clones)
         children = module.__dict__["_modules"]
         clones[id(module)].__dict__["_modules"] = {k: None if c is None else clones[id(c)] for k, c in children.items()}
     for module in root.modules():

@@ -2,7 +2,8 @@
 
 Layers whose outputs are alike for all samples (behind a norm of one channel, say) hide that a network mixes the samples
 of a batch: what mixes equal samples changes nothing. And a layer that is called may have its weight read elsewhere too,
-as an output projection reads the weight of an embedding: the fold would change that as well.
+as an output projection reads the weight of an embedding: the fold would change that as well. The probing run sees most
+of that (`reads.Reads`); whatever it misses, the outputs of a folded copy show.
 """
 
 from __future__ import annotations
@@ -14,15 +15,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from yoto.conditioning.baking import WIDE_TOLERANCE, apart, at_fault, fold
+from yoto.conditioning.baking import WIDE_TOLERANCE, apart, at_fault, fold, untie
 from yoto.conditioning.binding import Modulation, bound_clone
 from yoto.conditioning.folding import Site
 from yoto.conditioning.probing import Call, Found
 from yoto.conditioning.references import find_links
+from yoto.conditioning.sites import READ
 from yoto.errors import YotoError
 
 ALIKE = "its output is alike for all samples, and a layer behind it mixes them"
-READ = "its weight is read elsewhere too, where a fold would change it"
 ROUNDING = 1000.0
 """How much more than in float64 outputs may deviate in lower precision."""
 
@@ -60,6 +61,7 @@ def read_elsewhere(found: Found, sites: Sequence[Site]) -> list[str]:
     allowed = WIDE_TOLERANCE * (1 if found.tolerance < WIDE_TOLERANCE else ROUNDING)
     modulations = {name: one(each) for name, each in values(found, sites, False).items()}
     target = copy.deepcopy(found.shadow)
+    untie(target, list(modulations))
     fold(found.shadow, target, modulations)
     try:
         if apart(bound(found, modulations), target, found.example)[0] <= allowed:
@@ -94,8 +96,8 @@ def values(found: Found, sites: Sequence[Site], changed: bool) -> dict[str, Modu
         )
         if changed:
             scale[:1], shift[:1] = others
-        added = 0.1 * size * shift if site.layer.shift else None
-        result[site.name] = Modulation(site, 1 + 0.1 * scale, added, 0, found.known())
+        added = 0.3 * size * shift if site.layer.shift else None
+        result[site.name] = Modulation(site, 1 + 0.5 * scale, added, 0, found.known())
     return result
 
 

@@ -42,14 +42,17 @@ def is_leaf(module: nn.Module) -> bool:
     return bool(own) and alone and all(p.is_floating_point() for p in own)
 
 
+TRIAL = "trial of yoto"
+"""Attribute of a layer on trial that holds the trial."""
+
+
 class Between(nn.Module):
     """Mixed in between a layer's class and torch's that it derives from: shows what the latter's `forward` gives."""
 
-    trial: Trial
-
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """The output, as the trial would have it."""
-        return self.trial.passed(super().forward(*args, **kwargs))
+        trial: Trial = getattr(self, TRIAL)
+        return trial.passed(super().forward(*args, **kwargs))
 
 
 def torchs(module: nn.Module) -> type[nn.Module] | None:
@@ -82,7 +85,8 @@ class Trial:
         self.whole: list[Tensor] = []
         if inside is not None:
             between = type("Between", (Between, inside), {})
-            self.module.__class__ = type(type(module).__name__, (type(module), between), {"trial": self})
+            self.module.__class__ = type(type(module).__name__, (type(module), between), {})
+            self.module.__dict__[TRIAL] = self
         elif before:
             self.module.get_submodule(before).register_forward_pre_hook(
                 lambda _, args: (self.passed(args[0]), *args[1:]) if args else None

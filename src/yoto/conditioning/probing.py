@@ -16,10 +16,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.fast_path import leave_fast_path
 from yoto.conditioning.layouts import SampleLayout, layout_of, told_apart
+from yoto.conditioning.reads import Reads
 from yoto.errors import YotoError
 
 CHANGED = 1e-9
@@ -49,6 +51,7 @@ class Found:
         calls: Of every layer that was asked about and ran, by name.
         layouts: Of every layer that ran: its layouts, or why a λ per sample cannot reach it.
         alike: Layers whose outputs hold the samples, which are all alike there.
+        read: Layers whose parameters are used elsewhere than in their calls.
         shadow: The copy of the network that ran; `again(net)` runs another one in the same way, on `example`.
     """
 
@@ -60,6 +63,7 @@ class Found:
     calls: dict[str, list[Call]]
     layouts: dict[str, tuple[SampleLayout, ...] | str] = field(default_factory=dict)
     alike: set[str] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)
 
     def known(self) -> dict[str, tuple[SampleLayout, ...]]:
         """The layouts of the layers that a λ per sample can reach."""
@@ -154,7 +158,9 @@ def recording(net: nn.Module, names: Sequence[str], into: dict[str, list[Call]],
 
     def keep(name: str) -> Callable[..., None]:
         def hook(_: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and output.is_floating_point():
+            if isinstance(output, Tensor) and is_functorch_wrapped_tensor(output):
+                into.setdefault(name, [])
+            elif isinstance(output, Tensor) and output.is_floating_point():
                 given = pytree.tree_map_only(Tensor, Tensor.detach, (args, kwargs)) if inputs else ((), {})
                 into.setdefault(name, []).append(Call(given[0], given[1], output.detach(), output.detach().clone()))
 
@@ -213,12 +219,14 @@ def probe(
     try:
         shadow = shadow.double()
         wide = [moved(leaf, torch.float64) for leaf in leaves]
-        base = run(shadow, wide, spec, names, inputs=True)
+        with Reads(shadow) as reads:
+            base = run(shadow, wide, spec, names, inputs=True)
         leaves = wide
     except Exception:  # noqa: BLE001 - a network may insist on its own type anywhere
         shadow, tolerance = copied(net), CHANGED * 1000
         try:
-            base = run(shadow, leaves, spec, names, inputs=True)
+            with Reads(shadow) as reads:
+                base = run(shadow, leaves, spec, names, inputs=True)
         except Exception as error:  # noqa: BLE001
             raise YotoError(
                 f"The network should run on `example`. Found {type(error).__name__}: "
@@ -232,7 +240,7 @@ def probe(
         grown = {}
     again = partial(run, leaves=leaves, spec=spec, names=names, inputs=False)
     given = pytree.tree_unflatten(list(leaves), spec)
-    found = Found(shadow, again, given[0] or given[1], tolerance, samples, base)
+    found = Found(shadow, again, given[0] or given[1], tolerance, samples, base, read=reads.names)
     for name, calls in base.items():
         seen = {n: other.get(name, []) for n, other in others.items()}
         found.layouts[name], alike = common_layouts(calls, seen, grown.get(name, []), samples, tolerance)
@@ -251,6 +259,8 @@ def common_layouts(
         others: In the runs in which one sample was replaced, by its number.
         grown: In a run with one sample more.
     """
+    if not calls:
+        return "it runs under torch.func, which hides the samples", False
     result: list[SampleLayout] = []
     alike = False
     for index, call in enumerate(calls):

@@ -82,6 +82,8 @@ def no_match(
     odd = Counter(type(module).__name__ for module in unknown(net).values())
     if odd and not example:
         message += f" How {', '.join(odd)} may fold is tried with condition(…, example=inputs)."
+    if example and bad:
+        message += " Without `example` they may be conditioned on one λ for the whole batch."
     if isinstance(sites, str):
         message += near_misses(sites, tuple(good))
     if good:

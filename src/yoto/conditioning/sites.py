@@ -22,6 +22,7 @@ from yoto.errors import YotoError, near_misses
 Selection: TypeAlias = "str | type[nn.Module] | Sequence[str] | Sequence[type[nn.Module]] | None"
 Exclusion: TypeAlias = "str | type[nn.Module] | Sequence[type[nn.Module]] | None"
 
+READ = "its weight is read elsewhere too, where a fold would change it"
 NEVER_RUN = "it never runs as a layer: its weight is read without a call, or it is reached beside the module tree"
 
 
@@ -47,6 +48,8 @@ class Candidates:
         readers = [f"{name}." if name else "" for name, m in self.net.named_modules() if isinstance(m, READS_WEIGHTS)]
         for name, module in self.net.named_modules():
             reason: str | None
+            if ".parametrizations." in f".{name}":
+                continue
             if name in self.layers:
                 reason = None
             elif isinstance(module, FOLDABLE):
@@ -74,7 +77,9 @@ class Candidates:
         """Why a λ per sample does not reach a layer, as the probing run showed; None if it does."""
         assert self.found is not None
         layouts = self.found.layouts.get(name, NEVER_RUN)
-        return layouts if isinstance(layouts, str) else None
+        if isinstance(layouts, str):
+            return layouts
+        return READ if name in self.found.read else None
 
     def trial(self, name: str, module: nn.Module) -> Layer | None:
         """How a layer folds, found by trying it on the inputs of the probing run, else on usual ones."""
