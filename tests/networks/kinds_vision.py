@@ -335,18 +335,3 @@ class Frames(nn.Module):
         y = x.view(B, T, -1, H, W).permute(0, 3, 4, 1, 2).reshape(B * H * W, T, -1)
         y = self.temporal(y).view(B, H, W, T, -1).permute(0, 3, 4, 1, 2).reshape(B * T, -1, H, W)
         return self.out(x + y).view(B, T, C, H, W).transpose(1, 2)
-
-
-@kind("alike samples that are mixed", noise(B, 3, 8, 8), left_out=("norm", "qkv"), sites=("stem", "head"), share=0.5)
-class AlikeMixed(nn.Module):
-    """CSATv2: a norm of one channel makes all samples alike, and a product [B, N]·[N, B] mixes them unseen."""
-
-    def __init__(self):
-        super().__init__()
-        self.stem, self.norm, self.qkv = nn.Conv2d(3, 1, 3), nn.LayerNorm(1), nn.Linear(1, 3)
-        self.head = nn.Linear(36, 4)
-
-    def forward(self, x):
-        x = self.stem(x).flatten(2).transpose(1, 2)
-        q, k, v = self.qkv(self.norm(x)).unbind(-1)
-        return self.head(x.flatten(1) + (q @ k.transpose(-1, -2)).softmax(-1) @ v)

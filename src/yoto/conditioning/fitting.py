@@ -202,6 +202,28 @@ def usual_inputs(module: nn.Module) -> list[Inputs]:
     return [((torch.randn(shape, generator=generator, dtype=torch.float64),), {}) for shape in shapes]
 
 
+FAILURES = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError, YotoError)
+"""What a layer may raise when it is run on its own."""
+
+
+def holds(module: nn.Module, inputs: Sequence[Inputs], layer: Layer) -> bool:
+    """Whether a layer folds as another of its class and shapes does: they may differ in what no shape shows."""
+    base = torchs(module) if layer.inside else None
+    try:
+        for each in inputs:
+            trial = Trial(module, each, layer.before, base)
+            output = trial()
+            if output is None or trial.inside != layer.inside:
+                return False
+            trial.vary(layer.weight, output)
+            varied = trial()
+            if varied is None or not folds(trial, varied, layer, layer.channel_axis(varied)):
+                return False
+    except FAILURES:
+        return False
+    return True
+
+
 def fit(module: nn.Module, inputs: Sequence[Inputs]) -> Layer | None:
     """How a layer folds on all of some inputs, at its output or inside; None where it does not.
 
@@ -213,7 +235,7 @@ def fit(module: nn.Module, inputs: Sequence[Inputs]) -> Layer | None:
     for each in inputs:
         try:
             found = fit_one(module, each)
-        except (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError, YotoError):
+        except FAILURES:
             continue
         if found is None:
             return None

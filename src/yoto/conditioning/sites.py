@@ -11,7 +11,7 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from yoto.conditioning.fitting import Inputs, fit, is_leaf, usual_inputs
+from yoto.conditioning.fitting import Inputs, fit, holds, is_leaf, usual_inputs
 from yoto.conditioning.folding import FOLDABLE, SHAPED, Layer, Site, layer_of, refusal, verify
 from yoto.conditioning.followers import find_followers
 from yoto.conditioning.probing import Found
@@ -87,9 +87,10 @@ class Candidates:
         inputs: list[Inputs] = [(call.args, call.kwargs) for call in calls[:2]] or usual_inputs(module)
         shapes = tuple(tuple(x.shape) for args, _ in inputs for x in args if hasattr(x, "shape"))
         key = (type(module), tuple((n, p.shape) for n, p in module.named_parameters()), shapes)
-        if key not in self.tried:
-            self.tried[key] = fit(module, inputs)
-        return self.tried[key]
+        layer = self.tried.get(key)
+        if key not in self.tried or (layer is not None and not holds(module, inputs, layer)):
+            layer = self.tried[key] = fit(module, inputs)
+        return layer
 
     def site(self, name: str) -> Site:
         """A layer as a site, after its fold was checked.
