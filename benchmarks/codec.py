@@ -29,7 +29,7 @@ import torch
 from PIL import Image
 
 from yoto import codec
-from yoto.apps.codec import api, latents
+from yoto.apps.codec import assembly, latents
 from yoto.apps.codec import rate_distortion as evaluation
 from yoto.apps.codec.format import chunks, container, tables
 from yoto.apps.codec.format.coder import PythonCoder, decode_values, default, encode_values
@@ -113,7 +113,7 @@ def entropy_rows(model: Any, picture: Any, folder: Path | None) -> list[dict[str
     hyper = np.zeros((len(model.integers.prior_mean[0]), rows, columns), np.int64)
     index = latents.hyper_index(model, header.level, hyper)
     hyper = decode_values(contents.hyper, index, model.integers.tables, default()).reshape(hyper.shape)
-    _, index = latents.parameters(model, header.level, hyper, (0, rows, 0, columns))
+    index = latents.parameters(model, header.level, hyper, (0, rows, 0, columns)).table.numpy()
     flat = index.ravel()
     symbols = decode_values(contents.tiles[0], flat, model.integers.tables, default())
     found = []
@@ -145,7 +145,7 @@ def codec_rows(model: Any, picture: Any) -> list[dict[str, Any]]:
         {
             "codec": "yoto",
             "encode": seconds(lambda: codec.compress(picture, quality=QUALITY, model=model)),
-            "decode": seconds(lambda: api.pixels_of(contents, model, default())),
+            "decode": seconds(lambda: assembly.pixels_of(contents, model, default())),
         }
     ]
     for name, classic in evaluation.available().items():

@@ -22,6 +22,7 @@ FLOORS = [
     ["space"],
     ["conditioning"],
     ["objective"],
+    ["optim"],
     ["data"],
     ["task", "registry"],
     ["recipe", "build", "bundle", "export"],

@@ -13,6 +13,8 @@ from typing import Annotated, Any, Literal
 
 from yoto import registry
 from yoto.errors import YotoError, near_misses
+from yoto.objective.kinds import scalarisation_from
+from yoto.objective.scalarisation import Scalarisation, WeightedSum
 from yoto.registry import check_options, option_names, prepared
 from yoto.space import Distribution, LossSpace, Sampling, Simplex, Value
 from yoto.support.extras import needed
@@ -46,7 +48,7 @@ class Conditioning(Section):
     multiplier: Positive = 0.1
     gain: Literal["linear", "exponential"] = "linear"
     skip: bool = False
-    fourier: Natural = 0
+    fourier: Natural = 3
     raw: bool = False
     batch_dim: Natural = 0
     channel_axis: dict[str, int] = {}
@@ -132,12 +134,14 @@ class Recipe(Section):
     """A training run.
 
     `task` is a registered name, or "" where the task is given as an object (or with --task). `fixed` gives the free
-    parameters of a network that is trained for one λ alone.
+    parameters of a network that is trained for one λ alone. `objective` is how the terms make a loss:
+    `{scalarisation: chebyshev, ideal: 0.0}`, say; the weighted sum if empty.
     """
 
     name: str
     task: str = ""
     space: dict[str, Any]
+    objective: dict[str, Any] = {}
     options: dict[str, Any] = {}
     seed: int = 0
     conditioning: Conditioning = Conditioning()
@@ -157,6 +161,11 @@ class Recipe(Section):
     def loss_space(self) -> LossSpace:
         """The loss space that `space` describes."""
         return LossSpace.from_dict(self.space)
+
+    def scalarisation(self) -> Scalarisation:
+        """What `objective` names."""
+        settings = dict(self.objective)
+        return scalarisation_from(settings.pop("scalarisation", WeightedSum.kind), settings)
 
     def evaluation_points(self) -> list[dict[str, Value]] | None:
         """Points of `evaluation.points` as complete settings of the free parameters, or None for the grid."""
@@ -316,6 +325,7 @@ def from_dict(data: Mapping[str, Any], check_task: bool = True) -> Recipe:
     """
     recipe = validated(Recipe, prepared(str(data.get("task")), data) if check_task else data, "recipe")
     space = recipe.loss_space()
+    recipe.scalarisation().over(space.weights)
     if recipe.task and check_task:
         check_options(recipe.task, recipe.options)
     if recipe.fixed is not None:

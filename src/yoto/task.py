@@ -24,6 +24,19 @@ class Task(Protocol):
 
     The network comes bound: `net` below is `model.at(λ)` of a conditional model or a plain network that was trained
     for one λ, so that the same lines serve both. What else a task may offer, with defaults, is in `BaseTask`.
+
+    >>> import torch
+    >>> from yoto.data import ArrayData
+    >>> class Ridge(BaseTask):
+    ...     def network(self):
+    ...         return torch.nn.Linear(2, 3)
+    ...     def terms(self, net, batch, at):
+    ...         return {"fit": (net(batch) - 1).square().mean(1), "size": net(batch).square().mean(1)}
+    ...     def data(self, split):
+    ...         return ArrayData(torch.rand({"train": 64, "validation": 8, "test": 8}[split], 2))
+    >>> task = Ridge()
+    >>> isinstance(task, Task), len(task.data("train"))
+    (True, 64)
     """
 
     def network(self) -> nn.Module:
@@ -53,10 +66,12 @@ class BaseTask(ABC):
     Attributes:
         units: Units of terms, metrics and "loss", which figures say.
         symbols: Symbols of loss parameters, likewise.
+        better: Which way metrics are better, "lower" or "higher", by name.
     """
 
     units: Mapping[str, str] = {}
     symbols: Mapping[str, str] = {}
+    better: Mapping[str, str] = {}
 
     @abstractmethod
     def network(self) -> nn.Module:

@@ -152,7 +152,7 @@ def test_outputs_change_with_lambda_and_the_conditioning_network_learns():
 
 def test_gradients_of_the_parameters_equal_those_of_the_written_out_network():
     net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)).double()
-    model = condition(net, SPACE, multiplier=0.5)
+    model = condition(net, SPACE, multiplier=0.5, fourier=0)
     x, lam = torch.randn(6, 3, dtype=torch.float64), SPACE.sample(6).double()
     model(x, at=lam).square().sum().backward()
     found = [p.grad.clone() for p in model.parameters()]
@@ -197,7 +197,7 @@ def test_exponential_gains_are_positive_and_bake(skip):
 
 
 def test_a_skip_adds_the_encoding_to_the_heads_alone():
-    plain, skipping = (condition(Auto(), SPACE, skip=skip) for skip in (False, True))
+    plain, skipping = (condition(Auto(), SPACE, skip=skip, fourier=0) for skip in (False, True))
     extra = skipping.film.heads.in_features - plain.film.heads.in_features
     assert extra == SPACE.encoded_size()
     lam = SPACE.sample(3)
@@ -491,7 +491,7 @@ def test_construction_is_deterministic():
 
 
 def test_no_hidden_layer_is_a_linear_map_of_the_encoding():
-    model = condition(nn.Linear(3, 4), SPACE, hidden=())
+    model = condition(nn.Linear(3, 4), SPACE, hidden=(), fourier=0)
     assert isinstance(model.film, ConditioningNetwork)
     low, middle, high = (model.modulations(SPACE.point(b=b))[""].scale for b in (0.1, 1.0, 10.0))
     assert torch.allclose(middle, (low + high) / 2, atol=1e-6)

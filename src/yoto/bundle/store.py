@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from yoto.bundle.header import EXTRAS, Header, described_layers, metadata_of, read_header
 from yoto.errors import YotoError
 from yoto.space import LossSpace
-from yoto.support import tensors
+from yoto.support import cores, tensors
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -27,6 +27,18 @@ if TYPE_CHECKING:
     from yoto.task import Task
 
 Direction: TypeAlias = Literal["lower", "higher"]
+
+
+EARLIEST = {"gain": "linear", "skip": False, "fourier": 0}
+"""Settings of models that were stored before `condition` had them, whatever its defaults are now."""
+
+
+class Curve(Protocol):
+    """What a bundle needs of a trade-off curve."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The curve as JSON-able values."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -55,6 +67,18 @@ class Bundle:
 
         return None if self.header.recipe is None else from_dict(self.header.recipe, check_task=self.registered)
 
+    @cached_property
+    def objective(self) -> Objective | None:
+        """How the loss was made of its terms, or None where the bundle does not say.
+
+        Raises:
+            YotoError: If it was a function of the author's own, which no file holds.
+        """
+        from yoto.objective import Objective
+
+        said = self.header.objective
+        return None if said is None else Objective.from_dict(self.space, said)
+
     @property
     def conditional(self) -> Conditional[Any]:
         """The model, where it is conditional.
@@ -76,7 +100,7 @@ def save(
     space: LossSpace | None = None,
     task: str = "",
     recipe: Recipe | None = None,
-    curve: Mapping[str, Any] | None = None,
+    curve: Curve | Mapping[str, Any] | None = None,
     info: Mapping[str, Any] | None = None,
     extras: Mapping[str, Tensor] | None = None,
     objective: Objective | Mapping[str, Any] | None = None,
@@ -90,11 +114,11 @@ def save(
         model: A `Conditional`, or a plain network trained for fixed weights (then give `space`).
         task: Registered name of the task, so that `load` can make the network; the recipe's by default.
         recipe: The recipe of the run.
-        curve: `TradeoffCurve.to_dict()`.
+        curve: What `sweep` gave, or its `to_dict()`.
         info: JSON-able facts about the run.
         extras: Further tensors, which `load` gives back as `Bundle.extras`.
         objective: How the loss was made of its terms: the `Objective`, or what its `to_dict` says.
-        directions: Which way terms and metrics are better, by name.
+        directions: Which way terms and metrics are better, by name, beside what the curve says.
         like: The header of a bundle that this one rewrites: what it says and is not given here is kept.
         half: Store float32 weights as float16 (they load as float32 again), but for tensors beyond its range.
 
@@ -116,13 +140,14 @@ def save(
     if own is None:
         raise YotoError("`space` should be given for a plain network without a recipe.")
     state = model.state_dict()
+    told = curve if curve is None or isinstance(curve, Mapping) else curve.to_dict()
     said = {
         "task": task or (recipe.task if recipe else None),
         "recipe": recipe.to_dict() if recipe else None,
-        "curve": curve,
+        "curve": told,
         "info": info,
         "objective": objective if objective is None or isinstance(objective, Mapping) else objective.to_dict(),
-        "directions": directions,
+        "directions": {**(told or {}).get("better", {}), **(directions or {})} or None,
         "layers": described_layers(model) if isinstance(model, Conditional) else {},
         "state": tensors.extra_state(state),
     }
@@ -190,6 +215,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
 
     from yoto.conditioning import condition
 
+    cores.survive_forks()  # the children of whoever computes with it
     header = read_header(name_or_path)
     state, extras = read_state(header.path)
     registered = task is None and net is None
@@ -203,7 +229,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     if header.conditioning is not None:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"condition\(\): ")  # it was said when the model was made
-            model = condition(net, header.space, **header.conditioning)
+            model = condition(net, header.space, **{**EARLIEST, **header.conditioning})
     if any(t.dtype == torch.float64 for t in state.values()):
         model = model.double()
     tensors.restore(model, {**state, **header.state}, str(header.path))

@@ -110,7 +110,7 @@ def measure(header: Header, recipe: Recipe, asked: Asked, task_name: str | None)
     import torch
 
     from yoto import bundle
-    from yoto.build import build_task, evaluation_objective, evaluation_points
+    from yoto.build import build_objective, build_task, evaluation_points
     from yoto.curves import sweep as measure_points
 
     task = build_task(recipe, tasks.make_task(task_name, recipe.options))
@@ -119,11 +119,11 @@ def measure(header: Header, recipe: Recipe, asked: Asked, task_name: str | None)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return measure_points(
         loaded.model.to(device),
-        task,
         task.data(asked.split),  # type: ignore[arg-type]
+        task,
         evaluation_points(recipe, asked.grid),
         space=header.space,
-        objective=evaluation_objective(recipe),
+        objective=build_objective(recipe),
         batch=settings.batch,
         limit=asked.limit or settings.limit,
         seed=settings.seed if asked.seed is None else asked.seed,

@@ -42,7 +42,7 @@ def condition(
     multiplier: float = 0.1,
     gain: Gain = "linear",
     skip: bool = False,
-    fourier: int = 0,
+    fourier: int = 3,
     raw: bool = False,
     batch_dim: int = 0,
     channel_axis: Mapping[str, int] | None = None,

@@ -17,6 +17,7 @@ from yoto.conditioning.film import ConditioningNetwork
 from yoto.conditioning.first_call import Watch
 from yoto.conditioning.folding import Layer, Site
 from yoto.conditioning.layouts import SampleLayout
+from yoto.conditioning.ranks import warn_unwrapped
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
 from yoto.space import LossSpace, Value
@@ -174,6 +175,8 @@ class Conditional(nn.Module, Generic[M]):
             values: The free parameters by name instead.
         """
         lam = self.lam(at, extrapolate=extrapolate, **values)
+        if not torch.compiler.is_compiling():
+            warn_unwrapped(self)
         plain: M = registered(self, "plain")  # type: ignore[assignment]
         bound = bound_clone(plain, self.modulations(lam), self.links)
         if not torch.compiler.is_compiling() and not self.checked:
@@ -189,6 +192,9 @@ class Conditional(nn.Module, Generic[M]):
     def forward(self, *args: Any, at: Lambda | None = None, extrapolate: bool = False, **kwargs: Any) -> Any:
         """The plain network's output at λ, given as for `at()`; everything else is passed on.
 
+        Raises:
+            YotoError: As `lam`, and if λ is missing: in `model(x, lam)` it would be another input of the network.
+
         >>> from yoto import LogUniform, condition
         >>> model = condition(nn.Linear(3, 2), LossSpace(fit=1.0, penalty=LogUniform(0.01, 10)))
         >>> x = torch.zeros(5, 3)
@@ -196,6 +202,11 @@ class Conditional(nn.Module, Generic[M]):
         (torch.Size([5, 2]), torch.Size([5, 2]))
         """
         values = {name: kwargs.pop(name) for name in self.keywords if name in kwargs} if at is None else {}
+        if at is None and not values and self.space.free and len(args) > 1:
+            raise YotoError(
+                f"λ should be given by keyword, model(x, at=lam), or by name, such as {self.space.free[0]}=…. Found "
+                f"{len(args)} inputs by position and no λ: by position everything is the network's."
+            )
         return self.at(at, extrapolate=extrapolate, **values)(*args, **kwargs)
 
     @torch.no_grad()

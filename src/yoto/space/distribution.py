@@ -47,8 +47,11 @@ class Distribution(ABC):
         """Map uniform numbers [n, uniforms] in [0, 1) (float64) to values [n, width] (float64)."""
 
     def narrowed(self, uniform: Tensor, spread: float) -> Tensor:
-        """Uniform numbers brought to the middle `spread` of [0, 1], so that `draw` stays near the median."""
-        return 0.5 + spread * (uniform - 0.5)
+        """Uniform numbers brought to the middle `spread` of [0, 1], so that `draw` stays near the median.
+
+        Above 1 the share 1 - 1/spread comes to lie at 0 and 1, half of it each.
+        """
+        return (0.5 + spread * (uniform - 0.5)).clamp(0, 1)
 
     @abstractmethod
     def median(self) -> tuple[float, ...]:

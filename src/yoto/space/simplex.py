@@ -64,6 +64,12 @@ class Simplex(Distribution):
     def uniforms(self) -> int:
         return len(self.terms)
 
+    def narrowed(self, uniform: Tensor, spread: float) -> Tensor:
+        """As of `Distribution`; above 1 weights are raised to the power `spread`, so that they move to the corners."""
+        if spread <= 1:
+            return super().narrowed(uniform, spread)
+        return -(-(-(-uniform).log1p()).pow(spread)).expm1()
+
     def draw(self, uniform: Tensor, tilt: float) -> Tensor:
         import torch
 

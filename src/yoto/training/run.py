@@ -15,22 +15,21 @@ import torch
 from torch import Tensor, nn
 
 from yoto import bundle
-from yoto.build import build_model, evaluation_points, own_lam, training_objective
+from yoto.build import build_model, build_objective, evaluation_points, own_lam
 from yoto.conditioning import Conditional
 from yoto.objective.step import LossStep
+from yoto.optim import Clipper
 from yoto.recipe import Recipe
 from yoto.support.files import write_atomic
 from yoto.support.tensors import restore
 from yoto.task import BaseTask
 from yoto.training.batches import Batches
-from yoto.training.clipping import Clipper
 from yoto.training.ema import EMA
 from yoto.training.loggers import Logger, make_logger
 from yoto.training.machine import describe_machine, versions
 from yoto.training.monitor import Monitor
-from yoto.training.optimisers import make_optimiser
 from yoto.training.progress import Progress
-from yoto.training.schedules import learning_rate_factor
+from yoto.training.schedules import learning_rate_factor, make_optimiser
 from yoto.training.signals import StopRequest
 from yoto.training.state import State
 
@@ -66,7 +65,7 @@ class Run:
     def __init__(self, recipe: Recipe, out: Path, task: BaseTask, fabric: Any, begin: tuple[float, float]) -> None:
         training = recipe.training
         self.recipe, self.out, self.task, self.fabric = recipe, out, task, fabric
-        self.objective = training_objective(recipe)
+        self.objective = build_objective(recipe)
         examples = task.data("train")
         model = build_model(recipe, task, examples)
         if training.channels_last:
@@ -85,11 +84,10 @@ class Run:
             rank=fabric.global_rank,
             shares=fabric.world_size,
         )
-        conditioning = model.film if isinstance(model, Conditional) else None
         self.state = State(
             model=model,
-            optimiser=make_optimiser(model, training, conditioning=conditioning),
-            clipper=Clipper(training),
+            optimiser=make_optimiser(model, training),
+            clipper=Clipper(training.clip, factor=training.clip_factor),
             monitor=Monitor(self.objective),
             ema=None if training.ema is None else EMA(model, training.ema),
             begin=begin,
@@ -156,7 +154,7 @@ class Run:
                 loss, terms = self.step_module(batch, lam)
                 self.fabric.backward(loss if training.accumulate == 1 else loss / training.accumulate)
             parts.append((terms, lam))
-        norm = state.clipper(state.optimiser.gradients())
+        norm = state.clipper(state.optimiser.parameters)
         state.optimiser.step()
         state.optimiser.zero_grad()
         if state.ema is not None:
@@ -187,7 +185,7 @@ class Run:
             self.progress.report(state.step, row)
 
     def validate(self) -> None:
-        """Mean full loss over the evaluation points on the validation split; the lowest so far goes to best/."""
+        """`TradeoffCurve.score` at the evaluation points on the validation split; the lowest so far goes to best/."""
         if self.validation is None:
             return
         from yoto.curves import sweep
@@ -196,16 +194,16 @@ class Run:
         with nullcontext() if state.ema is None else state.ema.applied():
             curve = sweep(
                 state.model,
-                self.task,
                 self.validation,
+                self.task,
                 evaluation_points(self.recipe),
                 batch=evaluation.batch,
                 limit=evaluation.limit,
                 seed=evaluation.seed,
                 objective=self.objective,
-                metrics=False,
+                metrics={},
             )
-            loss = sum(curve.loss) / len(curve.loss)
+            loss = curve.score()
             if state.best is None or loss < state.best:
                 state.best = loss
                 self.write_bundle(self.out / "best" / "model.safetensors", validation=loss)

@@ -10,11 +10,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from yoto.errors import YotoError
+from yoto.optim import Clipper, Optimiser
 from yoto.training.checkpoint import load_checkpoint, save_checkpoint
-from yoto.training.clipping import Clipper
 from yoto.training.ema import EMA
 from yoto.training.monitor import Monitor
-from yoto.training.optimisers import Optimiser
 
 
 @dataclass

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yoto import bundle
-from yoto.data.images import Picture, read_picture, shrunk
+from yoto.apps.codec.halving import last_below
+from yoto.data.images import Picture, read_picture, shrunk, visible
 from yoto.data.pixels import Pixels, psnr_of
 from yoto.errors import YotoError
 from yoto.web import describe, uploads
@@ -96,13 +97,13 @@ class Compression(Page):
         if "size" in options:
             options["size"] = int(options["size"])
         if preview:
-            small = shrunk(picture.pixels, PREVIEW, quick=True)
+            small = shrunk(visible(picture), PREVIEW, quick=True)
             picture = replace(picture, pixels=small, alpha=None, icc=b"", exif=b"")
         coded = codec.encode(picture, model=self.ready(), **options)
         pixels = np.asarray(codec.decompress(coded.data, model=self.ready()).convert("RGB"))
         facts = {
             "quality": coded.quality, "bytes": len(coded.data), "bpp": coded.bpp,
-            "psnr": psnr_of(pixels, picture.pixels), "width": pixels.shape[1], "height": pixels.shape[0],
+            "psnr": psnr_of(pixels, picture.pixels, picture.alpha), "width": pixels.shape[1], "height": pixels.shape[0],
             "preview": preview,
         }  # fmt: skip
         data = b"" if preview else coded.data
@@ -154,11 +155,3 @@ def classic(pixels: Pixels, kind: str, size: int) -> Outcome:
         "psnr": psnr_of(decoded, pixels), "fits": len(data) <= size,
     }  # fmt: skip
     return Outcome(facts, uploads.png(decoded), data)
-
-
-def last_below(value: Callable[[int], int], most: int, low: int, high: int) -> int:
-    """The highest number of a range at which a rising value is at most `most`; `low` where none is."""
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if value(middle) <= most else (low, middle - 1)
-    return low

@@ -30,14 +30,23 @@ WIDEST = 2.0
 """Quantisation steps lie between this and its inverse."""
 START = 0.01
 """Factor on the last layers' first weights."""
-Code: TypeAlias = Callable[[int, Tensor, Tensor], Tensor]
-"""From the number of a pass, its means and its steps [B, M, h/2, w/2] to its latents as decoded."""
+Code: TypeAlias = Callable[[int | None, Tensor, Tensor], Tensor]
+"""From the number of a pass, its means and its steps [B, M, h/2, w/2] to its latents as decoded. A network without
+passes has one, whose number is None, over all latents.
+"""
 
 
-def taken(x: Tensor, number: int) -> Tensor:
-    """The latents of a pass, [B, C, h/2, w/2] of [B, C, h, w]."""
+def taken(x: Tensor, number: int | None) -> Tensor:
+    """The latents of a pass, [B, C, h/2, w/2] of [B, C, h, w]; all of them for None."""
+    if number is None:
+        return x
     row, column = PLACES[number]
     return x[:, :, row::2, column::2]
+
+
+def put(x: Tensor, number: int | None, values: Tensor) -> None:
+    """Write values [B, C, h/2, w/2] of a pass to their places in x [B, C, h, w]; inverse of `taken`."""
+    taken(x, number).copy_(values)
 
 
 def placed(x: Tensor, number: int) -> Tensor:
@@ -151,8 +160,9 @@ class SpatialPrior(nn.Module):
         """Latents [B, M, h, w] as they are decoded, and what is rounded: their difference from the means, in steps."""
         residual = torch.zeros_like(y)
 
-        def code(number: int, centre: Tensor, step: Tensor) -> Tensor:
+        def code(number: int | None, centre: Tensor, step: Tensor) -> Tensor:
             nonlocal residual
+            assert number is not None
             difference = (taken(y, number) - centre) / step
             residual = residual + placed(difference, number)
             return centre + step * round_through(difference)

@@ -1,4 +1,4 @@
-"""The bytes of a `.yoto` file, version 1: what stands where. `docs/format.md` describes every field.
+"""The bytes of a `.yoto` file, version 2: what stands where. `docs/format.md` describes every field.
 
 Importing this module imports neither torch nor Pillow.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from yoto.apps.codec.format.errors import FileError, damaged
 
 MAGIC = b"\x93YTO"
-VERSION = 1
+VERSION = 2
 LARGEST = 16384
 """Pixels along a side."""
 STRIDE, BLOCK = 64, 16
@@ -171,9 +171,10 @@ def start(reader: Reader) -> tuple[int, dict[str, Any]]:
     if magic != MAGIC:
         raise foreign()
     if version != VERSION:
-        raise FileError(f"The .yoto file has version {version}; this yoto reads version {VERSION}. Upgrade yoto.")
+        remedy = "Upgrade yoto" if version > VERSION else "Compress the original again"
+        raise FileError(f"The .yoto file has version {version}; this yoto reads version {VERSION}. {remedy}.")
     if flags >= 16 or log not in TILES:
-        raise damaged("its header holds values that version 1 does not have")
+        raise damaged("its header holds values that version 2 does not have")
     width, height = reader.number("width"), reader.number("height")
     if not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
         raise FileError(f"The .yoto file should be at most {LARGEST} pixels wide and high. Found {width}x{height}.")
@@ -193,7 +194,7 @@ def parse(data: bytes | memoryview) -> Contents:
     if len(view) < FIXED.size + 2 + 2 * CHECK.size:
         raise damaged("it is too short")
     if zlib.crc32(view[:-4]) != CHECK.unpack(view[-4:])[0]:
-        raise damaged("its checksum does not match its contents")
+        raise damaged("its checksum does not match its contents: it was cut short, or changed")
     reader = Reader(view[:-4])
     flags, fields = start(reader)
     present = [name for flag, name in CHUNKS if flags & flag]

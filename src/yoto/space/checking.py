@@ -1,0 +1,39 @@
+"""What a user gives for the parameters of a loss space, as the numbers of its columns. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from yoto.errors import YotoError, near_misses
+from yoto.space.choice import Choice
+from yoto.space.distribution import Distribution, Value, number
+from yoto.space.interval import Fixed
+from yoto.space.simplex import Simplex
+
+
+def checked(parameters: Mapping[str, Distribution], given: dict[str, Value], extrapolate: bool) -> list[float]:
+    """One number per column; arguments and errors as of `LossSpace.check`. `given` is used up."""
+    for name, distribution in parameters.items():
+        if isinstance(distribution, Simplex) and not isinstance(given.get(name), Mapping):
+            own = {t: given.pop(t) for t in distribution.terms if t in given}
+            if own:
+                given[name] = {t: number(t, v) for t, v in own.items()}
+        elif isinstance(distribution, Choice) and name not in given:
+            parts = {c.removeprefix(f"{name}:"): given.pop(c) for c in distribution.columns(name) if c in given}
+            if parts:
+                given[name] = {o: number(o, v) for o, v in parts.items()}
+    for name in given:
+        if name not in parameters:
+            raise YotoError(
+                f"{name!r} is no loss parameter of this space, which has {', '.join(parameters)}."
+                f"{near_misses(name, tuple(parameters))}"
+            )
+    result: list[float] = []
+    for name, distribution in parameters.items():
+        if name in given:
+            result += distribution.check(name, given[name], extrapolate)
+        elif isinstance(distribution, Fixed):
+            result.append(distribution.value)
+        else:
+            raise YotoError(f"`{name}` is free in this loss space and should be given. Found {given or 'nothing'}.")
+    return result
