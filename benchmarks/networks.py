@@ -6,7 +6,8 @@ Every row of networks.csv is built from a small random configuration (nothing is
 and goes through `tests/networks/harness.py`: a λ per sample against one λ at a time in float64 and float32, hidden
 states included; gradients of every parameter against the plain network's; baked against bound; saved and loaded;
 `torch.export` of the plain network and `yoto.export`, both at another batch size. Rows that are in the results already
-are kept (`--again` runs them anew), so that an interrupted run goes on where it was.
+are kept (`--again` runs them anew, `--bad` those that did not do everything), so that an interrupted run goes on where
+it was.
 
 The packages are installed without what they depend on, so that none brings another torch:
 
@@ -28,6 +29,7 @@ import inspect
 import json
 import multiprocessing
 import os
+import platform
 import re
 import resource
 import shutil
@@ -224,7 +226,9 @@ def cell(row: Row, stage: str) -> str:
 def table(rows: list[Row]) -> str:
     """All rows and the counts as Markdown."""
     counts = Counter(classified(row) for row in rows)
-    plain = [row for row in rows if status(row, "plain export") == "ok"]
+    missing = [key(row) for row in listed() if key(row) not in {key(each) for each in rows}]
+    tried = [row for row in rows if status(row, "plain export")]
+    plain = [row for row in tried if status(row, "plain export") == "ok"]
     both = [row for row in plain if status(row, "export") == "ok"]
     versions = ", ".join(f"{name} {installed(name)}" for name in ("torch", *DISTRIBUTIONS) if installed(name))
     lines = [
@@ -238,10 +242,14 @@ def table(rows: list[Row]) -> str:
         f"`condition` {'learns from' if learns() else 'does not take'} `example` here.",
         "",
         f"{len(rows)} networks: " + ", ".join(f"{n} {name}" for name, n in counts.most_common()) + ".",
-        f"`torch.export` takes {len(plain)} of the plain networks, `yoto.export` {len(both)} of those.",
+        f"`torch.export` takes {len(plain)} of the {len(tried)} plain networks that it was tried on,",
+        f"`yoto.export` {len(both)} of those {len(plain)}.",
+        f"Not run yet: {len(missing)}{': ' + ', '.join(missing) if missing else ''}.",
+        f"Machine: {platform.machine()}, {os.cpu_count()} processors, one thread; random numbers from seeds 0 to 9.",
+        "The last column names the commit that a row was measured at.",
         "",
-        f"| {' | '.join(('network', 'layers', 'sites', 'before', *COLUMNS, 'outcome'))} |",
-        f"|{' --- |' * (len(COLUMNS) + 5)}",
+        f"| {' | '.join(('network', 'layers', 'sites', 'before', *COLUMNS, 'outcome', 'commit'))} |",
+        f"|{' --- |' * (len(COLUMNS) + 6)}",
     ]
     for row in rows:
         layers = row.get("layers") or {}
@@ -249,7 +257,7 @@ def table(rows: list[Row]) -> str:
         cells = [cell(row, stage) for stage in COLUMNS.values()]
         text = reason(row).replace("|", "/")[:160]
         outcome = classified(row) + (f": {text}" if text else "")
-        lines.append("| " + " | ".join([key(row), *counted, *cells, outcome]) + " |")
+        lines.append("| " + " | ".join([key(row), *counted, *cells, outcome, str(row.get("commit", ""))]) + " |")
     return "\n".join([*lines, "", f"Versions: {versions}.", ""])
 
 
@@ -289,6 +297,13 @@ def write(rows: list[Row], out: Path) -> None:
     out.with_suffix(".md").write_text(table(rows), "utf-8")
 
 
+def kept(row: Row | None, bad: bool) -> bool:
+    """Whether a row's results stay: there are some, and where bad ones are not wanted they are good ones."""
+    if row is None or not bad:
+        return row is not None
+    return classified(row) == "everything" and status(row, "export") in ("ok", status(row, "plain export"))
+
+
 def main() -> None:
     """Run what is not done yet, write the results after every row, print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -298,13 +313,14 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=60.0, help="seconds of processor time for a row")
     parser.add_argument("--no-exports", dest="exports", action="store_false", help="leave out what takes longest")
     parser.add_argument("--again", action="store_true", help="run rows anew that have results")
+    parser.add_argument("--bad", action="store_true", help="run rows anew that did not do everything, or export")
     parser.add_argument("-o", "--out", type=Path, default=ROOT / "results" / "networks")
     options = parser.parse_args()
     packages(options.packages)
     stored = options.out.with_suffix(".json")
     known = {key(row): row for row in json.loads(stored.read_text("utf-8"))} if stored.is_file() else {}
     chosen = [row for row in listed() if re.search(options.only, key(row))]
-    waiting = [row for row in chosen if options.again or key(row) not in known]
+    waiting = [row for row in chosen if options.again or not kept(known.get(key(row)), options.bad)]
     if waiting:
         warm(options.exports)
     processes = multiprocessing.get_context("fork")

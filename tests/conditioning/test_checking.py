@@ -78,3 +78,27 @@ def test_a_network_that_draws_otherwise_at_every_call_is_not_judged_by_it():
             return self.layer(x) + Counting.calls
 
     assert condition(Counting(), SPACE, example=X).conditioned.names == ("layer",)
+
+
+class Rescaled(nn.Module):
+    """RWKV: weights are divided once in evaluation, which a copy for every λ would do again."""
+
+    def __init__(self, by):
+        super().__init__()
+        self.by, self.done, self.layer = by, False, nn.Linear(8, 8)
+
+    def forward(self, x):
+        if not self.done:
+            self.layer.weight.data.div_(self.by)
+            with torch.no_grad():
+                self.layer.weight.div_(self.by)
+            self.done = True
+        return self.layer(x)
+
+
+def test_a_network_that_changes_its_own_weights_is_refused():
+    with pytest.raises(YotoError, match="it changes 'layer.weight'"):
+        condition(Rescaled(2.0), SPACE, example=X)
+    net = Rescaled(2.0)
+    net(X)
+    assert condition(net, SPACE, example=X).conditioned.names == ("layer",)

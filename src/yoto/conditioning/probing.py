@@ -232,6 +232,7 @@ def probe(
                 f"The network should run on `example`. Found {type(error).__name__}: "
                 f"{' '.join(str(error).split())[:200]}"
             ) from None
+    refuse_changes(net, shadow)
     numbers = sorted({0, 1, samples - 1})
     others = {n: run(shadow, replaced(leaves, batch_dim, samples, n), spec, names, inputs=False) for n in numbers}
     try:
@@ -247,6 +248,16 @@ def probe(
         if alike:
             found.alike.add(name)
     return found
+
+
+def refuse_changes(net: nn.Module, shadow: nn.Module) -> None:
+    """Refuse a network that changed its own parameters when it ran: bound networks share them."""
+    for (name, before), after in zip(net.named_parameters(), shadow.parameters(), strict=True):
+        if not torch.equal(before.to(after.dtype), after):
+            raise YotoError(
+                f"A network should leave its parameters alone when it runs. Found that it changes {name!r}, which it "
+                "would do anew at every λ. Have it do so beforehand, or not at all."
+            )
 
 
 def common_layouts(

@@ -48,6 +48,8 @@ class Reads(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         if isinstance(result, Tensor) and func not in ABOUT:
             for leaf in pytree.tree_leaves((args, kwargs)):
+                if leaf is result:
+                    continue  # changed in place: `probe` looks whether it did change
                 owners = self.owners.get(id(leaf), set())
                 if not owners.intersection(self.running):
                     self.names |= owners
