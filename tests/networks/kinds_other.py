@@ -51,9 +51,25 @@ class Switch(nn.Module):
         return self.out(torch.relu(self.inner(x)))
 
 
-@kind("weight normalisation by parametrisation", noise(B, 8), sites=("2",), share=0.5)
+@kind("weight normalisation by parametrisation", noise(B, 4, 8), sites=("0", "2", "4"), share=1.0)
 def parametrised():
-    return nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(8, 8)), nn.ReLU(), nn.Linear(8, 2))
+    normed = nn.utils.parametrizations.weight_norm
+    convolutions = normed(nn.Conv1d(4, 8, 3)), nn.ELU(), normed(nn.Conv1d(8, 8, 3, bias=False)), nn.ELU()
+    return nn.Sequential(*convolutions, nn.Conv1d(8, 2, 1))
+
+
+@kind(
+    "spectral normalisation and transposed weight normalisation",
+    noise(B, 4, 8),
+    sites=("4",),
+    left_out=("0", "2"),
+    share=0.3,
+)
+def other_parametrisations():
+    parametrised = nn.utils.parametrizations
+    first = parametrised.spectral_norm(nn.Conv1d(4, 8, 3)).eval()
+    second = parametrised.weight_norm(nn.ConvTranspose1d(8, 8, 3))
+    return nn.Sequential(first, nn.ELU(), second, nn.ELU(), nn.Conv1d(8, 2, 1))
 
 
 @kind("linear layer of its own class", noise(B, 8), sites=("0", "2", "3"))

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from yoto.conditioning.binding import refuse_bound
 from yoto.conditioning.checking import unfit
@@ -112,7 +113,7 @@ def condition(
     known = {name: Layer.from_dict(layer) for name, layer in ((learned or {}).get("layers") or {}).items()}
     found = None
     if example is not None:
-        asked = [name for name, module in plain.named_modules() if not name or list(module.parameters(recurse=False))]
+        asked = [name for name, module in plain.named_modules() if not name or owns(module)]
         found = probe(plain, *arguments(example), batch_dim, asked)
     chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
     reasons = {} if found is None else unfit(found, chosen)
@@ -148,6 +149,11 @@ def condition(
     model.training = net.training  # of this module alone: parts of the network may have modes of their own
     model.film.train(net.training)
     return model
+
+
+def owns(module: nn.Module) -> bool:
+    """Whether a module has parameters of its own, be it under a parametrisation."""
+    return bool(list(module.parameters(recurse=False))) or is_parametrized(module)
 
 
 def refuse_unfit(net: nn.Module, space: LossSpace) -> None:

@@ -147,6 +147,22 @@ def layer_of(module: nn.Module, channel_axis: int | None = None) -> Layer:
     return Layer(module.num_features, bias, -1 if isinstance(module, _BatchNorm) else spatial_axes(module))
 
 
+GAIN = "parametrizations.weight.original0"
+"""The parameter of torch's weight normalisation that scales output channels."""
+
+
+def weight_normed(module: nn.Module) -> Layer | None:
+    """How a layer with torch's weight normalisation folds: into its gains; None if it has none for output channels."""
+    if not parametrize.is_parametrized(module, "weight") or isinstance(module, _ConvTransposeNd):
+        return None
+    gain = dict(module.named_parameters()).get(GAIN)
+    if gain is None or gain.ndim < 2 or gain.numel() != gain.shape[0]:
+        return None
+    if not isinstance(module, (_ConvNd, nn.Linear)) or gain.shape[0] != layer_of(module).channels:
+        return None
+    return replace(layer_of(module), weight=GAIN)
+
+
 def spatial_axes(norm: nn.Module) -> int:
     """Axes behind the channels that a batch or instance norm expects; 1 for a class of the user's own."""
     return next((axes for kind, axes in SPATIAL.items() if isinstance(norm, kind)), 1)

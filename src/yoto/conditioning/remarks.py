@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping
 
 from torch import nn
+from torch.nn.utils.parametrize import ParametrizationList, is_parametrized
 
 from yoto.conditioning.fitting import is_leaf
 from yoto.conditioning.folding import FOLDABLE
@@ -18,8 +19,10 @@ WORTH_A_REMARK = 0.5
 
 
 def size(module: nn.Module) -> int:
-    """Number of a module's own parameters."""
-    return sum(p.numel() for p in module.parameters(recurse=False))
+    """Number of a module's own parameters, with those of its parametrisations, which have none for themselves."""
+    if isinstance(module, ParametrizationList):
+        return 0
+    return sum(p.numel() for p in module.parameters(recurse=is_parametrized(module)))
 
 
 def unknown(net: nn.Module) -> dict[str, nn.Module]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -12,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from yoto.conditioning.fitting import Inputs, fit, holds, is_leaf, usual_inputs
-from yoto.conditioning.folding import FOLDABLE, SHAPED, Layer, Site, layer_of, refusal, verify
+from yoto.conditioning.folding import FOLDABLE, SHAPED, Layer, Site, layer_of, refusal, verify, weight_normed
 from yoto.conditioning.followers import find_followers
 from yoto.conditioning.probing import Found
 from yoto.conditioning.references import refuse_hidden_references
@@ -54,6 +55,11 @@ class Candidates:
                 reason = None
             elif isinstance(module, FOLDABLE):
                 reason = refusal(module, self.channel_axis.get(name))
+                normed = weight_normed(module) if reason is not None else None
+                if normed is not None:
+                    with suppress(YotoError):
+                        verify(name, module, normed)
+                        self.layers[name], reason = normed, None
                 reader = next((r for r in readers if name.startswith(r)), None)
                 if reader is not None:
                     reason = f"{reader.rstrip('.') or type(self.net).__name__!r} reads its weight without calling it"
