@@ -229,7 +229,7 @@ def make(name: str) -> nn.Module:
         base = {}
     net = cls(config_class(**{**base, **CONFIGS.get(name, {})}))
     for key, buffer in net.named_buffers():
-        if key.endswith("codebook.embed"):  # zero at first: every sample would get the same code; of the size of what is quantised
+        if key.endswith("codebook.embed"):  # zero at first: all samples would get one code
             buffer.normal_(std=0.05)
     return net
 
