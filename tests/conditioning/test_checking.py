@@ -102,3 +102,18 @@ def test_a_network_that_changes_its_own_weights_is_refused():
     net = Rescaled(2.0)
     net(X)
     assert condition(net, SPACE, example=X).conditioned.names == ("layer",)
+
+
+class Masked(nn.Conv2d):
+    """A kernel that is masked in place at every call, which changes it once."""
+
+    def forward(self, x):
+        self.weight.data[..., 1, 1:] = 0
+        return super().forward(x)
+
+
+def test_a_kernel_that_is_masked_in_place_is_conditioned():
+    maps = torch.randn(3, 2, 5, 5)
+    model = condition(nn.Sequential(Masked(2, 4, 3), nn.ReLU(), nn.Conv2d(4, 1, 1)), SPACE, example=maps)
+    assert model.conditioned.names == ("0", "2")
+    assert torch.allclose(model.bake(b=3.0, probe=maps)(maps), model(maps, b=3.0), atol=1e-5)

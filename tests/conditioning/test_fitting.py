@@ -96,3 +96,17 @@ def test_a_scale_below_zero_counts():
             return functional.linear(x, self.weight).relu()
 
     assert fit(LinearRelu(8, 4, bias=False), [((torch.randn(3, 8),), {})]) is None
+
+
+def test_a_child_that_gets_a_parameter_is_no_place_for_the_samples():
+    class Divisive(nn.Module):
+        """Generalised divisive normalisation: a child keeps β positive."""
+
+        def __init__(self):
+            super().__init__()
+            self.beta, self.positive = nn.Parameter(torch.ones(8)), nn.Softplus()
+
+        def forward(self, x):
+            return x / (x.square().mean(1, keepdim=True) + self.positive(self.beta).view(1, -1, 1, 1)).sqrt()
+
+    assert fit(Divisive(), [((MAPS,), {})]) is None

@@ -255,8 +255,8 @@ def fit_one(module: nn.Module, inputs: Inputs) -> Layer | None:
     trials += [] if base is None else [Trial(module, inputs, inside=base)]
     for trial in trials:
         output, kept = trial(), trial.kept
-        if output is None or not output.numel():
-            continue
+        if output is None or not output.numel() or [t.shape for t in trial.whole] != [output.shape]:
+            continue  # inside, too, the samples have to lie as they do in the layer's output
         for name in trial.own:
             trial.kept = dict(kept)
             trial.vary(name, output)

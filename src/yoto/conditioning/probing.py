@@ -232,7 +232,7 @@ def probe(
                 f"The network should run on `example`. Found {type(error).__name__}: "
                 f"{' '.join(str(error).split())[:200]}"
             ) from None
-    refuse_changes(net, shadow)
+    refuse_changes(net, shadow, partial(run, leaves=leaves, spec=spec, names=(), inputs=False))
     numbers = sorted({0, 1, samples - 1})
     others = {n: run(shadow, replaced(leaves, batch_dim, samples, n), spec, names, inputs=False) for n in numbers}
     try:
@@ -250,14 +250,34 @@ def probe(
     return found
 
 
-def refuse_changes(net: nn.Module, shadow: nn.Module) -> None:
-    """Refuse a network that changed its own parameters when it ran: bound networks share them."""
-    for (name, before), after in zip(net.named_parameters(), shadow.parameters(), strict=True):
-        if not torch.equal(before.to(after.dtype), after):
-            raise YotoError(
-                f"A network should leave its parameters alone when it runs. Found that it changes {name!r}, which it "
-                "would do anew at every λ. Have it do so beforehand, or not at all."
-            )
+def refuse_changes(net: nn.Module, shadow: nn.Module, again: Callable[[nn.Module], Any]) -> None:
+    """Refuse a network that changes its own parameters at every λ: bound networks share them.
+
+    A change that leaves changed parameters as they are (a mask on a kernel) may be made again.
+
+    Args:
+        shadow: A copy that ran.
+        again: Runs another copy, on the same inputs.
+    """
+    if changed(net, shadow) is None:
+        return
+    other = copied(net).to(next(shadow.parameters()).dtype)
+    other.load_state_dict(shadow.state_dict())
+    again(other)
+    name = changed(shadow, other)
+    if name is not None:
+        raise YotoError(
+            f"A network should leave its parameters alone when it runs. Found that it changes {name!r}, which it would "
+            "do anew at every λ. Have it do so beforehand, or not at all."
+        )
+
+
+def changed(before: nn.Module, after: nn.Module) -> str | None:
+    """The first parameter that differs between two copies of a network."""
+    for (name, old), new in zip(before.named_parameters(), after.parameters(), strict=True):
+        if not torch.equal(old.to(new.dtype), new):
+            return name
+    return None
 
 
 def common_layouts(
