@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from yoto.conditioning import condition as condition
     from yoto.curves import Metric as Metric
     from yoto.curves import TradeoffCurve as TradeoffCurve
+    from yoto.curves import select as select
+    from yoto.curves.steerability import steerability as steerability
     from yoto.curves.sweep import sweep as sweep
     from yoto.errors import YotoError as YotoError
     from yoto.notebook import widget as widget
@@ -50,6 +52,8 @@ HOMES: dict[str, str] = {
     "LossStep": "yoto.objective",
     "optimiser": "yoto.optim",
     "sweep": "yoto.curves",
+    "select": "yoto.curves",
+    "steerability": "yoto.curves",
     "Metric": "yoto.curves",
     "TradeoffCurve": "yoto.curves",
     "polish": "yoto.training",

@@ -150,6 +150,8 @@ def show(curve: TradeoffCurve, folder: Path, as_json: bool) -> None:
     columns |= {name: list(curve.series(name)) for name in (*curve.terms, "loss", *curve.metrics)}
     print(table(list(columns), list(zip(*columns.values(), strict=True))))
     note(f"{folder}: {', '.join(path.name for path in written)}")
+    for remark in curve.remarks():
+        note(remark)
 
 
 def measure(header: Header, recipe: Recipe, asked: Asked, task_name: str | None) -> TradeoffCurve:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from yoto.curves.fields import check_same_data, filled, from_mapping, read_json
 from yoto.curves.indicators import Hypervolume, directed
+from yoto.curves.measurements import Measurements
 from yoto.curves.metric import Direction
 from yoto.curves.regret import Regret
 from yoto.curves.rows import curve_fields, curve_rows
@@ -37,7 +38,7 @@ def same_point(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TradeoffCurve:
+class TradeoffCurve(Measurements):
     """Means of every loss term and metric over one data set, at each of m points of a loss space.
 
     `sweep` makes one; one made elsewhere is filled in by hand. Columns may be any sequences of numbers (lists, arrays,

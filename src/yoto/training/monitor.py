@@ -13,6 +13,10 @@ from yoto.objective import Objective
 from yoto.space import LossSpace
 
 EXPLODED = 100.0
+STEERED = -0.1
+"""A term follows its weight where their rank correlation over the samples of a window is at most this."""
+ENOUGH = 256
+"""Samples from which that is told."""
 
 
 class Monitor:
@@ -36,6 +40,7 @@ class Monitor:
         self.reference: float | None = None
         self.window: list[tuple[int, dict[str, Tensor], Tensor, Tensor]] = []
         self.edges = thirds(self.space)
+        self.steering: dict[str, float] = {}
 
     def add(self, step: int, terms: Mapping[str, Tensor], lam: Tensor, norm: Tensor) -> None:
         """Keep one step's terms [B], λ ([B, D] or [D]) and gradient norm (scalar); `step` counts from 1."""
@@ -103,7 +108,8 @@ class Monitor:
         return terms, losses, lam, norms
 
     def read_window(self) -> dict[str, float]:
-        """Means over the window, which starts anew: loss, every term, gradient norm, loss in each third of λ.
+        """Means over the window, which starts anew: loss, every term, gradient norm, loss in each third of λ, and the
+        rank correlation of each weight that varies with the term that it weighs, over samples.
 
         Raises:
             YotoError: As `check_window`, and if the loss exploded.
@@ -127,9 +133,20 @@ class Monitor:
             masks = (values < low, (values >= low) & (values < high), values >= high)
             for label, mask in zip(("low", "middle", "high"), masks, strict=True):
                 row_[f"loss_{name}_{label}"] = float(flat[mask].mean())
+        self.steering = steering(self.space, terms, lam)
+        row_ |= {f"correlation_{name}": value for name, value in self.steering.items()}
         self.window.clear()
         self.united = 0
         return row_
+
+    def remarks(self) -> list[str]:
+        """What the last window says against conditioning, a line each; none where every term follows its weight."""
+        return [
+            f"decorative conditioning: {name!r} does not fall as its weight rises (rank correlation {value:+.2f} over "
+            "the last samples); see yoto.steerability"
+            for name, value in self.steering.items()
+            if not value <= STEERED
+        ]
 
     def fail(
         self, wanted: str, row: int, worst: int, losses: Tensor, terms: dict[str, Tensor], lam: Tensor, norms: Tensor
@@ -143,6 +160,24 @@ class Monitor:
             f"for λ {at} ({parts}; gradient norm {float(norms[row]):.4g}). Usually: too high a learning rate; "
             "give a lower training.lr or a longer training.warmup."
         )
+
+
+def steering(space: LossSpace, terms: Mapping[str, Tensor], lam: Tensor) -> dict[str, float]:
+    """Rank correlation of each weight that varies with its own term, over the samples of a window.
+
+    Args:
+        terms: [W, B] each; those that came reduced over the batch are left out.
+        lam: [W, B, D]; of a network that is trained for one λ there is none to tell.
+    """
+    found = {}
+    for name in space.free_weights:
+        if name not in terms or terms[name].shape != lam.shape[:2] or terms[name].numel() < ENOUGH:
+            continue
+        term, weight = terms[name].flatten(), lam[:, :, space.names.index(name)].flatten()
+        if weight.min() < weight.max():
+            ranks = torch.stack([values.argsort(stable=True).argsort().double() for values in (term, weight)])
+            found[name] = float(torch.corrcoef(ranks)[0, 1]) if term.min() < term.max() else 0.0
+    return found
 
 
 def thirds(space: LossSpace) -> list[tuple[str, int, float, float]]:

@@ -190,6 +190,9 @@ class Run:
             logger.write(row)
         if self.progress is not None:
             self.progress.report(state.step, row)
+            if state.step == self.recipe.training.steps:
+                for remark in state.monitor.remarks():
+                    self.progress.note(remark)
 
     def validate_alone(self) -> None:
         """Validate in the first process; what it refuses ends all, and what it found all know."""
@@ -261,6 +264,7 @@ class Run:
                 "batch": self.recipe.training.batch,
                 "seed": self.recipe.seed,
                 "best": state.best,
+                "remarks": state.monitor.remarks() if finished else [],
                 "weights": state.source,
                 "processes": self.fabric.world_size,
                 "machine": describe_machine(self.fabric.device),

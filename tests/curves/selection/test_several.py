@@ -23,7 +23,7 @@ def test_a_simplex_reaches_the_closed_form(gradient):
     found, _ = task.solve()
     s = (6 - math.sqrt(36 - 24 * 0.8)) / 12
     assert task.request.feasible(found)
-    assert found.values["c"] == pytest.approx(6 * s * s, rel=0.005)
+    assert found.values["c"] == pytest.approx(6 * s * s, rel=0.01)
     assert sum(found.lam) == pytest.approx(1, abs=1e-6)
     assert task.budget.used <= SEVERAL
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from yoto.curves.selection.coordinates import Coordinates
@@ -30,24 +30,21 @@ def search(request: Request, coordinates: Coordinates, evaluations: Evaluations,
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     alternatives = coordinates.alternatives
 
-    def constraints(trial: Any) -> Sequence[float]:
-        found: Sequence[float] = trial.user_attrs["excesses"]
-        return found
-
     def objective(trial: Any) -> float:
         x = [trial.suggest_float(f"x{index}", 0.0, 1.0) for index in range(coordinates.size)]
         choice = trial.suggest_categorical("names", list(range(len(alternatives)))) if len(alternatives) > 1 else 0
         (measured,) = evaluations([coordinates.lam(x, alternatives[choice])])
-        trial.set_user_attr("excesses", list(request.excesses(measured)))
+        for bound, excess in zip(request.bounds, request.excesses(measured), strict=True):
+            trial.set_constraint(str(bound), excess)
         return request.cost(measured)
 
-    sampler = optuna.samplers.GPSampler(
-        seed=seed, constraints_func=constraints if request.bounds else None, deterministic_objective=True
-    )
-    study = optuna.create_study(sampler=sampler)
-    budget = evaluations.budget
-    try:
-        study.optimize(objective, n_trials=TRIALS if budget.left is None else budget.left)
-    except Exhausted as limit:
-        return str(limit)
+    left = evaluations.budget.left
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        sampler = optuna.samplers.GPSampler(seed=seed, deterministic_objective=True)
+        study = optuna.create_study(sampler=sampler)
+        try:
+            study.optimize(objective, n_trials=TRIALS if left is None else left)
+        except Exhausted as limit:
+            return str(limit)
     return None

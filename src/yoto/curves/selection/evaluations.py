@@ -60,7 +60,9 @@ class Budget:
         allowed = wanted if self.left is None else min(wanted, self.left)
         if allowed < 1:
             raise Exhausted("evaluations")
-        if self.seconds is not None and self.used:
+        if self.seconds is not None and not self.used:
+            return 1  # from which the pace is seen
+        if self.seconds is not None:
             free = self.seconds - (self.clock() - self.start) - self.reserve * self.pace
             affordable = int(free / (self.pace * share)) if self.pace * share > 0 else allowed
             if free <= 0 or affordable < 1:
@@ -103,6 +105,11 @@ class Evaluations:
                 self.known[lam] = found
             self.budget.spend(allowed, self.share, self.budget.clock() - started)
             if allowed < len(new):
-                self.budget.allow(len(new) - allowed, self.share)  # says which limit it is
-                return self(points)
+                return self(points)  # or a limit is said
         return [self.known[lam] for lam in points]
+
+    def insist(self, lam: Lam) -> None:
+        """Measure one λ whatever the limits say: an answer has to be measured."""
+        started = self.budget.clock()
+        (self.known[lam],) = self.evaluate([lam])
+        self.budget.spend(1, self.share, self.budget.clock() - started)

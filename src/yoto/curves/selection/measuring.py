@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from typing import TYPE_CHECKING, Any, final
 
 import torch
 from torch import Tensor
 
 from yoto.conditioning import bind
+from yoto.curves.batches import Batches
 from yoto.curves.evaluation import Evaluation, Evaluator, evaluating, repeatable
 from yoto.curves.selection.coordinates import Coordinates
 from yoto.curves.selection.evaluations import Budget, Evaluate, Lam
@@ -50,13 +52,14 @@ class Bench:
     Args:
         evaluator: Measures on all batches.
         request: What is wanted; its names are held against what is measured on the first batch.
+        coordinates: Where.
 
     Raises:
         YotoError: If a name is unknown, or there is no batch.
     """
 
-    def __init__(self, evaluator: Evaluator, request: Request) -> None:
-        self.evaluator, self.request = evaluator, request
+    def __init__(self, evaluator: Evaluator, request: Request, coordinates: Coordinates) -> None:
+        self.evaluator, self.request, self.coordinates = evaluator, request, coordinates
         self.first: list[Any] = []
         self.samples, self.whole = 0, True
         with repeatable(evaluator.device):
@@ -67,18 +70,34 @@ class Bench:
                 self.first.append(each.examples)
                 self.samples += each.size or 1
         self.part = self.of(self.first)
-        (probe,) = self.of(self.first[:1])(evaluator.space.median()[None])
+        middle = coordinates.lam([0.5] * coordinates.size, coordinates.alternatives[0])
+        (probe,) = self.of(self.first[:1])(torch.tensor([middle]))
         known = measured(probe)
-        request.check(list(known.values))
-        request.excesses(known)  # refuses errors that are missing
+        self.names = list(known.values)
+        request.check(self.names)
+        if known.samples > 1:
+            request.excesses(known)  # refuses errors that are missing
+        self.lean = self.of(None) if set(request.names) <= {"loss", *probe.terms} else evaluator
         self.derivable = all(not evaluator.metrics[n].whole for n in request.names if n in evaluator.metrics)
 
-    def of(self, examples: list[Any]) -> Evaluator:
-        """The same evaluator on other batches."""
-        own = self.evaluator
-        metrics = own.metrics or None if own.task_metrics is not None else own.metrics
-        terms = own.task if own.task is not None else own.terms
-        return Evaluator(own.model, examples, terms, metrics, own.objective, space=own.space, seed=own.seed)
+    def of(self, examples: list[Any] | None) -> Evaluator:
+        """The same evaluator on other batches; None: on all, without what the request does not name, the metrics."""
+        own = copy(self.evaluator)
+        own.known = {}
+        if examples is None:
+            own.metrics, own.task_metrics = {}, None
+        else:
+            own.batches = Batches(examples, batch=None, limit=None, device=own.device)
+        return own
+
+    def complete(self, found: Measured, budget: Budget) -> Measured:
+        """What was found, with the metrics that the search did without."""
+        if not set(self.names) - set(found.values):
+            return found
+        started = budget.clock()
+        (whole,) = evaluate(self.evaluator)([found.lam])
+        budget.spend(1, 1.0, budget.clock() - started)
+        return whole
 
     def share(self) -> float:
         """Of all samples that the first batches are, as far as that is known."""
@@ -95,19 +114,22 @@ class Bench:
                 torch.manual_seed(noise_seed(own.seed, each.number))
                 at = lam if each.size is None else lam.expand(each.size, -1)
                 terms = own.terms(net, each.examples, at)
-                found = {"loss": own.objective.loss(terms, lam), **own.per_sample(net, each.examples, at), **terms}
+                further = self.part.per_sample(net, each.examples, at)
+                found = {"loss": own.objective.loss(terms, lam), **further, **terms}
                 size = next((len(term) for term in terms.values() if term.ndim), each.size or 1)
                 yield size, {name: found[name] for name in self.request.names}
 
-    def problem(
-        self, coordinates: Coordinates, budget: Budget, curve: TradeoffCurve | None, method: Method, seed: int
-    ) -> Problem:
-        """The selection as a problem without a model."""
+    def problem(self, budget: Budget, curve: TradeoffCurve | None, method: Method, seed: int) -> Problem:
+        """The selection as a problem without a model; over several parameters without metrics that it does not name."""
+        own, part = self.evaluator, self.part
+        if self.coordinates.size > 1 and self.lean is not own:
+            own = self.lean
+            part.metrics, part.task_metrics = {}, None
         return Problem(
             request=self.request,
-            coordinates=coordinates,
-            evaluate=evaluate(self.evaluator),
-            evaluate_part=None if self.whole else evaluate(self.part),
+            coordinates=self.coordinates,
+            evaluate=evaluate(own),
+            evaluate_part=None if self.whole else evaluate(part),
             share=self.share(),
             derive=self.derive if self.derivable else None,
             guide=guide_of(curve, self.evaluator.space, self.request),

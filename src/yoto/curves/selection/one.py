@@ -23,8 +23,10 @@ NEAR = 2e-4
 """Places closer than this, as a share of the range, are one."""
 GAIN = 1e-3
 """A gain below this share of the objective is not worth an evaluation."""
-DOUBT = 0.03
+DOUBT = 0.05
 """A turning point outside a bound by less than this share of the quantity's span is worth a look."""
+DOUBTS = 4
+"""How many such looks there are."""
 EXPLORED = 1 / 16
 """Without a stored curve, a quantity that turns is looked at this closely."""
 
@@ -50,15 +52,28 @@ class Line:
 
 
 def curve_through(pairs: Sequence[tuple[float, float]]) -> Callable[[Any], Any]:
-    """A curve through (place, value), without overshoot between neighbours (PCHIP), constant beyond the outer ones."""
+    """A curve through (place, value), constant beyond the outer ones.
+
+    Without overshoot (PCHIP), but for the intervals on both sides of a point where the values turn: there the curve
+    may turn between points (modified Akima).
+    """
     with needed("Selection"):
-        from scipy.interpolate import PchipInterpolator
+        from scipy.interpolate import Akima1DInterpolator, PchipInterpolator
     found = dict(sorted(pairs))
     places, values = np.array(list(found)), np.array(list(found.values()))
     if len(places) == 1:
         return lambda u: np.zeros_like(u) + values[0]
-    through = PchipInterpolator(places, values)
-    return lambda u: through(np.clip(u, places[0], places[-1]))
+    monotone, turning = PchipInterpolator(places, values), Akima1DInterpolator(places, values, method="makima")
+    steps = np.sign(np.diff(values))
+    turns = np.concatenate([[False], steps[1:] * steps[:-1] < 0, [False]])
+    around = turns[1:] | turns[:-1]
+
+    def through(u: Any) -> Any:
+        inside = np.clip(u, places[0], places[-1])
+        interval = np.clip(np.searchsorted(places, inside, side="right") - 1, 0, len(around) - 1)
+        return np.where(around[interval], turning(inside), monotone(inside))
+
+    return through
 
 
 @final
@@ -85,33 +100,38 @@ class LineSearch:
         self.guide = list(guide)
         self.exact: list[tuple[float, Measured]] = []
         self.halve = False
+        self.doubts = DOUBTS
 
     def run(self) -> None:
-        """Measure until nothing is to be gained or the search's own limit is reached.
+        """Measure until nothing is to be gained.
 
         Raises:
-            Exhausted: If another limit is reached.
+            Exhausted: If a limit is reached.
         """
         if len(self.guide) < USEFUL:
             self.measure(FIRST)
             if self.turns():
                 self.measure([EXPLORED * place for place in range(1, round(1 / EXPLORED), 2)])
-        while len(self.exact) < self.most:
-            place = self.next_place()
-            if place is None:
-                break
+        while (place := self.next_place()) is not None:
             self.measure([place])
 
     def measure(self, places: Sequence[float]) -> None:
-        """Measure at places that are new."""
-        new = [u for u in places if all(abs(u - old) > 1e-9 for old, _ in self.exact)][: self.most - len(self.exact)]
-        lams = [self.at(u) for u in new]
+        """Measure at places that are new.
+
+        Raises:
+            Exhausted: If a limit, the search's own included, leaves some unmeasured.
+        """
+        new = [u for u in places if all(abs(u - old) > 1e-9 for old, _ in self.exact)]
+        allowed = new[: self.most - len(self.exact)]
+        lams = [self.at(u) for u in allowed]
         try:
             self.evaluations(lams)
         finally:
             known = self.evaluations.known
-            self.exact += [(u, known[lam]) for u, lam in zip(new, lams, strict=True) if lam in known]
+            self.exact += [(u, known[lam]) for u, lam in zip(allowed, lams, strict=True) if lam in known]
             self.exact.sort(key=lambda pair: pair[0])
+        if len(allowed) < len(new):
+            raise Exhausted("evaluations")
 
     def turns(self) -> bool:
         """Whether a quantity rises and falls along what was measured."""
@@ -164,7 +184,8 @@ class LineSearch:
         inner = misses[1:-1]
         turning = (inner > 0) & (inner <= DOUBT) & (inner <= misses[:-2]) & (inner <= misses[2:]) & better[1:-1]
         for place in grid[1:-1][turning]:
-            if self.unless_known(float(place), DOUBT) is not None:
+            if self.doubts and self.unless_known(float(place)) is not None:
+                self.doubts -= 1
                 return float(place)
         return None
 

@@ -93,9 +93,11 @@ class Problem:
             except Exhausted as limit:
                 limited = str(limit)
             return limited
-        for names in alternatives:
+        for number, names in enumerate(alternatives):
             guide = self.guide_of(names)
-            most = self.budget.evaluations or (GUIDED if len(guide) >= one.USEFUL else UNGUIDED)
+            most = GUIDED if len(guide) >= one.USEFUL else UNGUIDED
+            if self.budget.left is not None:
+                most = max(1, self.budget.left // (len(alternatives) - number))
 
             def at(u: float, names: Names = names) -> tuple[float, ...]:
                 return self.coordinates.lam((u,), names)

@@ -61,8 +61,8 @@ def select(
         at: Free parameters that are held at a value.
         confidence: With which probability all bounds should hold, given that the samples are a draw of many: means
             then lie that many of their standard errors inside (Student's t, Bonferroni).
-        evaluations: Limit on how many λ are measured; None: 10 along one parameter (24 without a curve), 100 over
-            several.
+        evaluations: Limit on how many λ are measured in the search; None: 10 along one parameter (24 without a
+            curve), 100 over several. Metrics that the request does not name are measured at the answer alone.
         seconds: Limit on the time; a measurement that would probably take longer is not begun, but for the first.
         method: Over several parameters: "gradient", "derivative-free", "optuna" (a Gaussian process, for few and
             noisy evaluations; needs the extra), or "auto", which takes gradients where differences confirm them.
@@ -79,7 +79,7 @@ def select(
     >>> import torch
     >>> from yoto import LogUniform, LossSpace, condition
     >>> space = LossSpace(fit=1.0, size=LogUniform(0.25, 4.0))
-    >>> model = condition(torch.nn.Linear(2, 3), space, identity=False)
+    >>> model = condition(torch.nn.Linear(2, 3), space)
     >>> def terms(net, batch):
     ...     return {"fit": (net(batch) - 1).square().mean(1), "size": net(batch).square().mean(1)}
     >>> found = select(model, torch.rand(64, 2), terms, minimise="fit", subject_to=["size <= 100"])
@@ -103,8 +103,9 @@ def select(
 
     coordinates = Coordinates(network.space, at)
     evaluator = Evaluator(network, batches, terms, metrics, objective, batch=batch, limit=limit, seed=seed)
-    bench = Bench(evaluator, wanted)
-    measured, limited = bench.problem(coordinates, budget, curve or stored_curve(model), method, seed).solve()
+    bench = Bench(evaluator, wanted, coordinates)
+    measured, limited = bench.problem(budget, curve or stored_curve(model), method, seed).solve()
+    measured = bench.complete(measured, budget)
     point = network.space.describe(measured.lam)
     return selected(
         wanted,

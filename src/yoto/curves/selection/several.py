@@ -3,158 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, final
+from dataclasses import replace
+from typing import TYPE_CHECKING, final
 
 import numpy as np
 
 from yoto.curves.selection.coordinates import Coordinates, Names, Place
 from yoto.curves.selection.evaluations import Evaluations, Exhausted, Lam
+from yoto.curves.selection.local import Local
 from yoto.errors import YotoError
-from yoto.support.extras import needed
 
 if TYPE_CHECKING:
     from yoto.curves.selection.gradients import Gradients
     from yoto.curves.selection.request import Measured, Request
 
-INSET = 1e-4
-"""How far inside its bounds a local search aims, as a share of the quantity's span."""
 SAFE = 0.01
-"""How far inside its bounds by the part of the data the last resort lies, likewise."""
+"""How far inside its bounds by the part of the data the last resort lies, as a share of the quantity's span."""
 MOVED = 2e-3
 """A move of a bound by the part of the data that is worth another search, likewise."""
 SETTLING = 8
 """Evaluations of such a search."""
 LAST = 25
 """The same on all data."""
+APPROACH = 30
+"""Evaluations of the search for the point nearest to bounds that nothing meets."""
 PENALTY = 10.0
 """Of a miss over its span, in spans of the objective."""
 APART = 0.1
 """Starts differ by at least this much in a coordinate."""
-
-
-class Enough(Exception):  # noqa: N818 - a search's share
-    """A local search has had its share of evaluations."""
-
-
-@final
-@dataclass(kw_only=True)
-class Local:
-    """The problem of one local search, made dimensionless.
-
-    Attributes:
-        request: What is wanted.
-        coordinates: Where it is searched.
-        names: Options, the same throughout.
-        evaluations: Measures λ.
-        gradients: Exact derivatives, where there are any.
-        cost_scale: Size of the objective.
-        scales: Size of each bound's excess.
-        shifts: Added to the excesses: what separates all data from the part that is searched on.
-        most: Evaluations that it may use.
-    """
-
-    request: Request
-    coordinates: Coordinates
-    names: Names
-    evaluations: Evaluations
-    gradients: Gradients | None
-    cost_scale: float
-    scales: Sequence[float]
-    shifts: Sequence[float]
-    most: int = 30
-
-    def place(self, x: np.ndarray) -> list[float]:
-        """Coordinates inside the box, as long as there are evaluations left."""
-        inside: list[float] = np.clip(x, 0, 1).tolist()
-        known = self.evaluations.known if self.gradients is None else self.gradients.known
-        if self.coordinates.lam(inside, self.names) not in known:
-            if self.most < 1:
-                raise Enough
-            self.most -= 1
-        return inside
-
-    def measure(self, x: np.ndarray) -> Measured:
-        """What is found at x."""
-        place = self.place(x)
-        if self.gradients is not None:
-            return self.gradients(place, self.names)[0]
-        return self.evaluations([self.coordinates.lam(place, self.names)])[0]
-
-    def cost(self, x: np.ndarray) -> float:
-        """The objective, to be minimised."""
-        return self.request.cost(self.measure(x)) / self.cost_scale
-
-    def room(self, x: np.ndarray) -> np.ndarray:
-        """How far inside each bound x lies, at least 0 where it may."""
-        excesses = np.add(self.request.excesses(self.measure(x)), self.shifts)
-        return np.asarray(-excesses / np.array(self.scales) - INSET)
-
-    def cost_slope(self, x: np.ndarray) -> np.ndarray:
-        """Gradient [d] of the cost."""
-        assert self.gradients is not None
-        values = self.gradients(self.place(x), self.names)[1]
-        return values[self.request.objective] * (-1 if self.request.maximise else 1) / self.cost_scale
-
-    def room_slope(self, x: np.ndarray) -> np.ndarray:
-        """Jacobian [bounds, d] of the room."""
-        assert self.gradients is not None
-        found, values, errors = self.gradients(self.place(x), self.names)
-        quantile = self.request.quantile(found.samples)
-        rows = []
-        for bound, scale in zip(self.request.bounds, self.scales, strict=True):
-            slope = bound.sign * values[bound.name]
-            rows.append(-(slope + quantile * errors[bound.name] if quantile else slope) / scale)
-        return np.array(rows)
-
-    def run(self, start: Sequence[float], radius: float = 0.15) -> None:
-        """Search from a start; what is found is among the evaluations.
-
-        Args:
-            start: Coordinates.
-            radius: Of the first steps without derivatives.
-
-        Raises:
-            Exhausted: If a limit is reached.
-        """
-        x = np.array(start)
-        try:
-            if not len(x):
-                self.measure(x)
-            elif self.gradients is not None:
-                self.sequential(x)
-            else:
-                self.derivative_free(x, radius)
-        except Enough:
-            pass
-
-    def sequential(self, x: np.ndarray) -> None:
-        """Sequential quadratic programming with exact derivatives (Kraft, 1988)."""
-        with needed("Selection"):
-            from scipy.optimize import minimize
-        sides: list[Any] = [{"type": "ineq", "fun": self.room, "jac": self.room_slope}]
-        minimize(
-            self.cost,
-            x,
-            jac=self.cost_slope,
-            method="SLSQP",
-            bounds=[(0.0, 1.0)] * len(x),
-            constraints=sides if self.request.bounds else [],
-            options={"maxiter": self.most, "ftol": 1e-5},
-        )
-
-    def derivative_free(self, x: np.ndarray, radius: float) -> None:
-        """Quadratic models in a trust region, without derivatives (COBYQA: Ragonneau, 2022)."""
-        with needed("Selection"):
-            from scipy.optimize import NonlinearConstraint, minimize
-        minimize(
-            self.cost,
-            x,
-            method="COBYQA",
-            bounds=[(0.0, 1.0)] * len(x),
-            constraints=[NonlinearConstraint(self.room, 0.0, np.inf)] if self.request.bounds else [],
-            options={"maxfev": self.most, "initial_tr_radius": radius, "final_tr_radius": 1e-3},
-        )
 
 
 @final
@@ -257,8 +133,28 @@ class SpaceSearch:
         wanted = max(self.STARTS, len(self.coordinates.alternatives))
         for number, (x, names) in enumerate(starts[:wanted]):
             left = self.part.budget.left
-            share = 30 if left is None else max(2 * self.coordinates.size + 4, left // (wanted - number))
+            share = (
+                30 if left is None else max(2 * self.coordinates.size + 4, left // (wanted - number + (not self.met())))
+            )
             self.local(names, share).run(x)
+        if not self.met():
+            self.approach()
+
+    def met(self) -> bool:
+        """Whether a point that was measured meets the bounds."""
+        return any(self.request.feasible(measured) for measured in self.part.known.values())
+
+    def approach(self) -> None:
+        """Where no point meets the bounds, look for the nearest, and go on from it if it does meet them."""
+        lam = self.leader((0.0,) * len(self.request.bounds))
+        place = self.coordinates.place(lam)
+        if place is None:
+            return
+        replace(self.local(place[1], APPROACH), nearest=True).run(place[0])
+        lam = self.leader((0.0,) * len(self.request.bounds))
+        found = self.coordinates.place(lam)
+        if found is not None and self.request.feasible(self.part.known[lam]):
+            self.local(found[1], APPROACH).run(found[0])
 
     def settle(self, rounds: int = 3) -> None:
         """Measure the best on all data, and search again where the part of the data moves its bounds.
@@ -313,8 +209,8 @@ def search(space_search: SpaceSearch, look: int) -> str | None:
         The limit that ended it, "evaluations" or "seconds", or None. What was measured is in the evaluations.
     """
     budget, limited = space_search.part.budget, None
-    if space_search.full is not space_search.part and budget.evaluations is not None:
-        budget.reserve = min(4, budget.evaluations // 2) if space_search.part.share == 1 else budget.evaluations // 4
+    if space_search.full is not space_search.part:
+        budget.reserve = 4 if space_search.part.share == 1 else (budget.evaluations or 16) // 4
     try:
         space_search.look(look)
         space_search.improve()
@@ -325,4 +221,6 @@ def search(space_search: SpaceSearch, look: int) -> str | None:
         space_search.settle()
     except Exhausted as limit:
         limited = str(limit)
+    if not space_search.full.known:
+        space_search.full.insist(space_search.leader((0.0,) * len(space_search.request.bounds)))
     return limited

@@ -1,81 +1,27 @@
-"""Choosing among the points of a stored curve, without a model."""
+"""What measured points tell by themselves, without a model: the best of them, and what speaks against them."""
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self
 
+from yoto.curves.consistency import Better, Slope, better_elsewhere, crossed, is_weighted_sum, slopes_beyond
 from yoto.curves.selection.bounds import Bound, Sense
+from yoto.curves.selection.front import Scale, knee, non_dominated, scaled
 from yoto.curves.selection.request import Measured, Request, request
 from yoto.curves.selection.result import SelectedPoint, selected
+from yoto.curves.steering import FEWEST, Steerability, steering
 from yoto.errors import YotoError
-
-Scale: TypeAlias = Literal["linear", "log"]
-
-
-def non_dominated(columns: Sequence[Sequence[float]]) -> list[int]:
-    """Indices of the points that no other point is at least as good as in every column and better in one.
-
-    Args:
-        columns: Of m numbers each, all to be minimised.
-
-    >>> non_dominated([(1.0, 2.0, 3.0), (3.0, 3.5, 1.0)])
-    [0, 2]
-    """
-    rows = list(zip(*columns, strict=True))
-
-    def dominated(row: tuple[float, ...]) -> bool:
-        return any(other != row and all(a <= b for a, b in zip(other, row, strict=True)) for other in rows)
-
-    return [index for index, row in enumerate(rows) if not dominated(row)]
-
-
-def scaled(values: Sequence[float], scale: Scale, name: str) -> list[float]:
-    """Values on a scale, brought to [0, 1].
-
-    Raises:
-        YotoError: If a logarithm is asked of a value that is not above 0, or the scale is neither.
-    """
-    if scale not in ("linear", "log"):
-        raise YotoError(f"A scale should be 'linear' or 'log'. Found {scale!r}.")
-    if scale == "log" and min(values) <= 0:
-        raise YotoError(f"{name!r} on a log scale should be above 0. Found {min(values):g}.")
-    placed = [math.log(value) for value in values] if scale == "log" else list(values)
-    low, high = min(placed), max(placed)
-    return [(value - low) / (high - low) if high > low else 0.0 for value in placed]
-
-
-def knee(x: Sequence[float], y: Sequence[float]) -> int:
-    """Index of the point furthest below the chord from the first end of a front to the other.
-
-    The two columns are to be minimised and lie in [0, 1] (`scaled`); only points that are not dominated count
-    (Das, "On characterizing the knee of the Pareto curve", 1999).
-
-    Raises:
-        YotoError: If fewer than three points are not dominated.
-    """
-    front = sorted(non_dominated([x, y]), key=lambda index: x[index])
-    if len(front) < 3:
-        raise YotoError(
-            f"A knee needs at least 3 points of which none is worse than another in both. Found {len(front)}."
-        )
-    first, last = front[0], front[-1]
-    across, down = x[last] - x[first], y[first] - y[last]
-
-    def distance(index: int) -> float:
-        return down * (x[last] - x[index]) - across * (y[index] - y[last])
-
-    return max(front, key=distance)
 
 
 class Measurements(ABC):
-    """Points that were measured, from which one may be chosen. What is not given here is the curve's own."""
+    """Points that were measured, from which one may be chosen. What is abstract here is the curve's own."""
 
     points: tuple[dict[str, float], ...]
     weights: tuple[dict[str, float], ...]
     terms: dict[str, tuple[float, ...]]
+    loss: tuple[float, ...]
     metrics: dict[str, tuple[float, ...]]
     errors: dict[str, tuple[float, ...]]
     better: dict[str, Any]
@@ -219,3 +165,61 @@ class Measurements(ABC):
             )
             for limit in limits
         ]
+
+    def free_weights(self) -> list[str]:
+        """The columns of λ that weigh a term and vary along the curve."""
+        return [name for name in self.weights[0] if name in self.terms and len({w[name] for w in self.weights}) > 1]
+
+    def steering(self) -> Steerability:
+        """Whether λ steers the network, as far as the curve tells; see `steerability`."""
+        return steering(
+            self.free_weights(),
+            self.weights,
+            self.terms,
+            self.errors,
+            int(self.info.get("n", 1)),
+            weighted_sum=is_weighted_sum(crossed(self.weights, self.terms), self.loss),
+        )
+
+    def better_elsewhere(self) -> list[Better]:
+        """The points at whose λ the network of another has a lower loss: training left something there, for nothing.
+
+        Empty where the loss is no weighted sum of the terms.
+        """
+        losses = crossed(self.weights, self.terms)
+        return better_elsewhere(losses) if is_weighted_sum(losses, self.loss) else []
+
+    def slopes_beyond(self) -> list[Slope]:
+        """The neighbours between which the curve's slope is no optimum's beyond its error, by the envelope theorem.
+
+        Empty unless one weight alone varies and the loss is the weighted sum.
+        """
+        names = self.free_weights()
+        if len(names) != 1 or not is_weighted_sum(crossed(self.weights, self.terms), self.loss):
+            return []
+        return slopes_beyond(names[0], self.weights, self.terms, self.errors)
+
+    def remarks(self) -> list[str]:
+        """What the curve says against itself, a line each: λ that does not steer, losses that are not the lowest."""
+        steered = self.steering()
+        if len(self.points) >= FEWEST and steered.decorative:
+            return [f"decorative conditioning: {remark}" for remark in steered.remarks()]
+        better = self.better_elsewhere()
+        told = {frozenset((each.point, each.other)) for each in better}
+        slopes = [each for each in self.slopes_beyond() if frozenset((each.point, each.other)) not in told]
+        return [
+            *(
+                f"at {self.label(each.point)} the network of {self.label(each.other)} has the lower loss: "
+                f"{each.loss:.5g} in place of {each.own:.5g} ({100 * each.share:.2g} %)"
+                for each in better
+            ),
+            *(
+                f"between {self.label(each.point)} and {self.label(each.other)} the slope is {each.slope:.3g} ± "
+                f"{each.error:.2g}, not between the weights {each.low:.3g} and {each.high:.3g}"
+                for each in slopes
+            ),
+        ]
+
+    @abstractmethod
+    def label(self, index: int) -> str:
+        """A point for people."""
