@@ -13,7 +13,7 @@ from yoto.optim import Clipper
 from yoto.optim.schedules import WARMUP
 from yoto.training.alone import train_alone
 from yoto.training.batches import Batches
-from yoto.training.polishing import check_count, conditional, one_lam
+from yoto.training.polishing import check_count, conditional, one_lam, peak
 from yoto.training.schedules import make_optimiser
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def polishing_recipe(
         recipe: Of the conditional model.
         point: The free parameters.
         steps: Optimiser steps.
-        lr: Peak learning rate in place of the recipe's; its other rates change with it.
+        lr: Peak learning rate; None: the recipe's, less for few steps (`peak`). The recipe's other rates change with it.
         seed: Of order, augmentation and noise; None: the recipe's.
 
     Raises:
@@ -42,9 +42,13 @@ def polishing_recipe(
     """
     check_count(steps, "steps")
     training = recipe.training
+    rate = peak(training.lr, steps) if lr is None else lr
+    adam = training.adam_lr
     changes: dict[str, Any] = {
         "fixed": dict(point),
         "training.steps": steps,
+        "training.lr": rate,
+        "training.adam_lr": None if adam is None else adam * rate / training.lr,
         "training.schedule": "cosine",
         "training.warmup": min(WARMUP, steps // 10),
         "training.final": 0.01,
@@ -53,9 +57,6 @@ def polishing_recipe(
         "training.ema": None,
         "training.validate_every": 0,
     }
-    if lr is not None:
-        adam = training.adam_lr
-        changes |= {"training.lr": lr, "training.adam_lr": None if adam is None else adam * lr / training.lr}
     if seed is not None:
         changes["seed"] = seed
     return recipe.replace(changes)

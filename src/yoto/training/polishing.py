@@ -27,7 +27,18 @@ if TYPE_CHECKING:
 
 STEPS = 800
 LR = 0.01
-"""Of Muon and, for what is no matrix, of Adam: `benchmarks/polishing.py` compares others."""
+"""Of Muon and, for what is no matrix, of Adam, in a long polishing."""
+LONG = 6400
+"""Steps from which on a polishing begins with the learning rate of a whole training."""
+
+
+def peak(lr: float, steps: int) -> float:
+    """Peak learning rate of a polishing, where a whole training has `lr`.
+
+    It falls with the root of the steps: few of them cannot make good what a high rate undoes at first. Measured at 100,
+    400 and 1,600 steps, `results/polishing.md`.
+    """
+    return lr * min(1.0, (steps / LONG) ** 0.5)
 
 
 def polish(
@@ -60,8 +71,8 @@ def polish(
         steps: Optimiser steps, at least 1.
         optimiser: Makes the optimiser for the network, such as
             `lambda net: torch.optim.SGD(net.parameters(), 0.1)`; `yoto.optimiser` by default.
-        lr: Peak learning rate of the default optimiser, 0.01 if None; too high for networks that only a small one
-            suits (a tenth of it, say, where everything was trained by Adam).
+        lr: Peak learning rate of the default optimiser; None: 0.01·√(steps / 6400), 0.01 at most. Networks that were
+            trained by Adam alone may want a tenth of it.
         objective: Computes the loss; None: a bundle's own, else the weighted sum.
         batch: Examples per step of a tensor or `Data`, 128 if None.
         seed: Of order, augmentation and torch's random numbers meanwhile, whose state is as before afterwards, like
@@ -97,7 +108,7 @@ def polish(
         torch.manual_seed(derive(seed, "polish"))
         source = endless(batches, batch=batch, seed=seed, device=device)
         net = network.bake(lam)
-        made = recipes_optimiser(net, LR if lr is None else lr) if optimiser is None else optimiser(net)
+        made = recipes_optimiser(net, peak(LR, steps) if lr is None else lr) if optimiser is None else optimiser(net)
         if not isinstance(made, torch.optim.Optimizer):
             raise YotoError(
                 "`optimiser` should be a function that makes a torch optimiser for a network, such as "
