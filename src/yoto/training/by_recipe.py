@@ -34,7 +34,7 @@ def polishing_recipe(
         recipe: Of the conditional model.
         point: The free parameters.
         steps: Optimiser steps.
-        lr: Peak learning rate; None: the recipe's, less for few steps (`peak`). The recipe's other rates change with it.
+        lr: Peak learning rate; None: the recipe's, less for few steps (`peak`). Its other rates change with it.
         seed: Of order, augmentation and noise; None: the recipe's.
 
     Raises:
