@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -137,6 +140,13 @@ def test_an_optimiser_of_ones_own_follows_the_schedule():
     assert rates[-1] == pytest.approx(0.005)
     assert rates[1:] == sorted(rates[1:], reverse=True)
     assert done == [(number, 20) for number in range(1, 21)]
+
+
+def test_behind_ones_own_loop_nothing_of_recipes_is_needed():
+    code = "import sys, yoto; yoto.polish, yoto.estimate_regret; print([m for m in sys.modules if m in {!r}])"
+    refused = ("pydantic", "yaml", "yoto.recipe", "yoto.build", "scipy", "lightning_fabric")
+    run = subprocess.run([sys.executable, "-c", code.format(refused)], capture_output=True, text=True, check=True)
+    assert run.stdout == "[]\n"
 
 
 def test_the_rate_falls_with_the_steps():

@@ -1,12 +1,27 @@
-"""A conditional model against models that are trained for one λ each, under the same recipe."""
+"""A conditional model against models that are trained for one λ each: under the same recipe, or by polishing.
+
+The public names load on first use: estimating regret needs nothing of what recipes do.
+"""
 
 from __future__ import annotations
 
-from yoto.comparison.estimate import RegretEstimate, estimate_regret
-from yoto.comparison.runs import Stopped
-from yoto.comparison.study import compare
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from yoto.curves.parity import Comparison, Contender, Cost, Spread, Summary
 
+if TYPE_CHECKING:
+    from yoto.comparison.estimate import RegretEstimate as RegretEstimate
+    from yoto.comparison.estimate import estimate_regret as estimate_regret
+    from yoto.comparison.runs import Stopped as Stopped
+    from yoto.comparison.study import compare as compare
+
+HOMES = {
+    "RegretEstimate": "yoto.comparison.estimate",
+    "Stopped": "yoto.comparison.runs",
+    "compare": "yoto.comparison.study",
+    "estimate_regret": "yoto.comparison.estimate",
+}
 __all__ = [
     "Comparison",
     "Contender",
@@ -18,3 +33,13 @@ __all__ = [
     "compare",
     "estimate_regret",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

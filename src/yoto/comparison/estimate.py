@@ -120,6 +120,8 @@ def estimate_regret(
     >>> found.gain[0] > 0, round(found.after[0], 1), found.n  # the best is 4 / (1 + 4)
     (True, 0.8, 256)
     """
+    import torch
+
     from yoto.comparison.paired import paired
     from yoto.curves.sweep import opened, points_of
     from yoto.training.polishing import checked_objective, conditional, one_lam, polish
@@ -127,7 +129,7 @@ def estimate_regret(
     network, objective, _ = opened(model, objective)
     network = conditional(network, "polish")
     objective = checked_objective(objective, network)
-    if points is None or len(points) == 0:
+    if not isinstance(points, (Sequence, torch.Tensor)) or len(points) == 0:
         raise YotoError("`points` should hold at least one point, by name or as λ [m, D]. Found none.")
     rows = points_of(points, network.space)
     lams = [one_lam(network, row) for row in rows]

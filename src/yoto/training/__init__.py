@@ -1,9 +1,27 @@
-"""Training by recipes: the loop, averaging, checkpoints and logs."""
+"""Training: by recipes (the loop, averaging, checkpoints and logs), and at one λ alone behind anybody's loop.
+
+The public names load on first use: polishing needs nothing of what recipes do.
+"""
 
 from __future__ import annotations
 
-from yoto.training.loop import train
-from yoto.training.polishing import polish
-from yoto.training.run import Result
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from yoto.training.loop import train as train
+    from yoto.training.polishing import polish as polish
+    from yoto.training.run import Result as Result
+
+HOMES = {"Result": "yoto.training.run", "polish": "yoto.training.polishing", "train": "yoto.training.loop"}
 __all__ = ["Result", "polish", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in HOMES:
+        return getattr(import_module(HOMES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

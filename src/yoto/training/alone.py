@@ -84,7 +84,7 @@ def looked_at(window: list[Tensor], last: int, parts: int) -> float:
     Raises:
         YotoError: If one is not finite, with its step.
     """
-    losses = torch.stack(window).double().tolist()
+    losses: list[float] = torch.stack(window).double().tolist()
     bad = next((place for place, loss in enumerate(losses) if not math.isfinite(loss)), None)
     if bad is not None:
         step = last - (len(losses) - 1 - bad) // parts

@@ -83,9 +83,9 @@ def polish_by_recipe(model: nn.Module, recipe: Recipe, task: BaseTask, *, watch:
     with repeatable(lam.device):
         data = task.data("train").to(lam.device)
         source = Batches(data, network.space, training, seed=recipe.seed, at=lam, device=lam.device)
-        net = network.bake(lam)
+        net: nn.Module = network.bake(lam)
         if training.channels_last:
-            net = net.to(memory_format=torch.channels_last)
+            net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         train_alone(
             net,
             task,
