@@ -129,7 +129,8 @@ def estimate_regret(
     network, objective, _ = opened(model, objective)
     network = conditional(network, "polish")
     objective = checked_objective(objective, network)
-    if not isinstance(points, (Sequence, torch.Tensor)) or len(points) == 0:
+    given: Any = points
+    if not isinstance(given, (Sequence, torch.Tensor)) or len(given) == 0:
         raise YotoError("`points` should hold at least one point, by name or as λ [m, D]. Found none.")
     rows = points_of(points, network.space)
     lams = [one_lam(network, row) for row in rows]
