@@ -27,7 +27,7 @@ class Problem:
     """One own loop.
 
     Attributes:
-        network: Makes a plain network with random parameters.
+        network: Makes a plain network with random parameters, so many times as wide as usual.
         terms: `(net, batch) -> {name: [B]}`.
         space: The loss space.
         data: Gives training and test tensors; the first dimension holds the samples.
@@ -35,7 +35,7 @@ class Problem:
         points: Where networks are trained alone, and everything is measured.
     """
 
-    network: Callable[[], nn.Module]
+    network: Callable[[int], nn.Module]
     terms: Callable[[nn.Module, Batch], dict[str, Tensor]]
     space: LossSpace
     data: Callable[[], tuple[Batch, Batch]]
@@ -50,18 +50,19 @@ class Problem:
 class Pictures(nn.Module):
     """A code of 12 numbers from a picture; the class and the picture from the code. Batch norm everywhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 1) -> None:
         super().__init__()
+        a, b, c = 12 * width, 16 * width, 64 * width
         self.encoder = nn.Sequential(
-            nn.Conv2d(1, 12, 4, 4, bias=False), nn.BatchNorm2d(12), nn.ReLU(),
-            nn.Conv2d(12, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
-            nn.Flatten(), nn.Linear(16 * 49, 64, bias=False), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 12),
+            nn.Conv2d(1, a, 4, 4, bias=False), nn.BatchNorm2d(a), nn.ReLU(),
+            nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU(),
+            nn.Flatten(), nn.Linear(b * 49, c, bias=False), nn.BatchNorm1d(c), nn.ReLU(), nn.Linear(c, 12),
         )  # fmt: skip
-        self.head = nn.Sequential(nn.Linear(12, 64, bias=False), nn.BatchNorm1d(64), nn.ReLU(), nn.Linear(64, 10))
+        self.head = nn.Sequential(nn.Linear(12, c, bias=False), nn.BatchNorm1d(c), nn.ReLU(), nn.Linear(c, 10))
         self.decoder = nn.Sequential(
-            nn.Linear(12, 16 * 49, bias=False), nn.BatchNorm1d(16 * 49), nn.ReLU(), nn.Unflatten(1, (16, 7, 7)),
-            nn.Conv2d(16, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU(),
-            nn.Conv2d(16, 16, 1), nn.PixelShuffle(4),
+            nn.Linear(12, b * 49, bias=False), nn.BatchNorm1d(b * 49), nn.ReLU(), nn.Unflatten(1, (b, 7, 7)),
+            nn.Conv2d(b, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU(),
+            nn.Conv2d(b, 16, 1), nn.PixelShuffle(4),
         )  # fmt: skip
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,9 +96,10 @@ def pictures() -> tuple[Batch, Batch]:
 # ---- kin8nm: fit a robot arm's reach, and keep the answer when the inputs are noisy
 
 
-def smooth_network() -> nn.Module:
+def smooth_network(width: int) -> nn.Module:
     """Eight joint angles to one distance."""
-    return nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1))
+    n = 64 * width
+    return nn.Sequential(nn.Linear(8, n), nn.ReLU(), nn.Linear(n, n), nn.ReLU(), nn.Linear(n, 1))
 
 
 def smooth_terms(net: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -126,9 +128,10 @@ POINTS = 32
 """Of a curve."""
 
 
-def curve_network() -> nn.Module:
+def curve_network(width: int) -> nn.Module:
     """A noisy curve [B, 32] to another."""
-    return nn.Sequential(nn.Linear(POINTS, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, POINTS))
+    n = 64 * width
+    return nn.Sequential(nn.Linear(POINTS, n), nn.ReLU(), nn.Linear(n, n), nn.ReLU(), nn.Linear(n, POINTS))
 
 
 def curve_terms(net: nn.Module, batch: Batch) -> dict[str, Tensor]:
@@ -171,10 +174,11 @@ TASKS = ("first", "second", "third")
 class Shared(nn.Module):
     """Sixteen inputs to a code of four numbers, from which three heads answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, width: int = 1) -> None:
         super().__init__()
-        self.trunk = nn.Sequential(nn.Linear(16, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 4))
-        self.heads = nn.ModuleList(nn.Sequential(nn.Linear(4, 48), nn.ReLU(), nn.Linear(48, 2)) for _ in TASKS)
+        n, h = 64 * width, 48 * width
+        self.trunk = nn.Sequential(nn.Linear(16, n), nn.ReLU(), nn.Linear(n, n), nn.ReLU(), nn.Linear(n, 4))
+        self.heads = nn.ModuleList(nn.Sequential(nn.Linear(4, h), nn.ReLU(), nn.Linear(h, 2)) for _ in TASKS)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Three answers, [B, 2] each."""
@@ -225,7 +229,7 @@ PROBLEMS = {
         arm,
         64,
         30,
-        {f"{w:g}": {"change": w} for w in (0.01, 0.1, 1.0, 10.0)},
+        {f"{w:g}": {"change": w} for w in (0.01, 0.3, 10.0)},
     ),
     "curves": Problem(
         curve_network, curve_terms, LossSpace(mix=Simplex("fit", "roughness", "size")), curves, 128, 16, CORNERS

@@ -11,8 +11,10 @@ import torch
 from torch import Tensor, nn
 
 import yoto
+from yoto.optim import cosine
 
 POINTS = 32  # of a curve
+STEPS = 800
 
 
 def curves(n: int, seed: int) -> Tensor:
@@ -32,16 +34,18 @@ torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(POINTS, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, POINTS))
 space = yoto.LossSpace(fit=1.0, roughness=yoto.LogUniform(0.1, 100.0))
 model, objective = yoto.condition(net, space), yoto.Objective(space)
-optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+optimiser = yoto.optimiser(model, lr=0.02)
+scheduler = cosine(optimiser, STEPS)
 train, test = curves(4096, seed=1), curves(512, seed=2)
 
-for _ in range(800):
+for step in range(STEPS):
     x = train[torch.randint(len(train), (128,))]
-    lam = space.sample(len(x))  # a λ for every curve
+    lam = space.sample(len(x), progress=step / STEPS)  # a λ for every curve
     loss = objective(terms(model.at(lam), x), lam)
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
+    scheduler.step()
 
 curve = yoto.sweep(model, test, terms, space.grid(7))
 print("roughness weight     fit    roughness     on curves that it has not seen")

@@ -102,3 +102,11 @@ def test_what_is_in_place_behind_a_site_is_right():
         model(torch.ones(5, 2, 8, 8), at=SPACE.grid(5)).sum().backward()
         grads.append([p.grad for p in model.parameters()])
     assert all(torch.equal(a, b) for a, b in zip(*grads, strict=True))
+
+
+def test_samples_along_a_later_axis_are_not_taken_for_the_first():
+    x, scale, shift = torch.randn(4, 3, 4), torch.rand(4, 3), torch.rand(4, 3)  # as many entries along both
+    site = Site("layer", "Conv1d", Layer(3, True, 1))
+    found = Modulation(site, scale, shift, batch_dim=2)(x)
+    assert is_planar(x)
+    torch.testing.assert_close(found, x * scale.T[None] + shift.T[None])

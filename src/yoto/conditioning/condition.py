@@ -9,8 +9,10 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from yoto.conditioning.binding import refuse_bound
+from yoto.conditioning.checking import unfit
 from yoto.conditioning.conditional import Conditional, conditioner_of, learned_config
 from yoto.conditioning.film import WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import Layer
@@ -69,8 +71,9 @@ def condition(
         batch_dim: Dimension of the inputs, and without an example of the layers' outputs, that holds the samples.
         channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels.
         example: Inputs of at least two samples (a tensor, a tuple of arguments, a mapping of keyword arguments). A copy
-            of the network runs on them at most six times, in float64 where that works: they show how each layer's
-            output holds the samples, which layers never run, and how layers of unknown classes fold.
+            of the network runs on them up to ten times, in float64 where that works, and more to find a layer at fault:
+            it shows how each layer's output holds the samples, which layers never run or have their weights read
+            elsewhere, and how layers of unknown classes fold.
         start: "near" the plain network, or exactly "plain" for every λ: for pretrained networks.
         train: "all", or "film": the plain network's parameters are frozen.
         learned: What an earlier example showed, as `Conditional.config` keeps it.
@@ -110,9 +113,13 @@ def condition(
     known = {name: Layer.from_dict(layer) for name, layer in ((learned or {}).get("layers") or {}).items()}
     found = None
     if example is not None:
-        asked = [name for name, module in plain.named_modules() if list(module.parameters(recurse=False))]
+        asked = [name for name, module in plain.named_modules() if not name or owns(module)]
         found = probe(plain, *arguments(example), batch_dim, asked)
     chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
+    reasons = {} if found is None else unfit(found, chosen)
+    if found is not None and reasons:
+        found.layouts.update(reasons)
+        chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
     for remark in remarks:
         warnings.warn(f"condition(): {remark}.", stacklevel=2)
     names = [site.name for site in chosen]
@@ -144,6 +151,11 @@ def condition(
     return model
 
 
+def owns(module: nn.Module) -> bool:
+    """Whether a module has parameters of its own, be it under a parametrisation."""
+    return bool(list(module.parameters(recurse=False))) or is_parametrized(module)
+
+
 def refuse_unfit(net: nn.Module, space: LossSpace) -> None:
     """Refuse what is no plain network, and a space in which nothing varies."""
     if not isinstance(net, nn.Module):
@@ -156,6 +168,8 @@ def refuse_unfit(net: nn.Module, space: LossSpace) -> None:
                 f"`net` should be a plain network. Found {type(module).__name__} at {name or 'its root'!r}. "
                 "Condition first, then compile or wrap the result."
             )
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.parameters()):
+        raise YotoError("`net` should hold its parameters. Found a lazy layer. Run the network once beforehand.")
     refuse_bound(net, "condition")
     if not space.free:
         raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")

@@ -104,7 +104,7 @@ class Conditional(nn.Module, Generic[M]):
             if site.layer.before:
                 before_class(type(module.get_submodule(site.layer.before)))
             else:
-                site_class(type(module))
+                site_class(type(module), site.layer.inside)
 
         self.prepare()
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from yoto.conditioning.checking import ALIKE, mixes
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.probing import Found, holds_samples, probe, sample_count
@@ -125,6 +126,12 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
                 f"A λ per sample cannot reach layer {site.name!r}: {reason}. Give condition(…, example=inputs), which "
                 "leaves such layers out, leave it out with exclude=, or give one λ for the whole batch."
             )
+    if mixes(found, model.sites):
+        alike = [site.name for site in model.sites if site.name in found.alike]
+        raise YotoError(
+            f"A λ per sample cannot reach layer {alike[0]!r}: {ALIKE}. Give condition(…, example=inputs), which leaves "
+            "such layers out, leave it out with exclude=, or give one λ for the whole batch."
+        )
     model.take_up(found.unusual([site.name for site in model.sites], model.batch_dim))
 
 

@@ -115,7 +115,7 @@ class Optimiser(torch.optim.Optimizer):
 
 def optimiser(
     model: nn.Module,
-    lr: float = 0.01,
+    lr: float = 0.02,
     *,
     algorithm: Literal["muon", "adam"] = "muon",
     adam_lr: float | None = None,
