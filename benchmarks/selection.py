@@ -266,7 +266,7 @@ def feasible(parts: dict[str, Any]) -> bool:
 
 ONE = {
     "fashion": "500 validation images",
-    "shapes": "100 validation images",
+    "shapes": "200 validation images",
     "codec": "8 validation photographs",
 }
 SEVERAL = ("simplex", "style")
@@ -282,7 +282,7 @@ def main() -> None:
     makers: dict[str, Callable[[], list[dict[str, Any]]]] = {
         "simplex": simplex,
         "fashion": lambda: autoencoder("vae/fashion-mnist", 500, "kl <= 8", "reconstruction <= 250"),
-        "shapes": lambda: autoencoder("vae/shapes", 100, "kl <= 20", "reconstruction <= 3550"),
+        "shapes": lambda: autoencoder("vae/shapes", 200, "kl <= 20", "reconstruction <= 3550"),
         "codec": lambda: codec(given.photos),
         "style": lambda: style(given.photos),
     }

@@ -272,8 +272,8 @@ def test_recalibration_is_kept_where_it_is_better():
     [
         (nn.Sequential(nn.InstanceNorm2d(4)), "no affine parameters"),
         (nn.Sequential(nn.LayerNorm((4, 5))), "channel_axis"),
-        (nn.Sequential(nn.LazyLinear(4)), "lazy layer. Run the network once"),
-        (nn.Sequential(nn.Linear(4, 4), nn.LazyLinear(4)), "lazy layer. Run the network once"),
+        (nn.Sequential(nn.LazyLinear(4)), "lazy ones, '0.weight' for one. Run the network once"),
+        (nn.Sequential(nn.Linear(4, 4), nn.LazyLinear(4)), "lazy ones, '1.weight' for one. Run the network once"),
         (nn.Sequential(nn.Embedding(4, 4)), r"How Embedding may fold is tried with condition\(…, example=inputs\)"),
         (nn.Sequential(nn.ReLU()), "matched none"),
         (nn.MultiheadAttention(4, 2), "reads its weight"),

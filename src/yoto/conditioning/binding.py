@@ -53,13 +53,15 @@ class Modulation:
             layout = self.layout(output, axis)
             shape[layout.axis] = output.shape[layout.axis]
             scale, shift = layout.expand(scale, output), None if shift is None else layout.expand(shift, output)
+            if layout.axis > axis:
+                scale, shift = scale.T, None if shift is None else shift.T
         scale = scale.to(output.device, output.dtype)
         shift = None if shift is None else shift.to(output.device, output.dtype)
         if axis == 1 and set(shape[2:]) == {1} and is_planar(output):  # samples, if anywhere, lie first
             return per_plane(output, scale, shift)
         if shift is None:
-            return output * scale.view(shape)
-        return torch.addcmul(shift.view(shape), output, scale.view(shape))
+            return output * scale.reshape(shape)
+        return torch.addcmul(shift.reshape(shape), output, scale.reshape(shape))
 
     def layout(self, output: Tensor, axis: int) -> SampleLayout:
         """How the output holds the samples of a λ per sample; `axis` is that of its channels."""

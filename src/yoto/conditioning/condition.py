@@ -168,8 +168,12 @@ def refuse_unfit(net: nn.Module, space: LossSpace) -> None:
                 f"`net` should be a plain network. Found {type(module).__name__} at {name or 'its root'!r}. "
                 "Condition first, then compile or wrap the result."
             )
-    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.parameters()):
-        raise YotoError("`net` should hold its parameters. Found a lazy layer. Run the network once beforehand.")
+    lazy = [name for name, p in net.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
+    if lazy:
+        raise YotoError(
+            f"`net` should hold its parameters. Found lazy ones, {lazy[0]!r} for one. Run the network once before "
+            "conditioning it."
+        )
     refuse_bound(net, "condition")
     if not space.free:
         raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")
@@ -185,12 +189,6 @@ def plain_copy(net: M) -> M:
     """A copy of a network, or one line that says why there is none."""
     if any(p.is_meta for p in net.parameters()):
         raise YotoError("`net` should hold its parameters. Found some on the meta device. Materialise it first.")
-    lazy = [name for name, p in net.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
-    if lazy:
-        raise YotoError(
-            f"`net` should hold its parameters. Found lazy ones, {lazy[0]!r} for one. Run the network once before "
-            "conditioning it."
-        )
     try:
         return copy.deepcopy(net)
     except (TypeError, RuntimeError) as error:

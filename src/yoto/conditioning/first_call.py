@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from torch import Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.checking import ALIKE, mixes
@@ -116,6 +117,9 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
     """
     if any(type(p) not in (nn.Parameter, Tensor) for p in model.plain.parameters()):
         return  # sharded: a copy is not to be had
+    tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+    if any(map(is_functorch_wrapped_tensor, tensors)):
+        return  # the whole call runs under torch.func: what its inputs hold cannot be looked at
     found = best(model, args, kwargs, samples)
     if found is None:
         return
