@@ -210,7 +210,7 @@ def told(done: Polished) -> dict[str, Any]:
     """What a polishing brought, JSON-able."""
     before, after = done.pair.before, done.pair.after
     return {
-        "at": before.point,
+        "at": done.recipe.fixed,
         "steps": done.recipe.training.steps,
         "lr": done.recipe.training.lr,
         "seconds": round(done.seconds, 2),
@@ -226,7 +226,7 @@ def told(done: Polished) -> dict[str, Any]:
 def text(done: Polished) -> str:
     """The same for people."""
     before, after, gain, error = done.pair.before, done.pair.after, done.pair.gain, done.pair.error
-    place = ", ".join(f"{name} = {value:.4g}" for name, value in before.point.items())
+    place = ", ".join(f"{name} = {value}" for name, value in (done.recipe.fixed or {}).items())
     names = ("loss", *before.terms)
     rows = [
         (name, f"{one:.6g}", f"{two:.6g}")
