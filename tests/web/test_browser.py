@@ -298,6 +298,8 @@ def test_a_page_fits_a_phone_in_the_dark(visit, name):
 def test_pages_lead_to_each_other(visit):
     tab = visit("", wait=False)
     assert tab.page.url.endswith("/model.html")
+    tab.page.locator("a.brand").click()
+    tab.until(lambda: tab.page.url.endswith("/index.html") and tab.done)
     for name in ("vae", "compression"):
         tab.page.locator(f"nav a[href='{name}.html']").click()
         tab.until(lambda name=name: tab.page.url.endswith(f"/{name}.html") and tab.done)
@@ -365,6 +367,7 @@ def test_a_picture_is_taken_home_as_a_file_and_opened_again(visit, small, tmp_pa
     assert "144×96" in tab.text("#decoded")
     assert tab.shown != shown
     assert tab.page.locator("#download").is_hidden()
+    assert tab.page.locator("#png").is_visible()
     assert tab.page.locator("#figures tr").count() == 0
     tab.upload("#upload", small)
     assert tab.figures("yoto")[0] > 0
@@ -378,13 +381,15 @@ def test_a_target_is_reached_and_other_formats_stand_beside(visit, small):
     tab.after(lambda: tab.page.locator("#target button").click())
     assert tab.figures("yoto")[2] == pytest.approx(30, abs=0.3)
     tab.page.locator("#figures tr[data-kind=WebP] button").wait_for()
-    for kind in ("JPEG", "WebP"):
+    tab.page.locator("#figures tr[data-kind=AVIF] button").wait_for()
+    assert tab.page.locator("#plot .other").count() == 3
+    for kind in ("JPEG", "WebP", "AVIF"):
         assert tab.figures(kind)[0] <= tab.figures("yoto")[0]
     own = tab.shown
-    for kind in ("JPEG", "WebP", "yoto"):
+    for kind in ("JPEG", "WebP", "AVIF", "yoto"):
         button = f"#figures tr[data-kind={kind}] button"
         tab.page.locator(button).click()
-        assert tab.attribute(button, "aria-pressed") == "true"
+        tab.until(lambda button=button: tab.attribute(button, "aria-pressed") == "true")
         assert tab.page.locator("#figures [aria-pressed=true]").count() == 1
         assert (tab.shown == own) == (kind == "yoto")
     tab.page.select_option("#target-kind", "size")
@@ -409,18 +414,6 @@ def test_the_divider_and_the_zoom(visit):
     assert abs(int(tab.attribute("#viewer .divider", "aria-valuenow")) - 75) <= 1
     tab.page.mouse.move(box["x"] + 5, y)  # it no longer follows
     assert abs(int(tab.attribute("#viewer .divider", "aria-valuenow")) - 75) <= 1
-    still = tab.attribute("#viewer img", "style")
-    tab.page.get_by_role("button", name="Zoom in").click()
-    assert tab.text("#viewer .tools output").startswith("150")
-    zoomed = tab.attribute("#viewer img", "style")
-    assert zoomed != still
-    tab.drag("#viewer .viewer", 0.3, 0.2)
-    assert tab.attribute("#viewer img", "style") != zoomed
-    tab.page.mouse.wheel(0, -200)
-    tab.until(lambda: int(tab.text("#viewer .tools output").split()[0]) > 150)
-    tab.page.get_by_role("button", name="Zoom out").click()
-    tab.page.get_by_role("button", name="Whole picture").click()
-    assert tab.text("#viewer .tools output").startswith("100")
 
 
 def test_samples_and_dropped_pictures_are_taken(visit):
@@ -439,7 +432,7 @@ def test_samples_and_dropped_pictures_are_taken(visit):
     }"""
     tab.after(lambda: tab.page.evaluate(drop, list(samples.png(32, 40))))
     assert tab.page.evaluate("document.querySelector('#viewer img').naturalWidth") == 40
-    assert tab.page.locator("#gallery [aria-pressed=true]").count() == 0
+    assert tab.page.locator("#gallery [aria-pressed=true] img").get_attribute("alt") == "x.png"
 
 
 def test_a_broken_picture_is_refused_and_the_page_goes_on(visit, small, tmp_path):
@@ -575,8 +568,8 @@ def test_other_pictures_samples_and_models(visit, small):
     assert tab.page.locator("#originals canvas").first.get_attribute("width") == "28"
 
 
-def test_a_busy_server_is_asked_again_and_a_missing_one_is_said(visit):
-    tab = visit("vae.html", allowed=["status of 503", "ERR_FAILED"])
+def test_a_busy_server_is_asked_again(visit):
+    tab = visit("vae.html", allowed=["status of 503"])
     answers = [503, 503]
 
     def busy(route):
@@ -588,12 +581,6 @@ def test_a_busy_server_is_asked_again_and_a_missing_one_is_said(visit):
     tab.page.route("**/api/vae/show", busy)
     tab.press("#slider-beta", "ArrowRight")
     assert not answers
-    tab.page.unroute("**/api/vae/show")
-    tab.page.route("**/api/vae/show", lambda route: route.abort())
-    tab.page.locator("#slider-beta").press("ArrowRight")
-    tab.page.locator("#problem").wait_for(state="visible")
-    tab.page.unroute("**/api/vae/show")
-    tab.press("#slider-beta", "ArrowRight")
 
 
 # ---- the user's model
@@ -605,7 +592,7 @@ def test_points_of_the_curve_move_the_slider(visit):
     assert hits.count() == 4
     for number, beta in ((3, 8), (0, 0.125), (2, 2)):
         before = tab.attribute("#output img", "src")
-        tab.after(hits.nth(number).click)
+        tab.after(lambda number=number: hits.nth(number).click(force=True))
         assert tab.value("#slider-kl-number") == beta
         assert tab.attribute("#output img", "src") != before
     now = tab.page.locator("#plot .now")

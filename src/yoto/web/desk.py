@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TypeVar
 
 from yoto.errors import YotoError
 from yoto.web.errors import BusyError
 
 T = TypeVar("T")
+LOOK = 0.1
+"""Seconds between two looks whether a client still waits."""
 
 
 class Desk:
@@ -29,13 +32,21 @@ class Desk:
         self.uploads = 0
         self.turn = asyncio.Semaphore(workers)
 
-    async def run(self, client: str, job: Callable[[], T], gone: Callable[[], Awaitable[bool]] | None = None) -> T:
+    async def run(
+        self,
+        client: str,
+        job: Callable[[], T],
+        gone: Callable[[], Awaitable[bool]] | None = None,
+        stop: threading.Event | None = None,
+    ) -> T:
         """What a job returns, once it is its turn.
 
         Args:
             client: Who asks.
             job: What to compute, in a thread.
             gone: Tells whether the client still waits; if not, the job is not begun.
+            stop: Set when the client leaves while its job runs, which may then end early; the client may come again
+                at once.
 
         Raises:
             BusyError: If the client has a job here already, all places are taken, or the client left.
@@ -45,13 +56,30 @@ class Desk:
         if len(self.clients) >= self.places:
             raise BusyError("Too many people are computing pictures here at this moment.", seconds=2)
         self.clients.add(client)
+        left = False
+
+        async def watch() -> None:
+            nonlocal left
+            while gone is not None and not await gone():  # noqa: ASYNC110 - nothing tells when a connection ends
+                await asyncio.sleep(LOOK)
+            left = True
+            if stop is not None:
+                stop.set()
+            self.clients.discard(client)
+
+        watching = asyncio.create_task(watch()) if gone is not None and stop is not None else None
         try:
             async with self.turn:
-                if gone is not None and await gone():
+                if left or (gone is not None and watching is None and await gone()):
                     raise BusyError("The client left before its turn.")
                 return await asyncio.get_running_loop().run_in_executor(self.pool, job)
         finally:
-            self.clients.discard(client)
+            if watching is not None:
+                watching.cancel()
+                with suppress(asyncio.CancelledError):
+                    await watching
+            if not left:
+                self.clients.discard(client)
 
     @asynccontextmanager
     async def receiving(self, places: int = 4, seconds: float = 60.0) -> AsyncIterator[None]:
