@@ -14,6 +14,7 @@ LIBRARIES: dict[str, tuple[str, str]] = {
     "fastapi": ("fastapi", "web"),
     "h5py": ("h5py", "data"),
     "lightning_fabric": ("lightning-fabric", "train"),
+    "markdown_it": ("markdown-it-py", "web"),
     "matplotlib": ("matplotlib", "train"),
     "moocore": ("moocore", "train"),
     "onnx": ("onnx", "onnx"),

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from yoto.errors import YotoError
@@ -56,12 +56,16 @@ class Desk:
         if len(self.clients) >= self.places:
             raise BusyError("Too many people are computing pictures here at this moment.", seconds=2)
         self.clients.add(client)
-        left = False
+        left = ended = False
 
         async def watch() -> None:
             nonlocal left
-            while gone is not None and not await gone():  # noqa: ASYNC110 - nothing tells when a connection ends
+            while gone is not None and not await gone():  # which may swallow a cancellation
+                if ended:
+                    return
                 await asyncio.sleep(LOOK)
+            if ended:
+                return
             left = True
             if stop is not None:
                 stop.set()
@@ -75,9 +79,8 @@ class Desk:
                 return await asyncio.get_running_loop().run_in_executor(self.pool, job)
         finally:
             if watching is not None:
+                ended = True
                 watching.cancel()
-                with suppress(asyncio.CancelledError):
-                    await watching
             if not left:
                 self.clients.discard(client)
 

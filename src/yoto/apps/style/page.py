@@ -111,26 +111,27 @@ class Style(Page):
         layers: Mapping[str, float],
         smoothness: float | None,
         keep_colours: bool,
-        stopped: Callable[[], bool] | None = None,
+        preview: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> Outcome:
         """A picture in the manner of paintings; arguments as of `yoto.stylize.Painter`.
 
         Args:
-            stopped: Tells whether nobody waits for it any longer; None makes a preview.
+            preview: Whether it is for the page alone, and comes with the facts.
+            stopped: Tells whether nobody waits for it any longer.
 
         Raises:
             StoppedError: If so.
         """
+        go_on(stopped)
         painter = self.ready()
         values = painter.bank.parameters(style, strength=strength, layers=layers, smoothness=smoothness)
-
         made = painter.paint(
-            visible(picture), values, keep_colours=keep_colours,
-            progress=None if stopped is None else lambda *_: go_on(stopped),
+            visible(picture), values, keep_colours=keep_colours, progress=lambda *_: go_on(stopped)
         )  # fmt: skip
-        facts = {"width": made.shape[1], "height": made.shape[0], "preview": stopped is None}
+        facts = {"width": made.shape[1], "height": made.shape[0], "preview": preview}
         image = uploads.of_picture(made, picture)
-        return Outcome(facts, inline=uploads.inline(image)) if stopped is None else Outcome(facts, uploads.png(image))
+        return Outcome(facts, inline=uploads.inline(image)) if preview else Outcome(facts, uploads.png(image))
 
     def glimpse(self) -> Glimpse:
         """A photograph at strengths from low to high."""

@@ -46,7 +46,9 @@ def add(app: FastAPI, server: Server, page: Style) -> None:
             "keep_colours": body.keep_colours,
         }  # fmt: skip
         if body.preview:
-            outcome = await server.job(request, lambda: page.paint(found.preview(body.side), body.style, **options))
+            outcome = await server.job(
+                request, lambda: page.paint(found.preview(body.side), body.style, preview=True, **options)
+            )
         else:
             outcome = await server.long_job(
                 request, lambda stopped: page.paint(found.picture, body.style, stopped=stopped, **options)

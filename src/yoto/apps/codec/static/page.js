@@ -230,11 +230,10 @@ function choose(chosen) {
 }
 
 const state = address(
-  () => ({ quality: number(quality.value, 4), picture: pictures?.key ?? "" }),
+  () => ({ quality: number(quality.value, 4), picture: pictures?.named ?? "" }),
   (values) => {
     quality.value = Number(values.quality);
-    if (values.picture && values.picture !== pictures.key) pictures.choose(values.picture);
-    else final({ quality: quality.value });
+    if (!pictures.follow(values.picture)) final({ quality: quality.value });
   },
 );
 if (state.given.quality) quality.value = Number(state.given.quality) || 0;

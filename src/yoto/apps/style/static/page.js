@@ -148,10 +148,10 @@ if (isStatic) $("download").textContent = `Save as PNG (at most ${LARGEST} pixel
 const all = { strength, mix, ...sliders };
 const state = address(
   () => ({
-    style: chosenStyle, second: $("blend").open ? second.value : "", colours: $("colours").checked ? "kept" : "", picture: pictures?.key ?? "",
+    style: chosenStyle, second: $("blend").open ? second.value : "", colours: $("colours").checked ? "kept" : "", picture: pictures?.named ?? "",
     ...Object.fromEntries(Object.entries(all).map(([name, s]) => [name, number(s.value, 4)])),
   }),
-  (values) => { apply(values); if (values.picture && values.picture !== pictures.key) pictures.choose(values.picture); else release(); },
+  (values) => { apply(values); if (!pictures.follow(values.picture)) release(); },
 );
 /** Set the controls to what an address says. */
 function apply(values) {

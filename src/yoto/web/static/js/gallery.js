@@ -95,8 +95,7 @@ export async function gallery(place, chosen, { state = () => {}, begin = null, o
     const known = samples.find((entry) => entry.id === key);
     if (known) {
       const found = await sample(known);
-      const exact = isStatic ? null : async () => local(await fetched(`api/pictures/${known.id}.png`));
-      return { ...found, name: known.name.replaceAll(" ", "-"), file: "photo.jpg", exact };
+      return { ...found, name: known.name.replaceAll(" ", "-"), file: "photo.jpg" };
     }
     const entry = entries.get(key) ?? (await get(key));
     if (!entry) throw new Error("This picture is not in this browser. Open it again.");
@@ -167,6 +166,15 @@ export async function gallery(place, chosen, { state = () => {}, begin = null, o
     },
     choose,
     get key() { return picture?.key ?? null; },
+    /** The key for an address: "" for the sample that pages begin with. */
+    get named() { return picture && picture.key !== samples[0].id ? picture.key : ""; },
+    /** Choose what an address names, where it is another; whether it is. */
+    follow(key) {
+      const wanted = key || samples[0].id;
+      if (wanted === picture?.key) return false;
+      choose(wanted, true);
+      return true;
+    },
     release() {
       turn += 1;
       picture = null;

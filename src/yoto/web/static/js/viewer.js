@@ -64,7 +64,7 @@ export function viewer(place, names) {
     const times = [1, 2, 4, 8, 16].find((n) => Math.abs(ratio / n - 1) < 0.01);
     percent.textContent = times ? `${times}:1` : `${Math.round(100 * ratio)} %`;
     if (fitted) percent.textContent += " (fit)";
-    if (ratio >= 0.99) sharpen();
+    if (!fitted && ratio >= 0.99) sharpen();
   }
 
   /** Show the original's own pixels in place of a rendition, once somebody looks that closely. */
