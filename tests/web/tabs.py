@@ -102,13 +102,13 @@ class Tab:
         self.page.mouse.up()
 
     def shown_while_dragging(self, slider, picture):
-        """Drag a slider for five seconds: how often what a picture shows on the screen changed before it was let go."""
+        """Drag a slider for 2.5 seconds: how often what a picture shows on the screen changed before it was let go."""
         self.page.evaluate(WATCH, picture)
         box = self.page.locator(slider).bounding_box()
         y = box["y"] + box["height"] / 2
         self.page.mouse.move(box["x"] + 0.02 * box["width"], y)
         self.page.mouse.down()
-        end, step = time.monotonic() + 5, 0
+        end, step = time.monotonic() + 2.5, 0
         while time.monotonic() < end:
             step += 1
             self.page.mouse.move(box["x"] + (0.5 - 0.45 * math.cos(step / 40)) * box["width"], y)

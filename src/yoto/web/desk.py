@@ -15,6 +15,8 @@ from yoto.web.errors import BusyError
 T = TypeVar("T")
 LOOK = 0.1
 """Seconds between two looks whether a client still waits."""
+PARTING = 1.0
+"""Seconds that a client's next job waits for it to be noticed that nobody waits for the last one."""
 
 
 class Desk:
@@ -51,6 +53,10 @@ class Desk:
         Raises:
             BusyError: If the client has a job here already, all places are taken, or the client left.
         """
+        waited = 0.0
+        while stop is not None and client in self.clients and waited < PARTING:  # noqa: ASYNC110 - it may have left
+            await asyncio.sleep(LOOK / 2)
+            waited += LOOK / 2
         if client in self.clients:
             raise BusyError("Your last picture is still being computed.")
         if len(self.clients) >= self.places:

@@ -25,7 +25,12 @@ export function plot(place, options) {
   const hint = el("div", { class: "hint", hidden: true });
   const caption = el("p", { class: "caption" }, title);
   const text = (a, b, content, more = {}) => el("svg:text", { x: a, y: b, ...more }, content);
-  const words = (i) => [at(i), `${xLabel} ${number(x[i])}`, `${yLabel} ${number(y[i])}`].filter(Boolean).join(", ");
+  /** A value with the name and the unit of its axis. */
+  const value = (label, v, digits) => {
+    const [name, unit = ""] = label.split(", ");
+    return `${name} ${number(v, digits)} ${unit}`.trim();
+  };
+  const words = (i) => [at(i), value(xLabel, x[i]), value(yLabel, y[i])].filter(Boolean).join(", ");
   const sign = (better, up) => ({ lower: up ? " ↓ better" : " ← better", higher: up ? " ↑ better" : " better →" })[better] ?? "";
 
   function scales() {
@@ -136,8 +141,8 @@ export function plot(place, options) {
     const [a, b] = [((event.clientX - frame.left) / frame.width) * WIDTH, ((event.clientY - frame.top) / frame.height) * HEIGHT];
     const all = [
       ...x.map((v, i) => [sx.at(v), sy.at(y[i]), () => words(i)]),
-      ...marks.map((m) => [sx.at(m.x), sy.at(m.y), () => `${m.name}: ${xLabel} ${number(m.x)}, ${yLabel} ${number(m.y, 4)}`]),
-      ...(present ? [[sx.at(present[0]), sy.at(present[1]), () => `now: ${said}${xLabel} ${number(present[0])}, ${yLabel} ${number(present[1], 4)}`]] : []),
+      ...marks.map((m) => [sx.at(m.x), sy.at(m.y), () => `${m.name}: ${value(xLabel, m.x)}, ${value(yLabel, m.y, 4)}`]),
+      ...(present ? [[sx.at(present[0]), sy.at(present[1]), () => `now: ${said}${value(xLabel, present[0])}, ${value(yLabel, present[1], 4)}`]] : []),
     ].map(([c, d, say]) => [Math.hypot(a - c, b - d), c, d, say]).sort((p, q) => p[0] - q[0]);
     if (all.length && all[0][0] < NEAR) bubble(all[0][1], all[0][2], all[0][3]());
     else quiet();
