@@ -3,6 +3,7 @@
 import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,14 +116,18 @@ def test_the_picture_stays_in_sight_at_every_slider(visit, name, view):
         tab.page.wait_for_timeout(50)
         assert tab.page.evaluate(SIGHT, PICTURES[name]) >= 0.33, slider.get_attribute("id")
         assert slider.evaluate(
-            "e => { const b = e.getBoundingClientRect(); return document.elementFromPoint(b.left + b.width / 2, b.top + b.height / 2) === e; }"
+            """e => {
+              const { left, top, width, height } = e.getBoundingClientRect();
+              return document.elementFromPoint(left + width / 2, top + height / 2) === e;
+            }"""
         )
     assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 def test_pairs_stay_under_each_other_on_a_phone(visit):
     tab = visit("vae.html", viewport=PHONE)
-    places = "(id) => [...document.querySelectorAll(`#${id} canvas`)].map((c) => c.getBoundingClientRect()).filter((b) => b.width).map((b) => [b.left + b.width / 2, b.top, b.height])"
+    places = """(id) => [...document.querySelectorAll(`#${id} canvas`)].map((c) => c.getBoundingClientRect())
+      .filter((b) => b.width).map((b) => [b.left + b.width / 2, b.top, b.height])"""
     originals, reconstructions = (tab.page.evaluate(places, name) for name in ("originals", "reconstructions"))
     assert len(originals) == len(reconstructions) >= 8
     for (x, top, height), (under, below, _) in zip(originals, reconstructions, strict=True):
@@ -450,7 +455,7 @@ def test_names_come_from_the_input_and_transparency_stays(visit, tmp_path):
             tab.page.locator(button).click()
         assert waiting.value.suggested_filename.startswith("my sprite-")
         assert expected is None or waiting.value.suggested_filename == expected
-        found = opened(open(waiting.value.path(), "rb").read())  # noqa: SIM115, PTH123 - a path without an ending
+        found = opened(Path(waiting.value.path()).read_bytes())
         np.testing.assert_array_equal(found[..., 3], np.asarray(image)[..., 3])
         assert "my sprite.png" in tab.text("#code-python")
         assert "'my sprite.png'" in tab.text("#code-shell")

@@ -196,8 +196,8 @@ def quickly(picture: Picture, side: int) -> Picture:
 
 @lru_cache(maxsize=16)
 def sample_shown(name: str) -> Shown:
-    """A photograph of the package, for the page; its rendition is the file itself."""
-    return Shown(sample(name), files={"webp": samples()[name].read_bytes()})
+    """A photograph of the package, for the page."""
+    return Shown(sample(name))
 
 
 def profile(picture: Picture) -> bytes | None:

@@ -95,7 +95,8 @@ export async function gallery(place, chosen, { state = () => {}, begin = null, o
     const known = samples.find((entry) => entry.id === key);
     if (known) {
       const found = await sample(known);
-      return { ...found, name: known.name.replaceAll(" ", "-"), file: "photo.jpg" };
+      const exact = isStatic ? null : async () => local(await fetched(`api/pictures/${known.id}.png`));
+      return { ...found, name: known.name.replaceAll(" ", "-"), file: "photo.jpg", exact };
     }
     const entry = entries.get(key) ?? (await get(key));
     if (!entry) throw new Error("This picture is not in this browser. Open it again.");

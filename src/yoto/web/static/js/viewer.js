@@ -6,6 +6,7 @@ import { el } from "./common.js";
 const MOST = 16; // screen pixels per pixel of the picture
 const LEAST = 1 / 3; // height of the box as a share of its width, for panoramas
 const TALLEST = 1.6;
+const REST = 2500; // milliseconds after which the original's own pixels are fetched where they can be told
 
 /** @param names what the left and the right picture are called */
 export function viewer(place, names) {
@@ -15,6 +16,7 @@ export function viewer(place, names) {
   let [scale, dx, dy] = [1, 0, 0]; // CSS pixels per pixel of the picture; where its upper left corner is
   let exact = null; // gives the address of the original's very pixels, once they are asked for
   let label = names[1];
+  let resting = 0;
   const before = el("img", { alt: names[0], draggable: "false" });
   const after = el("img", { alt: names[1], draggable: "false" });
   const layer = el("div", { class: "layer" }, after);
@@ -199,6 +201,8 @@ export function viewer(place, names) {
       after.src = source;
       after.alt = name;
       label = name;
+      clearTimeout(resting);
+      resting = setTimeout(() => { if (scale >= 0.99 * pixel()) sharpen(); }, REST);
       if (!box.classList.contains("held")) rightTag.textContent = name;
     },
     /** Say what is being done. */
