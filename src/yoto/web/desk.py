@@ -54,7 +54,7 @@ class Desk:
             BusyError: If the client has a job here already, all places are taken, or the client left.
         """
         waited = 0.0
-        while stop is not None and client in self.clients and waited < PARTING:  # noqa: ASYNC110 - it may have left
+        while stop is not None and client in self.clients and waited < PARTING:
             await asyncio.sleep(LOOK / 2)
             waited += LOOK / 2
         if client in self.clients:

@@ -37,7 +37,9 @@ async function opened(entry) {
   const canvas = drawn(bitmap, width, height);
   bitmap.close();
   const notice = scale < 1 ? `Shrunk to ${width}×${height} pixels, to compute in the browser.` : "";
-  return { id: entry.key, url: local(await blobOf(canvas)), width, height, notice, thumb: thumbnail(canvas, width, height) };
+  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+  const alpha = data.some((value, i) => i % 4 === 3 && value < 255);
+  return { id: entry.key, url: local(await blobOf(canvas)), width, height, alpha, notice, thumb: thumbnail(canvas, width, height) };
 }
 
 /** A picture at the server: sent, unless it is there already. */
