@@ -354,6 +354,25 @@ def test_a_key_holds_the_original_and_others_show_other_formats(visit, small):
     assert names == ["JPEG", "WebP", "AVIF"]
 
 
+def test_two_results_are_compared_side_by_side(visit, small):
+    tab = visit("style.html")
+    tab.upload("#upload", small)
+    pin = tab.page.locator("#viewer .tools button", has_text="pin")
+    original, first = tab.attribute(LEFT, "src"), tab.shown
+    pin.click()
+    assert tab.attribute(LEFT, "src") == first
+    assert tab.text("#viewer .tag.left") == "painted, strength 0.7"
+    tab.press("#slider-strength", "Home")
+    assert tab.attribute(LEFT, "src") == first != tab.shown
+    tab.page.keyboard.down("o")
+    assert tab.attribute(LEFT, "src") == original
+    tab.page.keyboard.up("o")
+    assert tab.attribute(LEFT, "src") == first
+    pin.click()
+    assert tab.attribute(LEFT, "src") == original
+    assert tab.text("#viewer .tag.left") == "photograph"
+
+
 @pytest.mark.parametrize("size", [(3000, 150), (120, 1500)], ids=["panorama", "tall"])
 def test_extreme_pictures_can_be_looked_at(visit, tmp_path, size):
     path = tmp_path / "extreme.png"

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PORT = 8000
 ELSEWHERE = 20
 """Ports that are tried from the default one on."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Addresses at which only this machine reaches the server."""
 CONNECTIONS = 256
 """Open at a time; more are answered 503."""
 PATIENCE = 60.0
@@ -73,7 +75,7 @@ def allowed_on(host: str) -> Callable[[str], bool]:
     On an address of the network these are addresses in numbers, this machine's own names, that with ".local" among
     them, and the given one: a web site that would reach the server under a name of its own has another.
     """
-    if host.lower() in ("127.0.0.1", "localhost", "::1"):
+    if host.lower() in LOOPBACK:
         return server.local
     own = {socket.gethostname().lower(), socket.getfqdn().lower()}
     names = {"localhost", host.lower(), *own, *(f"{name.partition('.')[0]}.local" for name in own)}
@@ -90,11 +92,17 @@ def allowed_on(host: str) -> Callable[[str], bool]:
 
 def reachable(listening: socket.socket, host: str) -> list[str]:
     """The addresses by which other machines reach the server; none where it listens to this machine alone."""
-    if host.lower() in ("127.0.0.1", "localhost", "::1"):
+    if host.lower() in LOOPBACK:
         return []
     port = listening.getsockname()[1]
     found = [host] if host not in ("0.0.0.0", "", "::") else own_addresses()  # noqa: S104 - as the user gave it
     return [f"http://{f'[{name}]' if ':' in name else name}:{port}/" for name in found]
+
+
+def exposure(addresses: list[str]) -> str:
+    """What to know where other machines can reach the server."""
+    where = f"from other machines {', '.join(addresses)}. " if addresses else ""
+    return f"{where}There is neither login nor encryption: anybody on the network can use this page."
 
 
 def own_addresses() -> list[str]:
@@ -154,13 +162,8 @@ def run(
 
     def ready() -> None:
         say(url)
-        others = reachable(listening, host)
-        if others or host not in ("127.0.0.1", "localhost", "::1"):
-            where = f" From other machines: {', '.join(others)}" if others else ""
-            warn(
-                f"{where.strip()}{'. ' if where else ''}There is neither login nor encryption: anybody on the network "
-                "can use this page."
-            )
+        if host.lower() not in LOOPBACK:
+            warn(exposure(reachable(listening, host)))
         if browser and displayed():
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import FastAPI, Request
@@ -210,7 +211,7 @@ def add_pages(app: FastAPI, server: Server) -> None:
             raise GoneError("There is no such page.")
         async with server.glimpsing:
             if page not in server.glimpses:
-                server.glimpses[page] = await asyncio.to_thread(start.glimpse, pages[page])
+                server.glimpses[page] = await server.desk.run(f"glimpse/{page}", partial(start.glimpse, pages[page]))
         return JSONResponse(server.glimpses[page], headers={"Cache-Control": "max-age=300"})
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from yoto.errors import YotoError
 from yoto.web import uploads
 
 if TYPE_CHECKING:
@@ -24,7 +25,10 @@ def info(pages: Mapping[str, Page]) -> dict[str, Any]:
 
 def glimpse(page: Page) -> dict[str, Any]:
     """The glimpse of a page, its frames one below the other in a picture; without "at" where it has none."""
-    found = page.glimpse()
+    try:
+        found = page.glimpse()
+    except YotoError:
+        found = None  # its page will say what is wrong
     if found is None:
         return {}
     height, width = found.frames[0].shape[:2]

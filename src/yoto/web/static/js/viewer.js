@@ -16,6 +16,8 @@ export function viewer(place, names) {
   let [scale, dx, dy] = [1, 0, 0]; // CSS pixels per pixel of the picture; where its upper left corner is
   let exact = null; // gives the address of the original's very pixels, once they are asked for
   let label = names[1];
+  let original = ""; // its address
+  let pinnedSource = null; // of a result that is kept on the left
   let resting = 0;
   const before = el("img", { alt: names[0], draggable: "false" });
   const after = el("img", { alt: names[1], draggable: "false" });
@@ -33,11 +35,15 @@ export function viewer(place, names) {
   const state = el("span", { class: "state", role: "status" });
   const button = (text, label, act) => el("button", { type: "button", class: "quiet", "aria-label": label, title: label, onclick: act }, text);
   const peek = el("button", { type: "button", class: "quiet hold", title: `Hold to see the ${names[0]} (key O)`, "aria-label": `Hold to see the ${names[0]} alone`, "aria-pressed": "false" }, names[0]);
+  const pin = el("button", {
+    type: "button", class: "quiet hold", "aria-pressed": "false", "aria-label": "pin: keep this result on the left, to compare others with it",
+    title: "Keep this result on the left, to compare others with it", onclick: () => pinned(pin.getAttribute("aria-pressed") !== "true"),
+  }, "pin");
   const pixel = () => 1 / (globalThis.devicePixelRatio || 1); // CSS pixels of a screen pixel
   const tools = el("div", { class: "tools" }, button("−", "Zoom out", () => zoomTo(scale / 1.5)), percent,
     button("+", "Zoom in", () => zoomTo(scale * 1.5)), button("Fit", "Fit: whole picture", () => fit()),
     button("1:1", "1:1, one pixel of the picture on one of the screen", () => zoomTo(pixel())),
-    button("2:1", "2:1, one pixel of the picture on two by two of the screen", () => zoomTo(2 * pixel())), peek);
+    button("2:1", "2:1, one pixel of the picture on two by two of the screen", () => zoomTo(2 * pixel())), peek, pin);
   box.append(state);
   place.append(box, tools);
 
@@ -75,7 +81,9 @@ export function viewer(place, names) {
     const get = exact;
     exact = null;
     const url = await get().catch(() => null);
-    if (url && before.dataset.of === get.of) before.src = url;
+    if (!url || before.dataset.of !== get.of) return;
+    original = url;
+    left(pinnedSource ?? url);
   }
 
   function fit() {
@@ -151,8 +159,22 @@ export function viewer(place, names) {
     zoomTo(scale * Math.exp(-event.deltaY / 400), ...inside(event));
   }, { passive: false });
 
+  function left(url) {
+    if (before.src !== url) before.src = url;
+  }
+
+  /** Keep the present result on the left, or put the original back. */
+  function pinned(on) {
+    pin.setAttribute("aria-pressed", String(on));
+    pinnedSource = on ? after.src : null;
+    left(pinnedSource ?? original);
+    before.alt = leftTag.textContent = on ? label.replace(" (preview)", "") : names[0];
+  }
+
   /** Hold the original over everything. */
   function hold(on) {
+    if (on === box.classList.contains("held")) return;
+    left(on ? original : pinnedSource ?? original);
     box.classList.toggle("held", on);
     peek.setAttribute("aria-pressed", String(on));
     rightTag.textContent = on ? names[0] : label;
@@ -188,7 +210,9 @@ export function viewer(place, names) {
       ({ width, height } = picture);
       exact = picture.exact ?? null;
       if (exact) exact.of = picture.url;
-      before.dataset.of = picture.url;
+      before.dataset.of = original = picture.url;
+      pinnedSource = null;
+      pin.setAttribute("aria-pressed", "false");
       before.src = after.src = picture.url;
       before.alt = after.alt = leftTag.textContent = rightTag.textContent = label = name;
       const shape = Math.max(LEAST, Math.min(TALLEST, height / width));
