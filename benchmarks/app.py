@@ -377,17 +377,22 @@ def screenshots(folder: Path) -> list[str]:
     return names
 
 
-def report(found: dict[str, Any]) -> str:
-    """The figures as Markdown."""
+def report(found: dict[str, Any], before: dict[str, Any] | None = None) -> str:
+    """The figures as Markdown; beside the times those that another commit took on the same machine."""
     lines = ["# The page with the sliders", "", "`python benchmarks/app.py -o results/app --pictures`", ""]
-    lines += [f"{found['machine']}, {found['cores']} cores. Seed 0.", ""]
+    load = found.get("load_average")
+    busy = "" if load is None else f" Processes that wanted a core at the beginning: {load:.0f}."
+    lines += [f"{found['machine']}, {found['cores']} cores. Seed 0.{busy}", ""]
     if "times" in found:
         lines += ["## Times", "", "Seconds in the browser; from letting a slider go to the new picture (768x512).", ""]
         rows = [
-            (name, f"{row['median']:.2f}", f"{row['worst']:.2f}" if "worst" in row else "", LIMITS[name] or "")
+            (
+                name, f"{row['median']:.2f}", f"{row['worst']:.2f}" if "worst" in row else "",
+                f"{before['times'][name]['median']:.2f}" if before else "", LIMITS[name] or "",
+            )
             for name, row in found["times"].items()
-        ]
-        lines += [table_of(("what", "median", "worst", "asked: under"), rows), ""]
+        ]  # fmt: skip
+        lines += [table_of(("what", "median", "worst", "the commit before: median", "asked: under"), rows), ""]
     if "load" in found:
         row = found["load"]
         answers = ", ".join(f"{n} {name}" for name, n in row["answers"].items())
@@ -419,6 +424,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, help="folder for report.md, measures.json and pictures")
+    parser.add_argument("--before", type=Path, help="measures.json of the commit before, on the same machine")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -426,15 +432,18 @@ def main() -> None:
     parser.add_argument("--pictures", action="store_true", help="write screenshots too")
     arguments = parser.parse_args()
     found: dict[str, Any] = {"machine": processor(), "cores": cores.available(), "seed": 0}
+    if hasattr(os, "getloadavg"):
+        found["load_average"] = os.getloadavg()[0]
+    before = None if arguments.before is None else json.loads(arguments.before.read_text("utf-8"))
     found["times"] = times(arguments.repeats)
     found["load"] = load(arguments.clients, arguments.seconds)
     found["hostile"] = attack(arguments.uploads)
-    print(report(found))
+    print(report(found, before))
     if arguments.output is not None:
         if arguments.pictures:
             found["pictures"] = screenshots(arguments.output)
         write_atomic(arguments.output / "measures.json", json.dumps(found, indent=1) + "\n")
-        write_atomic(arguments.output / "report.md", report(found) + "\n")
+        write_atomic(arguments.output / "report.md", report(found, before) + "\n")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from yoto.support.extras import needed
 if TYPE_CHECKING:
     from markdown_it.token import Token
 
-PACKED = Path(__file__).parent / "documents"
+PACKED = Path(__file__).parent / "texts"
 """Where a wheel has them; a checkout has them at its root."""
 ROOT = PACKED if PACKED.is_dir() else Path(__file__).parents[3]
 SOURCES = {"readme": "README.md", "guide": "docs/guide.md"}

@@ -72,7 +72,7 @@ function simplex(p) {
 }
 
 const curve = info.curve;
-const [first, second] = curve ? (curve.terms.length > 1 ? curve.terms : [null, curve.terms[0] ?? "loss"]) : [];
+const [first, second] = curve ? (curve.terms.length > 1 ? [curve.terms[1], curve.terms[0]] : [null, curve.terms[0] ?? "loss"]) : [];
 const unit = (name) => (curve.units[name] ? `${name}, ${curve.units[name]}` : name);
 const xs = curve && (first ? curve.series[first] : curve.points.map((p) => p[curve.parameters[0]]));
 const line = curve?.parameters.length === 1;
