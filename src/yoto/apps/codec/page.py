@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yoto import bundle
-from yoto.apps.codec.format.coder import Coder
 from yoto.data.images import Picture, read_picture
 from yoto.data.pixels import Pixels, psnr_of
 from yoto.errors import YotoError
@@ -22,11 +21,16 @@ from yoto.web.page import Glimpse, Page
 from yoto.web.uploads import PREVIEW
 
 if TYPE_CHECKING:
+    from yoto.apps.codec.format.coder import Coder
     from yoto.apps.codec.model import CodecModel
 
 FILES = Path(__file__).parent / "static"
 DEFAULT = "compression/photo"
-CLASSICS: dict[str, dict[str, Any]] = {"JPEG": {"optimize": True}, "WebP": {"method": 4}, "AVIF": {"speed": 8}}
+CLASSICS: dict[str, dict[str, Any]] = {
+    "JPEG": {"optimize": True},
+    "WebP": {"method": 4},
+    "AVIF": {"speed": 8, "max_threads": 1},
+}
 """Pillow's options of the formats that a file is set beside."""
 SEARCHED = 4_000_000
 """Pixels of a picture for which a target is searched, with eight encodings at most."""
@@ -182,7 +186,7 @@ class Compression(Page):
         return Outcome(facts, uploads.png(image if image.mode in ("RGB", "RGBA") else image.convert("RGBA")))
 
 
-class Stoppable(Coder):
+class Stoppable:
     """A coder that stops between two parts of a picture where nobody waits any longer.
 
     Args:
