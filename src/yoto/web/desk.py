@@ -31,6 +31,7 @@ class Desk:
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="yoto-job")
         self.places = places
         self.clients: set[str] = set()
+        self.stoppable: set[str] = set()  # of these, those whose job ends early where they leave
         self.uploads = 0
         self.turn = asyncio.Semaphore(workers)
 
@@ -53,15 +54,10 @@ class Desk:
         Raises:
             BusyError: If the client has a job here already, all places are taken, or the client left.
         """
-        waited = 0.0
-        while stop is not None and client in self.clients and waited < PARTING:
-            await asyncio.sleep(LOOK / 2)
-            waited += LOOK / 2
-        if client in self.clients:
-            raise BusyError("Your last picture is still being computed.")
-        if len(self.clients) >= self.places:
-            raise BusyError("Too many people are computing pictures here at this moment.", seconds=2)
+        await self.admit(client)
         self.clients.add(client)
+        if stop is not None:
+            self.stoppable.add(client)
         left = ended = False
 
         async def watch() -> None:
@@ -75,7 +71,7 @@ class Desk:
             left = True
             if stop is not None:
                 stop.set()
-            self.clients.discard(client)
+            self.dismiss(client)
 
         watching = asyncio.create_task(watch()) if gone is not None and stop is not None else None
         try:
@@ -88,7 +84,27 @@ class Desk:
                 ended = True
                 watching.cancel()
             if not left:
-                self.clients.discard(client)
+                self.dismiss(client)
+
+    async def admit(self, client: str) -> None:
+        """Wait for a job that the client gave up; refuse one that is too many.
+
+        Raises:
+            BusyError: If the client has a job here already, or all places are taken.
+        """
+        waited = 0.0
+        while client in self.stoppable and waited < PARTING:
+            await asyncio.sleep(LOOK / 2)
+            waited += LOOK / 2
+        if client in self.clients:
+            raise BusyError("Your last picture is still being computed.")
+        if len(self.clients) >= self.places:
+            raise BusyError("Too many people are computing pictures here at this moment.", seconds=2)
+
+    def dismiss(self, client: str) -> None:
+        """Let a client come again."""
+        self.clients.discard(client)
+        self.stoppable.discard(client)
 
     @asynccontextmanager
     async def receiving(self, places: int = 4, seconds: float = 60.0) -> AsyncIterator[None]:

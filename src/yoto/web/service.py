@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 CLIENT = re.compile(r"[A-Za-z0-9_-]{8,64}")
 RESULTS = 256 * uploads.MEGABYTE
 """Bytes of results that are kept."""
+LARGE = 1_000_000
+"""Pixels from which on a picture takes so long that previews go past it."""
 PER_CLIENT = 12
 """Results kept per client: the last few pictures with their files."""
 
@@ -33,7 +35,7 @@ class Server:
         desk: Who may compute when.
 
     Attributes:
-        whole: The desk of results at full size, which never stand before a preview.
+        whole: The desk of large pictures' results at full size, which never stand before a preview.
         beside: The desk of what is made beside a result.
         pages: By name.
         infos: What the script of each is told.
@@ -55,16 +57,17 @@ class Server:
         return await self.desk.run(client_of(request) + beside, work, request.is_disconnected)
 
     async def long_job(
-        self, request: Request, work: Callable[[Callable[[], bool]], Any], *, beside: bool = False
+        self, request: Request, work: Callable[[Callable[[], bool]], Any], *, pixels: int = LARGE, beside: bool = False
     ) -> Any:
-        """What a job returns that takes a while: it stands before no preview, and may end early.
+        """What a job returns that takes a while: it may end early, and of a large picture it stands before no preview.
 
         Args:
             work: Called with a function that tells whether nobody waits for it any longer.
+            pixels: Of the picture; a small one is done at the desk of previews, whose thread is warm.
             beside: Whether it is no result, but something that is made while there is nothing else to do.
         """
         stop = threading.Event()
-        desk = self.beside if beside else self.whole
+        desk = self.beside if beside else self.whole if pixels >= LARGE else self.desk
         return await desk.run(client_of(request), lambda: work(stop.is_set), request.is_disconnected, stop)
 
     def close(self) -> None:

@@ -148,6 +148,11 @@ class Shown:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
+    def pixels(self) -> int:
+        """Their number."""
+        return int(self.picture.pixels.shape[0] * self.picture.pixels.shape[1])
+
+    @property
     def png(self) -> bytes:
         """Its very pixels as PNG."""
         return self.file("png")

@@ -52,7 +52,8 @@ def add(app: FastAPI, server: Server, page: Compression) -> None:
                 raise YotoError("A preview should have a quality for its target. Found another.")
             outcome = await server.job(request, lambda: page.preview(found.preview(body.side), target["quality"]))
         else:
-            outcome = await server.long_job(request, partial(page.encode, found.picture, target))
+            work = partial(page.encode, found.picture, target)
+            outcome = await server.long_job(request, work, pixels=found.pixels)
         return server.kept(request, outcome)
 
     @app.post("/api/compression/figures")

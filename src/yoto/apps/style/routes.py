@@ -51,6 +51,8 @@ def add(app: FastAPI, server: Server, page: Style) -> None:
             )
         else:
             outcome = await server.long_job(
-                request, lambda stopped: page.paint(found.picture, body.style, stopped=stopped, **options)
+                request,
+                lambda stopped: page.paint(found.picture, body.style, stopped=stopped, **options),
+                pixels=found.pixels,
             )
         return server.kept(request, outcome)
