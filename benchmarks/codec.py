@@ -1,7 +1,8 @@
 """Speed of the codec, one thread, one run: encode and decode beside classic codecs, entropy coding beside CompressAI's.
 
-    python benchmarks/codec.py [--model NAME] [--compressai FOLDER] [-o results/compression/speed]
+    python benchmarks/codec.py [--model NAME] [--against NAME] [--compressai FOLDER] [-o results/compression/speed]
 
+Another codec given by --against is timed in turns with the first, call by call.
 CompressAI's coder is compared where FOLDER holds its unpacked wheel (`pip download --no-deps compressai`; installing
 it would replace torch): its extension is driven as its `compress` and `decompress` do, tensors to lists and back
 included, on the same latents.
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -29,7 +30,7 @@ import torch
 from PIL import Image
 
 from yoto import codec
-from yoto.apps.codec import api, latents
+from yoto.apps.codec import assembly, latents
 from yoto.apps.codec import rate_distortion as evaluation
 from yoto.apps.codec.format import chunks, container, tables
 from yoto.apps.codec.format.coder import PythonCoder, decode_values, default, encode_values
@@ -51,6 +52,18 @@ def seconds(work: Callable[[], Any], rounds: int = ROUNDS) -> float:
         work()
         times.append(time.perf_counter() - begin)
     return median(times)
+
+
+def in_turns(works: Sequence[Callable[[], Any]], rounds: int = ROUNDS) -> list[float]:
+    """Median time of each call, all of them in every round, after a round that is not counted."""
+    times: list[list[float]] = [[] for _ in works]
+    for number in range(rounds + 1):
+        for work, own in zip(works, times, strict=True):
+            begin = time.perf_counter()
+            work()
+            if number:
+                own.append(time.perf_counter() - begin)
+    return [median(own) for own in times]
 
 
 def extension(folder: Path) -> Any:
@@ -105,7 +118,7 @@ def compressai_coder(
     return encode, decode
 
 
-def entropy_rows(model: Any, picture: Any, folder: Path | None) -> list[dict[str, Any]]:
+def entropy_rows(model: Any, picture: Any, folder: Path | None, name: str = "yoto") -> list[dict[str, Any]]:
     """Throughput of entropy coding on the latents of one picture."""
     header = chunks.header_of(picture, round(QUALITY * 2.55), model.fingerprint, 1024)
     contents = latents.encode(model, header, picture.pixels, default())
@@ -113,16 +126,16 @@ def entropy_rows(model: Any, picture: Any, folder: Path | None) -> list[dict[str
     hyper = np.zeros((len(model.integers.prior_mean[0]), rows, columns), np.int64)
     index = latents.hyper_index(model, header.level, hyper)
     hyper = decode_values(contents.hyper, index, model.integers.tables, default()).reshape(hyper.shape)
-    _, index = latents.parameters(model, header.level, hyper, (0, rows, 0, columns))
+    index = latents.parameters(model, header.level, hyper, (0, rows, 0, columns)).table.numpy()
     flat = index.ravel()
     symbols = decode_values(contents.tiles[0], flat, model.integers.tables, default())
     found = []
     own, count = model.integers.tables, symbols.size / 1e6
-    for name, coder in (("yoto, constriction", default()), ("yoto, plain Python", PythonCoder())):
+    for title, coder in ((f"{name}, constriction", default()), (f"{name}, plain Python", PythonCoder())):
         payload = encode_values(symbols, flat, own, coder)
         encoding = seconds(lambda c=coder: encode_values(symbols, flat, own, c))
         decoding = seconds(lambda c=coder, p=payload: decode_values(p, flat, own, c))
-        found.append({"coder": name, "encode": count / encoding, "decode": count / decoding, "bytes": len(payload)})
+        found.append({"coder": title, "encode": count / encoding, "decode": count / decoding, "bytes": len(payload)})
     if folder is not None:
         scales = torch.tensor(tables.scales())[torch.from_numpy(index)]
         encode, decode = compressai_coder(folder, symbols.reshape(index.shape), scales)
@@ -137,17 +150,15 @@ def entropy_rows(model: Any, picture: Any, folder: Path | None) -> list[dict[str
     return found
 
 
-def codec_rows(model: Any, picture: Any) -> list[dict[str, Any]]:
+def codec_rows(models: Mapping[str, Any], picture: Any) -> list[dict[str, Any]]:
     """Seconds to encode and decode one picture."""
-    data = codec.compress(picture, quality=QUALITY, model=model)
-    contents = container.parse(data)
-    rows = [
-        {
-            "codec": "yoto",
-            "encode": seconds(lambda: codec.compress(picture, quality=QUALITY, model=model)),
-            "decode": seconds(lambda: api.pixels_of(contents, model, default())),
-        }
-    ]
+    encodes, decodes = [], []
+    for model in models.values():
+        contents = container.parse(codec.compress(picture, quality=QUALITY, model=model))
+        encodes.append(lambda m=model: codec.compress(picture, quality=QUALITY, model=m))
+        decodes.append(lambda m=model, c=contents: assembly.pixels_of(c, m, default()))
+    encoding, decoding = in_turns(encodes), in_turns(decodes)
+    rows = [{"codec": n, "encode": e, "decode": d} for n, e, d in zip(models, encoding, decoding, strict=True)]
     for name, classic in evaluation.available().items():
         with tempfile.TemporaryDirectory() as place:
             path = Path(place) / f"x.{classic.format.lower()}"
@@ -177,17 +188,22 @@ def main() -> None:
     """Measure, print and write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model")
+    parser.add_argument("--against", metavar="NAME", help="another codec, timed in turns with the first")
     parser.add_argument("--compressai", type=Path)
     parser.add_argument("-o", "--output", type=Path, help="write OUTPUT.md and OUTPUT.json")
     options = parser.parse_args()
     torch.set_num_threads(1)
     file = min(BUNDLED.glob("*.webp"))
-    picture, model = images.read_picture(file), codec.load(options.model)
+    picture, models = images.read_picture(file), {"yoto": codec.load(options.model)}
+    entropy = entropy_rows(models["yoto"], picture, options.compressai)
+    if options.against:
+        models[options.against] = codec.load(options.against)
+        entropy += entropy_rows(models[options.against], picture, None, options.against)
     result = {
         "machine": describe_machine(torch.device("cpu")),
         "picture": f"{file.stem}, {picture.pixels.shape[1]}x{picture.pixels.shape[0]}",
-        "codecs": codec_rows(model, picture),
-        "entropy": entropy_rows(model, picture, options.compressai),
+        "codecs": codec_rows(models, picture),
+        "entropy": entropy,
         "process": process_seconds(file, options.model),
     }
     lines = [

@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import numpy as np
 import torch
 
 from yoto import codec
-from yoto.apps.codec import api
+from yoto.apps.codec import assembly
 from yoto.apps.codec.format import container
 from yoto.apps.codec.format.coder import PythonCoder, default
 from yoto.apps.codec.format.integer import IntegerDecoder
@@ -60,6 +61,22 @@ def in_pairs(decoder: IntegerDecoder) -> None:
         decoder.layers[number] = run  # type: ignore[call-overload]
 
 
+def passes_in_pairs(net: Any) -> Any:
+    """Let a network decode its latents, and its pixels, as the first of two."""
+    decoded, synthesis = net.decoded, net.synthesis.forward
+
+    def both(mean: torch.Tensor, log_scale: torch.Tensor, code: Any) -> torch.Tensor:
+        def twice(number: int | None, centre: torch.Tensor, step: torch.Tensor) -> torch.Tensor:
+            one = code(number, centre[:1], step[:1] if step.ndim else step)
+            return torch.cat([one, one.flip(2)])
+
+        return decoded(torch.cat([mean, mean.flip(2)]), torch.cat([log_scale, log_scale.flip(2)]), twice)[:1]
+
+    net.decoded = both
+    net.synthesis.forward = lambda y: synthesis(torch.cat([y, y.flip(2)]))[:1]
+    return net
+
+
 def in_channels_last(decoder: IntegerDecoder) -> None:
     """Let every layer run on channels-last inputs."""
     for layer in list(decoder.layers):
@@ -71,6 +88,22 @@ def in_channels_last(decoder: IntegerDecoder) -> None:
         decoder.layers[number] = run  # type: ignore[call-overload]
 
 
+def changed(model: codec.CodecModel, change: Callable[[Any], Any]) -> None:
+    """Let the model's plain networks be changed, each when it is baked."""
+    own, done = model.at, set()
+
+    def at(level: int) -> Any:
+        net = own(level)
+        if id(net) not in done:
+            done.add(id(net))
+            kept.append(net)  # so that no other gets its number
+            change(net)
+        return net
+
+    kept: list[Any] = []
+    model.at = at  # type: ignore[method-assign]
+
+
 def work(folder: Path, model: str | None, options: dict[str, Any]) -> None:
     """Decode all files of a folder as one variant does, and print the CRCs; pixels go to a file."""
     torch.set_num_threads(options.get("threads", 1))
@@ -78,18 +111,16 @@ def work(folder: Path, model: str | None, options: dict[str, Any]) -> None:
     loaded = codec.load(model)
     if options.get("pairs"):
         in_pairs(loaded.integers)
+        changed(loaded, passes_in_pairs)
     if options.get("channels_last"):
         in_channels_last(loaded.integers)
-        for level in range(256):
-            if any(round(q * 2.55) == level for q in QUALITIES):
-                net = loaded.at(level)
-                net.to(memory_format=torch.channels_last)
+        changed(loaded, lambda net: net.to(memory_format=torch.channels_last))
     coder = PythonCoder() if options.get("coder") == "python" else default()
     crcs, pixels = {}, {}
     for file in sorted(folder.glob("*.yoto")):
         contents = container.parse(file.read_bytes())
         with torch.autocast("cpu", torch.bfloat16) if options.get("autocast") else nullcontext():
-            pixels[file.stem] = api.pixels_of(contents, loaded, coder)
+            pixels[file.stem] = assembly.pixels_of(contents, loaded, coder)
         crcs[file.stem] = contents.symbols  # compared with the decoded symbols' at the end of decoding
     np.savez(folder / "pixels.npz", **pixels)
     print(json.dumps({"crcs": crcs, "capability": torch.backends.cpu.get_cpu_capability()}))
@@ -120,7 +151,7 @@ def main() -> None:
                 stem = f"{file.stem}-{quality:g}"
                 (folder / f"{stem}.yoto").write_bytes(data)
                 contents = container.parse(data)
-                expected[stem] = api.pixels_of(contents, loaded, default())
+                expected[stem] = assembly.pixels_of(contents, loaded, default())
                 crcs[stem] = contents.symbols
         for variant, (environment, settings) in VARIANTS.items():
             command = [sys.executable, __file__, "--worker", json.dumps(settings), "--folder", name]

@@ -6,7 +6,8 @@ Every row of networks.csv is built from a small random configuration (nothing is
 and goes through `tests/networks/harness.py`: a λ per sample against one λ at a time in float64 and float32, hidden
 states included; gradients of every parameter against the plain network's; baked against bound; saved and loaded;
 `torch.export` of the plain network and `yoto.export`, both at another batch size. Rows that are in the results already
-are kept (`--again` runs them anew), so that an interrupted run goes on where it was.
+are kept (`--again` runs them anew, `--bad` those that did not do everything), so that an interrupted run goes on where
+it was.
 
 The packages are installed without what they depend on, so that none brings another torch:
 
@@ -28,8 +29,11 @@ import inspect
 import json
 import multiprocessing
 import os
+import platform
 import re
+import resource
 import shutil
+import subprocess
 import sys
 import time
 from collections import Counter
@@ -67,6 +71,8 @@ IMPORTS = {
 """What a row's package is imported by, once, before rows are forked."""
 DISTRIBUTIONS = ("timm", "transformers", "diffusers", "segmentation-models-pytorch", "monai", "compressai")
 DISTRIBUTIONS += ("torch_geometric", "neuraloperator", "vit-pytorch", "x-transformers")
+CLOCK = 20
+"""Longest time on the clock for a row, in multiples of its limit of processor time: the machine may be busy."""
 COVERED = 0.9
 """Least share of the layers that ran and fold which are sites or right before one."""
 COLUMNS = {"λ per sample": "per sample", "in float32": "float32", "in training": "training", "gradients": "gradients"}
@@ -109,17 +115,17 @@ def case_of(row: Row) -> Any:
     return Case(make, Inputs(values, 0, shared), more)
 
 
-def measure(row: Row, path: Path, exports: bool) -> None:
+def measure(row: Row, path: Path, exports: bool, limit: float) -> None:
     """Everything about one row, written to `path` after every stage; runs in a process of its own."""
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
+    resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 1))
     import torch
 
     torch.set_num_threads(1)
-    start = time.monotonic()
-    facts: Row = {}
+    facts: Row = {"commit": commit()}
 
     def write(report: Any = None, error: str = "") -> None:
-        content: Row = {**facts, "error": error, "seconds": round(time.monotonic() - start, 1)}
+        content: Row = {**facts, "error": error, "seconds": round(time.process_time(), 1)}
         if report is not None:
             content["stages"] = {name: asdict(result) for name, result in report.stages.items()}
             content["layers"] = None if report.coverage is None else asdict(report.coverage)
@@ -141,6 +147,13 @@ def measure(row: Row, path: Path, exports: bool) -> None:
         write(error=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
         return
     check(case, write, exports)
+
+
+def commit() -> str:
+    """The commit that is measured, with a mark where files differ from it."""
+    asked = ["git", "-C", str(ROOT), "describe", "--always", "--dirty=+", "--exclude=*"]
+    answer = subprocess.run(asked, capture_output=True, text=True, check=False)  # noqa: S603
+    return answer.stdout.strip()
 
 
 def packages(folder: Path | None) -> None:
@@ -213,7 +226,9 @@ def cell(row: Row, stage: str) -> str:
 def table(rows: list[Row]) -> str:
     """All rows and the counts as Markdown."""
     counts = Counter(classified(row) for row in rows)
-    plain = [row for row in rows if status(row, "plain export") == "ok"]
+    missing = [key(row) for row in listed() if key(row) not in {key(each) for each in rows}]
+    tried = [row for row in rows if status(row, "plain export")]
+    plain = [row for row in tried if status(row, "plain export") == "ok"]
     both = [row for row in plain if status(row, "export") == "ok"]
     versions = ", ".join(f"{name} {installed(name)}" for name in ("torch", *DISTRIBUTIONS) if installed(name))
     lines = [
@@ -227,10 +242,14 @@ def table(rows: list[Row]) -> str:
         f"`condition` {'learns from' if learns() else 'does not take'} `example` here.",
         "",
         f"{len(rows)} networks: " + ", ".join(f"{n} {name}" for name, n in counts.most_common()) + ".",
-        f"`torch.export` takes {len(plain)} of the plain networks, `yoto.export` {len(both)} of those.",
+        f"`torch.export` takes {len(plain)} of the {len(tried)} plain networks that it was tried on,",
+        f"`yoto.export` {len(both)} of those {len(plain)}.",
+        f"Not run yet: {len(missing)}{': ' + ', '.join(missing) if missing else ''}.",
+        f"Machine: {platform.machine()}, {os.cpu_count()} processors, one thread; random numbers from seeds 0 to 9.",
+        "The last column names the commit that a row was measured at.",
         "",
-        f"| {' | '.join(('network', 'layers', 'sites', 'before', *COLUMNS, 'outcome'))} |",
-        f"|{' --- |' * (len(COLUMNS) + 5)}",
+        f"| {' | '.join(('network', 'layers', 'sites', 'before', *COLUMNS, 'outcome', 'commit'))} |",
+        f"|{' --- |' * (len(COLUMNS) + 6)}",
     ]
     for row in rows:
         layers = row.get("layers") or {}
@@ -238,7 +257,7 @@ def table(rows: list[Row]) -> str:
         cells = [cell(row, stage) for stage in COLUMNS.values()]
         text = reason(row).replace("|", "/")[:160]
         outcome = classified(row) + (f": {text}" if text else "")
-        lines.append("| " + " | ".join([key(row), *counted, *cells, outcome]) + " |")
+        lines.append("| " + " | ".join([key(row), *counted, *cells, outcome, str(row.get("commit", ""))]) + " |")
     return "\n".join([*lines, "", f"Versions: {versions}.", ""])
 
 
@@ -278,22 +297,30 @@ def write(rows: list[Row], out: Path) -> None:
     out.with_suffix(".md").write_text(table(rows), "utf-8")
 
 
+def kept(row: Row | None, bad: bool) -> bool:
+    """Whether a row's results stay: there are some, and where bad ones are not wanted they are good ones."""
+    if row is None or not bad:
+        return row is not None
+    return classified(row) == "everything" and status(row, "export") in ("ok", status(row, "plain export"))
+
+
 def main() -> None:
     """Run what is not done yet, write the results after every row, print the counts."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--packages", type=Path, help="folder that the packages are installed in")
     parser.add_argument("--only", default="", help="regular expression, searched in package/network")
     parser.add_argument("--jobs", type=int, default=1, help="rows at a time")
-    parser.add_argument("--limit", type=float, default=60.0, help="seconds of wall time for a row")
+    parser.add_argument("--limit", type=float, default=60.0, help="seconds of processor time for a row")
     parser.add_argument("--no-exports", dest="exports", action="store_false", help="leave out what takes longest")
     parser.add_argument("--again", action="store_true", help="run rows anew that have results")
+    parser.add_argument("--bad", action="store_true", help="run rows anew that did not do everything, or export")
     parser.add_argument("-o", "--out", type=Path, default=ROOT / "results" / "networks")
     options = parser.parse_args()
     packages(options.packages)
     stored = options.out.with_suffix(".json")
     known = {key(row): row for row in json.loads(stored.read_text("utf-8"))} if stored.is_file() else {}
     chosen = [row for row in listed() if re.search(options.only, key(row))]
-    waiting = [row for row in chosen if options.again or key(row) not in known]
+    waiting = [row for row in chosen if options.again or not kept(known.get(key(row)), options.bad)]
     if waiting:
         warm(options.exports)
     processes = multiprocessing.get_context("fork")
@@ -307,9 +334,9 @@ def main() -> None:
                 import_module(module)
             path = scratch / f"{os.getpid()}-{len(waiting)}.json"
             path.unlink(missing_ok=True)
-            process = processes.Process(target=measure, args=(row, path, options.exports))
+            process = processes.Process(target=measure, args=(row, path, options.exports, options.limit))
             process.start()
-            running.append((process, row, path, time.monotonic() + options.limit))
+            running.append((process, row, path, time.monotonic() + CLOCK * options.limit))
         time.sleep(0.1)
         for item in list(running):
             process, row, path, end = item

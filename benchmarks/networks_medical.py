@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import nn
 
 KIND = {"spatial_dims": 2, "in_channels": 1}
@@ -77,4 +78,18 @@ def make(name: str) -> nn.Module:
     """The network of a row."""
     from monai.networks import nets
 
-    return MAKE[name](nets)
+    net = MAKE[name](nets)
+    return calibrated(net) if name.startswith("EfficientNet") else net
+
+
+@torch.no_grad()
+def calibrated(net: nn.Module) -> nn.Module:
+    """A network with the statistics of random pictures in its batch norms: else its signal dies out."""
+    norms = [module for module in net.train().modules() if isinstance(module, nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0
+    net(torch.randn(8, 1, 32, 32))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return net

@@ -227,7 +227,11 @@ def make(name: str) -> nn.Module:
         ("Patch", "Swin", "ConvNext", "Pvt", "Segformer", "MobileViT", "Wav")
     ):
         base = {}
-    return cls(config_class(**{**base, **CONFIGS.get(name, {})}))
+    net = cls(config_class(**{**base, **CONFIGS.get(name, {})}))
+    for key, buffer in net.named_buffers():
+        if key.endswith("codebook.embed"):  # zero at first: all samples would get one code
+            buffer.normal_(std=0.05)
+    return net
 
 
 def class_of(name: str) -> type[nn.Module]:

@@ -52,7 +52,7 @@ def main() -> None:
         for painting in options.styles.split(","):
             chosen = {"painting": painting} if "painting" in space.parameters else {}
             points = torch.stack([space.median(style=weight, **chosen) for weight in weights])
-            curve = sweep(loaded.model, loaded.task, data, points, space=space, batch=1, metrics=False)
+            curve = sweep(loaded.model, data, loaded.task, points, space=space, batch=1, metrics={})
             rows.append([name, painting, *(f"{value:.3f}" for value in curve.loss), *last])
     titles = ["model", "painting", *(f"{weight:g}" for weight in weights)]
     print(markdown([*titles, f"{options.drawn} drawn"] if options.drawn else titles, rows))

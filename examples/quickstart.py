@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 
 import yoto
-from yoto.data import ArrayData
+from yoto.optim import cosine
 
 POINTS = 32  # of a curve
+STEPS = 800
 
 
 def curves(n: int, seed: int) -> Tensor:
@@ -23,35 +24,30 @@ def curves(n: int, seed: int) -> Tensor:
     return torch.sin(torch.linspace(0, 6.28, POINTS) + phase) + 0.3 * torch.randn(n, POINTS, generator=g)
 
 
-class Smoothing:
-    """What is measured: one number per curve, [B], by name."""
-
-    def terms(self, net: nn.Module, x: Tensor, at: Tensor) -> dict[str, Tensor]:
-        """The loss terms, which λ weighs."""
-        y = net(x)
-        return {"fit": (y - x).square().mean(1), "roughness": y.diff(dim=1).square().mean(1)}
-
-    def metrics(self, net: nn.Module, x: Tensor, at: Tensor) -> dict[str, Tensor]:
-        """Further numbers for evaluation: none."""
-        return {}
+def terms(net: nn.Module, x: Tensor) -> dict[str, Tensor]:
+    """The loss terms, which λ weighs: one number per curve, [B], by name."""
+    y = net(x)
+    return {"fit": (y - x).square().mean(1), "roughness": y.diff(dim=1).square().mean(1)}
 
 
 torch.manual_seed(0)
 net = nn.Sequential(nn.Linear(POINTS, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, POINTS))
 space = yoto.LossSpace(fit=1.0, roughness=yoto.LogUniform(0.1, 100.0))
-model, objective, task = yoto.condition(net, space), yoto.Objective(space), Smoothing()
-optimiser = torch.optim.Adam(model.parameters(), 2e-3)
+model, objective = yoto.condition(net, space), yoto.Objective(space)
+optimiser = yoto.optimiser(model, lr=0.02)
+scheduler = cosine(optimiser, STEPS)
 train, test = curves(4096, seed=1), curves(512, seed=2)
 
-for _ in range(800):
+for step in range(STEPS):
     x = train[torch.randint(len(train), (128,))]
-    lam = space.sample(len(x))  # a λ for every curve
-    loss = objective(task.terms(model.at(lam), x, lam), lam)
+    lam = space.sample(len(x), progress=step / STEPS)  # a λ for every curve
+    loss = objective(terms(model.at(lam), x), lam)
     optimiser.zero_grad()
     loss.backward()
     optimiser.step()
+    scheduler.step()
 
-curve = yoto.sweep(model, task, ArrayData(test), space.grid(7))
+curve = yoto.sweep(model, test, terms, space.grid(7))
 print("roughness weight     fit    roughness     on curves that it has not seen")
 for point, fit, roughness in zip(curve.points, curve.terms["fit"], curve.terms["roughness"], strict=True):
     print(f"{point['roughness']:16.2f} {fit:7.4f} {roughness:12.5f}")
@@ -61,7 +57,7 @@ gap = (plain(test) - model(test, at={"roughness": 10.0})).abs().max()
 print(f"baked at roughness 10: {type(plain).__name__}, largest difference {gap:.0e}")
 
 file = Path(tempfile.mkdtemp()) / "smoothing.safetensors"
-yoto.save(model, file, curve=curve.to_dict())
+yoto.save(model, file, curve=curve)
 again = yoto.load(file, net=net).model
 same = torch.equal(again(test, at=lam[0]), model(test, at=lam[0]))
 print(f"saved in {file.stat().st_size / 1e3:.0f} kB and loaded: {'the same outputs' if same else 'other outputs'}")

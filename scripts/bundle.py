@@ -16,7 +16,7 @@ from pathlib import Path
 import yaml
 
 from yoto import bundle, registry
-from yoto.build import evaluation_points
+from yoto.build import build_objective, evaluation_points
 from yoto.conditioning import Conditional
 from yoto.curves import sweep
 from yoto.registry import imported, named, option_names
@@ -50,9 +50,10 @@ def main() -> None:
         extras, facts = loaded.task.extras(loaded.model)
     curve = sweep(
         loaded.model,
-        loaded.task,
         loaded.task.data("test"),
+        loaded.task,
         evaluation_points(recipe),
+        objective=build_objective(recipe),
         batch=recipe.evaluation.batch,
         limit=recipe.evaluation.limit,
         seed=recipe.evaluation.seed,
@@ -66,7 +67,8 @@ def main() -> None:
         loaded.model,
         path,
         recipe=recipe,
-        curve=curve.to_dict(),
+        curve=curve,
+        objective=build_objective(recipe),
         info={**{key: record[key] for key in kept if key in record}, **facts},
         extras=extras,
         half=options.half,

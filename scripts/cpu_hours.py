@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from yoto import bundle, codec
-from yoto.apps.codec.rate_distortion import CLASSICS, REFERENCE, Point, bd_rate, classic_points, model_points
+from yoto.apps.codec.rate_distortion import CLASSICS, RANGE, REFERENCE, Point, bd_rate, classic_points, model_points
 from yoto.build import build_model
 from yoto.data.images import Picture, read_picture
 from yoto.data.photographs import BUNDLED
@@ -43,7 +43,11 @@ def started(recipe: str, folder: Path) -> Path:
 def row_of(path: Path, steps: int, hours: float, pictures: list[Picture], jpeg: list[Point]) -> dict[str, Any]:
     """BD-rate of one model."""
     points = model_points(codec.load(path), pictures)
-    return {"steps": steps, "cpu_hours": round(hours, 3), "bd_rate_percent": round(bd_rate(jpeg, points) or 0.0, 2)}
+    return {
+        "steps": steps,
+        "cpu_hours": round(hours, 3),
+        "bd_rate_percent": round(bd_rate(jpeg, points, RANGE) or 0.0, 2),
+    }
 
 
 def main() -> None:
@@ -73,8 +77,8 @@ def main() -> None:
         axes.annotate(
             f"{row['steps']:,} steps", place, xytext=(6, 6), textcoords="offset points", size=9, color=LIGHT.ink
         )
-    axes.axhline(bd_rate(jpeg, webp) or 0.0, color=LIGHT.faint, linewidth=1, linestyle="--")
-    axes.annotate("WebP", (rows[-1]["cpu_hours"], bd_rate(jpeg, webp) or 0.0), xytext=(0, 4), ha="right",
+    axes.axhline(bd_rate(jpeg, webp, RANGE) or 0.0, color=LIGHT.faint, linewidth=1, linestyle="--")
+    axes.annotate("WebP", (rows[-1]["cpu_hours"], bd_rate(jpeg, webp, RANGE) or 0.0), xytext=(0, 4), ha="right",
                   textcoords="offset points", size=9, color=LIGHT.faint)  # fmt: skip
     axes.set(xlabel="hours of training on one CPU core", ylabel=f"BD-rate against {REFERENCE} (%)")
     axes.margins(0.12)

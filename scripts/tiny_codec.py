@@ -55,7 +55,7 @@ def main() -> None:
     """Train, pack and write."""
     OUT.mkdir(parents=True, exist_ok=True)
     torch.set_num_threads(1)
-    recipe = read("compression/hyperprior", CHANGES)
+    recipe = read("compression/hyperprior-2", CHANGES)
     with tempfile.TemporaryDirectory() as folder:
         result = train(recipe, folder, force=True, accelerator="cpu", progress=False)
     model = result.model.cpu().eval()

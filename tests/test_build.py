@@ -2,9 +2,10 @@ import pytest
 import torch
 
 from training.toy import recipe
-from yoto.build import evaluation_objective, evaluation_points, own_lam, recipe_of, training_objective
+from yoto.build import build_objective, evaluation_points, own_lam, recipe_of
 from yoto.bundle import Header
 from yoto.errors import YotoError
+from yoto.objective import SmoothChebyshev
 
 
 def test_points_are_listed_ones_or_a_grid_and_a_given_count_comes_first():
@@ -21,11 +22,24 @@ def test_a_network_for_one_lambda_is_measured_there_alone():
     assert evaluation_points(alone).tolist() == evaluation_points(alone, 7).tolist() == [[1.0, 2.0]]
 
 
-def test_objectives_are_balanced_in_training_alone():
-    assert training_objective(recipe(balance=0.5)).balance == 0.5
-    assert evaluation_objective(recipe()) is None
-    whole = evaluation_objective(recipe(per_batch=True))
-    assert (whole.per_batch, whole.balance) == (True, None)
+def test_the_objective_is_as_the_recipe_says():
+    assert build_objective(recipe(balance=0.5)).balance == 0.5
+    assert build_objective(recipe(per_batch=True)).per_batch
+    smooth = build_objective(recipe(objective={"scalarisation": "smooth-chebyshev", "smoothing": 0.2}))
+    assert smooth.scalarisation == SmoothChebyshev(smoothing=0.2)
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ({"scalarisation": "chebychev"}, "Did you mean 'chebyshev'"),
+        ({"scalarisation": "chebyshev", "smoothing": 1.0}, "settings of its own"),
+        ({"scalarisation": "chebyshev", "ideal": {"kI": 1.0}}, "Did you mean 'kl'"),
+    ],
+)
+def test_an_objective_that_there_is_not_is_refused_with_the_recipe(section, message):
+    with pytest.raises(YotoError, match=message):
+        recipe(objective=section)
 
 
 def test_a_model_without_a_recipe_is_an_error(tmp_path):

@@ -6,6 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+import torch
+
+from yoto.bundle import read_header
+
 EXAMPLES = Path(__file__).parent.parent / "examples"
 
 
@@ -30,3 +35,73 @@ def test_the_quickstart_prints_a_trade_off_and_checks_a_baked_network(tmp_path):
     assert float(difference) < 1e-5
     assert shown.endswith("the same outputs\n")
     assert len(script.read_text("utf-8").splitlines()) <= 100
+
+
+def table(shown):
+    """The columns of numbers that an example prints."""
+    rows = [line.split() for line in shown.splitlines() if re.fullmatch(r" +[\d. ]+", line)]
+    return [[float(number) for number in column] for column in zip(*rows, strict=True)]
+
+
+def own_loop(folder):
+    return subprocess.run(
+        [sys.executable, EXAMPLES / "own_loop.py", folder], capture_output=True, text=True, check=True
+    ).stdout
+
+
+def test_a_loop_of_ones_own_trains_stops_resumes_and_saves(tmp_path):
+    begin = cpu_seconds()
+    shown = own_loop(tmp_path)
+    assert cpu_seconds() - begin < 30
+    weights, classification, reconstruction, accuracy = table(shown)
+    assert weights == sorted(weights)
+    assert reconstruction == sorted(reconstruction, reverse=True)
+    assert classification[0] < 0.6 * classification[-1]
+    assert accuracy[0] > accuracy[-1] + 0.1
+    assert shown.endswith("the same outputs\n")
+    assert own_loop(tmp_path).splitlines()[-1].endswith("the same outputs")
+    header = read_header(tmp_path / "model.safetensors")
+    assert header.directions == {"accuracy": "higher"}
+    assert header.example is not None
+    assert set(torch.load(tmp_path / "plain.pt", weights_only=True)) >= {"encoder.0.weight", "classifier.2.bias"}
+
+
+def test_a_loop_that_is_cut_off_goes_on_as_if_it_had_not_been(tmp_path):
+    text, epochs = (EXAMPLES / "own_loop.py").read_text("utf-8"), "range(first, EPOCHS)"
+    assert epochs in text
+    text = text.replace("EPOCHS, PATIENCE, SIZE = 30,", "EPOCHS, PATIENCE, SIZE = 4,")
+    outputs = []
+    for name, ends in (("whole", (4,)), ("parts", (2, 4))):
+        for end in ends:
+            script = tmp_path / "script.py"
+            script.write_text(text.replace(epochs, f"range(first, {end})"))
+            run = [sys.executable, script, tmp_path / name]
+            shown = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+        outputs.append(shown.replace("goes on after epoch 1\n", ""))
+    assert outputs[0] == outputs[1]
+
+
+@pytest.mark.slow
+def test_the_loop_on_two_processes_leaves_both_with_one_network():
+    run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", EXAMPLES / "ddp.py"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo", "CUDA_VISIBLE_DEVICES": ""}
+    result = subprocess.run(run, env=environment, capture_output=True, text=True, check=True, timeout=300)
+    assert "2 ranks, largest difference of their parameters 0\n" in result.stdout
+    assert "LossStep" not in result.stderr  # no warning of a network outside of its wrapper
+    rows = re.findall(r"^weight of size +(\S+) +fit (\S+) +size (\S+)$", result.stdout, re.MULTILINE)
+    sizes = [float(size) for _, _, size in rows]
+    assert len(sizes) == 5
+    assert sizes[1:] == sorted(sizes[1:], reverse=True)
+    assert sizes[0] > 1.5 * sizes[-1]
+
+
+def test_the_lightning_module_trains_keeps_its_best_and_loads_it(tmp_path):
+    pytest.importorskip("pytorch_lightning")
+    script = [sys.executable, EXAMPLES / "lightning_module.py", tmp_path]
+    shown = subprocess.run(script, capture_output=True, text=True, check=True).stdout
+    weights = [float(weight) for weight in re.findall(r"weight of size +(\S+)", shown)]
+    sizes = [float(size) for size in re.findall(r"size (\S+)$", shown, re.MULTILINE)]
+    assert weights == sorted(weights)
+    assert sizes[-1] < 0.8 * sizes[0]
+    assert shown.endswith("Sequential\n")
+    assert list(tmp_path.glob("best*.ckpt"))

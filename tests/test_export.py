@@ -159,6 +159,7 @@ def read(path):
     return program, json.loads(files["yoto"])
 
 
+@pytest.mark.filterwarnings("ignore:condition.*Embedding may fold")
 @pytest.mark.parametrize("net", [Words(), Passing()], ids=["named", "passed on"])
 @pytest.mark.parametrize("given", [WORDS, {"kinds": KINDS, "ids": IDS}], ids=["all", "without one between"])
 def test_inputs_are_given_by_name(net, given, tmp_path):
@@ -191,6 +192,7 @@ def test_labels_that_contradict_the_arguments_are_refused(tmp_path):
         export(Words(), tmp_path / "m.pt2", {"ids": IDS}, dynamic={"tokens": {1: "length"}})
 
 
+@pytest.mark.filterwarnings("ignore:condition.*Embedding may fold")
 def test_onnx_names_its_outputs_and_says_what_lambda_is(tmp_path):
     pytest.importorskip("onnxscript")
     space = LossSpace(a=1.0, b=LogUniform(0.1, 10.0), mix=Simplex("c", "d"), kind=Choice(("u", "v")))

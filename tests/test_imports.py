@@ -22,6 +22,7 @@ FLOORS = [
     ["space"],
     ["conditioning"],
     ["objective"],
+    ["optim"],
     ["data"],
     ["task", "registry"],
     ["recipe", "build", "bundle", "export"],
@@ -30,7 +31,7 @@ FLOORS = [
     ["report"],
     ["training"],
     ["comparison"],
-    ["cli", "web"],
+    ["cli", "web", "notebook"],
     ["apps"],
     ["codec", "stylize"],
     ["pillow", "__main__"],
@@ -88,7 +89,11 @@ def module_name(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-MODULES = {module_name(path): path for path in sorted(PACKAGE.rglob("*.py")) if path != PACKAGE / "__init__.py"}
+MODULES = {
+    module_name(path): path
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path != PACKAGE / "__init__.py" and PACKAGE / "assets" not in path.parents
+}
 OWN |= dict.fromkeys((name for name in MODULES if re.fullmatch(r"apps\.\w+\.routes", name)), WEB)
 
 

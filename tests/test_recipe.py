@@ -1,6 +1,7 @@
 """Recipes: published ones are valid, changes reach their key, mistakes are named in one line."""
 
 import pytest
+import yaml
 
 from yoto import recipe
 from yoto.errors import YotoError
@@ -29,6 +30,30 @@ def test_published_recipes_are_valid_and_name_no_folder(name):
     assert isinstance(published, Recipe)
     assert published.options.get("data") is None
     assert recipe.from_dict(published.to_dict()) == published
+
+
+CONDITIONED = {
+    "compression/hyperprior": ([64], 0.3, 3),
+    "compression/hyperprior-2": ([64], 0.3, 3),
+    "compression/hyperprior-gpu": ([64], 0.3, 3),
+    "compression/hyperprior-ms-ssim": ([64], 0.3, 3),
+    "paper/cifar10-vae": ([512], 0.1, 0),
+    "paper/shapes3d-vae": ([256], 0.01, 0),
+    "published/hyperprior-lct": ([128], 0.1, 0),
+    "style/bank": ([64, 64], 0.1, 0),
+    "style/bank-gpu": ([64, 64], 0.1, 0),
+    "vae/digits": ([64], 0.1, 3),
+    "vae/fashion-mnist": ([64], 0.1, 3),
+    "vae/fashion-mnist-paper": ([256], 0.1, 0),
+    "vae/photographs": ([64], 0.1, 3),
+    "vae/shapes": ([64], 0.1, 3),
+}
+
+
+@pytest.mark.parametrize("name", sorted(CONDITIONED))
+def test_published_recipes_say_how_they_condition_whatever_the_defaults_are(name):
+    said = yaml.safe_load(recipe.shipped()[name].read_text())["conditioning"]
+    assert (said["hidden"], said["multiplier"], said["fourier"]) == CONDITIONED[name]
 
 
 def test_defaults_and_yaml_round_trip(path, tmp_path):

@@ -86,6 +86,21 @@ def test_the_bundled_codec_is_the_one_that_was_measured():
     assert bundle.read_header("compression/photo").info["fingerprint"] == info["fingerprint"]
 
 
+def test_the_codecs_page_quotes_what_it_is_bad_at():
+    page = (ROOT / "docs/codec.md").read_text("utf-8").replace("\n", " ")
+    found = json.loads((ROOT / "results/compression/graphics.json").read_text("utf-8"))
+    for row in found["rows"]:
+        if row["quality"] == 100:
+            line = f"| {row['graphic']} | {row['yoto']['bytes']:,} | {row['yoto']['psnr']:.1f} dB | "
+            assert line in page
+            assert f"{row['JPEG']['psnr']:.1f} dB" in page
+            assert f"| {row['PNG']['bytes']:,} |" in page
+    reached = [row["yoto"]["psnr"] for row in found["photographs"]]
+    behind = sum(row["JPEG"]["psnr"] > row["yoto"]["psnr"] for row in found["photographs"])
+    assert f"between {min(reached):.1f} and {max(reached):.1f} dB" in page
+    assert f"closer to {behind} of them" in page
+
+
 def test_the_readme_quotes_style_transfer():
     readme = (ROOT / "README.md").read_text("utf-8")
     found = json.loads((ROOT / "results/style/summary.json").read_text("utf-8"))

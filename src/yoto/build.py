@@ -54,19 +54,17 @@ def build_model(recipe: Recipe, task: BaseTask, data: Data | None = None) -> nn.
         return model
 
 
-def training_objective(recipe: Recipe) -> Objective:
-    """What training minimises: the recipe's loss, balanced over λ as the recipe says."""
+def build_objective(recipe: Recipe) -> Objective:
+    """What training minimises, balanced over λ as the recipe says; its `loss` is the full loss of evaluations."""
     from yoto.objective import Objective
 
     training = recipe.training
-    return Objective(recipe.loss_space(), balance=training.balance, per_batch=training.per_batch)
-
-
-def evaluation_objective(recipe: Recipe) -> Objective | None:
-    """What computes the full loss where terms are reduced over the batch; None for the weighted sum."""
-    from yoto.objective import Objective
-
-    return Objective(recipe.loss_space(), balance=None, per_batch=True) if recipe.training.per_batch else None
+    return Objective(
+        recipe.loss_space(),
+        balance=training.balance,
+        scalarisation=recipe.scalarisation(),
+        per_batch=training.per_batch,
+    )
 
 
 def own_lam(recipe: Recipe) -> Tensor | None:

@@ -15,6 +15,13 @@ class YotoError(ValueError):
 
     Attributes:
         message: The line without that.
+
+    >>> from yoto import LossSpace, LogUniform
+    >>> try:
+    ...     LossSpace(fit=1.0, kl=LogUniform(0.5, 128.0)).point(kl=0.1)
+    ... except YotoError as error:
+    ...     print(error.message)
+    `kl` should lie in [0.5, 128], the range of its log-uniform distribution. Found 0.1. Give a value inside
     """
 
     def __init__(self, message: str = "", code_only: str = "") -> None:

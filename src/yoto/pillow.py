@@ -5,8 +5,10 @@
     >>> image = Image.open("photo.yoto")            # doctest: +SKIP
     >>> image.save("small.yoto", quality=30)        # doctest: +SKIP
 
-`save` takes the options of `yoto.codec.compress` (quality, bpp, psnr or size, model, keep_exif) and Pillow's
-icc_profile and exif. Opening checks the file and reads its header; torch is imported when the pixels are asked for.
+`save` takes the options of `yoto.codec.compress` (quality, bpp, psnr or size, effort, model, keep_exif) and Pillow's
+icc_profile and exif, None for none. A picture is stored upright; with `exif` its pixels are stored as they lie, since
+these data may say how they are turned. Opening checks the file and reads its header; torch is imported when the pixels
+are asked for.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ with needed("yoto.pillow", extra="codec"):
     from PIL import Image, ImageFile
 
 FORMAT = "YOTO"
-OPTIONS = ("quality", "bpp", "psnr", "size", "model")
+OPTIONS = ("quality", "bpp", "psnr", "size", "effort", "model")
 
 
 def accept(prefix: bytes) -> bool:
@@ -42,7 +44,7 @@ class YotoImageFile(ImageFile.ImageFile):
         try:
             header = container.inspect(data)
         except ValueError as error:
-            raise SyntaxError(str(error)) from None
+            raise OSError(str(error)) from None  # a SyntaxError would be told as "cannot identify image file"
         self.coded = data
         self._size = header.width, header.height
         self._mode = ("L" if header.grey else "RGB") + ("A" if header.alpha else "")
@@ -74,10 +76,12 @@ def save_file(image: Image.Image, file: IO[bytes], _name: str | bytes) -> None:
     from yoto.data.images import of_image
 
     given = getattr(image, "encoderinfo", {})
-    picture = of_image(image, keep_exif=bool(given.get("keep_exif")))
-    exif = given.get("exif") or picture.exif
-    icc = given.get("icc_profile") or picture.icc
-    picture = replace(picture, icc=bytes(icc), exif=exif.tobytes() if isinstance(exif, Image.Exif) else bytes(exif))
+    exif = given.get("exif")
+    picture = of_image(image, keep_exif="exif" not in given and bool(given.get("keep_exif")), turn=not exif)
+    if "exif" in given:
+        picture = replace(picture, exif=exif.tobytes() if isinstance(exif, Image.Exif) else bytes(exif or b""))
+    if "icc_profile" in given:
+        picture = replace(picture, icc=bytes(given["icc_profile"] or b""))
     file.write(codec.compress(picture, **{key: given[key] for key in OPTIONS if key in given}))
 
 

@@ -24,6 +24,19 @@ class Task(Protocol):
 
     The network comes bound: `net` below is `model.at(λ)` of a conditional model or a plain network that was trained
     for one λ, so that the same lines serve both. What else a task may offer, with defaults, is in `BaseTask`.
+
+    >>> import torch
+    >>> from yoto.data import ArrayData
+    >>> class Ridge(BaseTask):
+    ...     def network(self):
+    ...         return torch.nn.Linear(2, 3)
+    ...     def terms(self, net, batch, at):
+    ...         return {"fit": (net(batch) - 1).square().mean(1), "size": net(batch).square().mean(1)}
+    ...     def data(self, split):
+    ...         return ArrayData(torch.rand({"train": 64, "validation": 8, "test": 8}[split], 2))
+    >>> task = Ridge()
+    >>> isinstance(task, Task), len(task.data("train"))
+    (True, 64)
     """
 
     def network(self) -> nn.Module:
@@ -53,10 +66,12 @@ class BaseTask(ABC):
     Attributes:
         units: Units of terms, metrics and "loss", which figures say.
         symbols: Symbols of loss parameters, likewise.
+        better: Which way metrics are better, "lower" or "higher", by name.
     """
 
     units: Mapping[str, str] = {}
     symbols: Mapping[str, str] = {}
+    better: Mapping[str, str] = {}
 
     @abstractmethod
     def network(self) -> nn.Module:
@@ -114,6 +129,18 @@ class BaseTask(ABC):
     def dynamic(self, method: str) -> dict[str, dict[int, str]] | None:
         """Axes of the example inputs that may have any size beside the batch, with their names."""
         return None
+
+
+def path_of(task: object) -> str:
+    """Where the class of a task is, as `module:Class`, or "" where no other program could import it from there.
+
+    >>> path_of(object())
+    'builtins:object'
+    """
+    kind = type(task)
+    kind = next((plain for plain, full in COMPLETED.items() if full is kind), kind)
+    reachable = kind.__module__ != "__main__" and "<locals>" not in kind.__qualname__
+    return f"{kind.__module__}:{kind.__qualname__}" if reachable else ""
 
 
 COMPLETED: dict[type, type] = {}

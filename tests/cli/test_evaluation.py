@@ -11,7 +11,8 @@ from yoto.curves import TradeoffCurve
 
 def test_sweep_writes_the_curve_and_prints_a_table(yoto, model, tmp_path):
     code, out, err = yoto("sweep", model, "-o", "out")
-    assert (code, err) == (0, "out: curve.csv, curve.json, curve.png\n")
+    assert code == 0
+    assert err.startswith("out: curve.csv, curve.json, curve.png\n")
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"curve.csv", "curve.json", "curve.png"}
     curve = TradeoffCurve.from_json(tmp_path / "out/curve.json")
     assert len(curve) == 3
@@ -29,6 +30,12 @@ def test_sweep_options_change_the_points_and_the_data(yoto, model, tmp_path):
     assert len(curve) == 2
     assert (curve.info["n"], curve.info["split"], curve.info["seed"]) == (7, "validation", 3)
     assert (tmp_path / "digits/sweep/curve.csv").exists()
+
+
+def test_sweep_says_that_an_untrained_model_does_not_follow_lam(yoto, model):
+    code, _, err = yoto("sweep", model, "--grid", 7)
+    assert code == 0
+    assert "decorative conditioning: " in err
 
 
 def test_sweep_refuses_its_earlier_output_without_force(yoto, model):

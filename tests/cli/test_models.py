@@ -76,7 +76,7 @@ def test_weights_of_a_plain_network_need_no_task(yoto, tmp_path):
         assert torch.equal(file.get_tensor("weight"), net.weight)
     code, _, err = yoto("export", "mine.safetensors", "-o", "net.pt2")
     assert code == 2
-    assert "names no task that knows its network: give --task MODULE:CLASS" in err
+    assert "names no task that knows its network: give --net MODULE:CLASS" in err
 
 
 def test_weights_at_one_lambda_need_no_task(yoto, tmp_path):

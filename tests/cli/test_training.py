@@ -47,6 +47,32 @@ def test_stopping_and_resuming(yoto, tmp_path):
     assert "`training.lr`" in err
 
 
+def test_a_wider_range_begins_at_the_model_by_its_anchor(yoto, tmp_path):
+    import torch
+
+    from yoto.bundle import load
+
+    assert yoto("train", "vae/digits", *SMALL, "-o", "run").code == 0
+    wider = [
+        "train",
+        "vae/digits",
+        "space.kl.low=0.01",
+        *SMALL,
+        "training.lr=1e-30",
+        "training.optimiser=adam",
+        "--from",
+        "run/model.safetensors",
+    ]
+    assert "space.kl.anchor=[0.125,8]" in yoto(*wider, "--max-minutes", 0, "-o", "other").err
+    code, _, err = yoto(*wider, "space.kl.anchor=[0.125,8]", "training.ema=null", "-o", "wider")
+    assert (code, "anchor" in err) == (0, False)
+    old, new = (load(tmp_path / run / "model.safetensors").model for run in ("run", "wider"))
+    x, noise = torch.rand(4, 1, 8, 8), torch.zeros(4, old.plain.arch.latent)
+    lam = old.space.sample(4)
+    assert torch.equal(new(x, noise, at=lam).parameters, old(x, noise, at=lam).parameters)
+    assert new.space.parameters["kl"].low == 0.01
+
+
 def test_force_starts_anew(yoto, tmp_path):
     command = ["train", "vae/digits", *SMALL, "-o", "run"]
     yoto(*command)

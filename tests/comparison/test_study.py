@@ -130,3 +130,14 @@ def test_a_task_without_pictures_or_floor(tmp_path):
     assert result.measure == "ratio"
     assert result.reference_point == {"fit": 9.0, "size": 9.0}
     assert not (tmp_path / "samples.png").exists()
+
+
+def test_another_scalarisation_is_compared_under_its_own_loss(tmp_path):
+    recipe_ = recipe(objective={"scalarisation": "chebyshev"}, evaluation__grid=2)
+    result = compare(recipe_, tmp_path, task=Toy(), progress=False)
+    for curve in (*result.references, *(each for contender in result.contenders for each in contender.curves)):
+        for weights, loss, *terms in zip(curve.weights, curve.loss, *curve.terms.values(), strict=True):
+            largest = max(weights[name] * term for name, term in zip(curve.terms, terms, strict=True))
+            assert largest <= loss + 1e-6  # the mean of the largest is no less than the largest of the means
+            assert loss < sum(weights[name] * term for name, term in zip(curve.terms, terms, strict=True))
+    assert result.floor == 0.5

@@ -152,7 +152,7 @@ def test_outputs_change_with_lambda_and_the_conditioning_network_learns():
 
 def test_gradients_of_the_parameters_equal_those_of_the_written_out_network():
     net = nn.Sequential(nn.Linear(3, 5), nn.Tanh(), nn.Linear(5, 2)).double()
-    model = condition(net, SPACE, multiplier=0.5)
+    model = condition(net, SPACE, multiplier=0.5, fourier=0)
     x, lam = torch.randn(6, 3, dtype=torch.float64), SPACE.sample(6).double()
     model(x, at=lam).square().sum().backward()
     found = [p.grad.clone() for p in model.parameters()]
@@ -197,7 +197,7 @@ def test_exponential_gains_are_positive_and_bake(skip):
 
 
 def test_a_skip_adds_the_encoding_to_the_heads_alone():
-    plain, skipping = (condition(Auto(), SPACE, skip=skip) for skip in (False, True))
+    plain, skipping = (condition(Auto(), SPACE, skip=skip, fourier=0) for skip in (False, True))
     extra = skipping.film.heads.in_features - plain.film.heads.in_features
     assert extra == SPACE.encoded_size()
     lam = SPACE.sample(3)
@@ -222,11 +222,32 @@ def test_batch_dim_and_its_refusal():
         condition(nn.Sequential(nn.Linear(3, 3)), SPACE)(torch.randn(1, 3), at=lam)
 
 
-def test_the_inference_fast_path_of_transformers_is_not_conditioned_by_the_rule():
-    net = nn.Sequential(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), nn.Linear(8, 2))
-    assert condition(net, SPACE).conditioned.names == ("1",)
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
+@pytest.mark.parametrize("padded", [False, True])
+def test_transformer_encoders_call_their_layers_where_torch_has_a_fast_path(padded):
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, batch_first=True)
+    net = nn.TransformerEncoder(layer, 2).eval()
+    model = condition(net, SPACE, multiplier=0.5).eval()
+    assert model.conditioned.names == tuple(
+        f"layers.{i}.{name}" for i in range(2) for name in ("linear1", "linear2", "norm1", "norm2")
+    )
     with pytest.raises(YotoError, match="reads its weight"):
-        condition(net, SPACE, sites=["0.linear1"])
+        condition(net, SPACE, sites=["layers.0.self_attn.out_proj"])
+    x, lam = torch.randn(3, 5, 8), SPACE.grid(3)
+    mask = {"src_key_padding_mask": torch.arange(5) >= torch.tensor([[5], [4], [4]])} if padded else {}
+    kept = torch.arange(5)[None] < torch.tensor([[5], [4], [4]])
+    with torch.no_grad():
+        out = model(x, at=lam, **mask)
+        assert out.shape == x.shape
+        for i in range(3):
+            each = {name: value[i : i + 1] for name, value in mask.items()}
+            assert torch.allclose(out[i], model(x[i : i + 1], at=lam[i], **each)[0], atol=1e-6)
+        plain = model.bake(lam[0], probe={"src": x, **mask})
+        assert all(layer.activation_relu_or_gelu == 1 for layer in plain.layers)
+        fast = plain(x, **mask)
+        assert torch.allclose(fast[kept], model(x, at=lam[0], **mask)[kept], atol=1e-5)
+    assert torch.backends.mha.get_fastpath_enabled()
 
 
 def test_hooks_that_a_forward_registers_stay_with_the_bound_network():
@@ -470,7 +491,7 @@ def test_construction_is_deterministic():
 
 
 def test_no_hidden_layer_is_a_linear_map_of_the_encoding():
-    model = condition(nn.Linear(3, 4), SPACE, hidden=())
+    model = condition(nn.Linear(3, 4), SPACE, hidden=(), fourier=0)
     assert isinstance(model.film, ConditioningNetwork)
     low, middle, high = (model.modulations(SPACE.point(b=b))[""].scale for b in (0.1, 1.0, 10.0))
     assert torch.allclose(middle, (low + high) / 2, atol=1e-6)

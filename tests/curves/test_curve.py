@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
+import torch
 
 from curves.curves import BETAS, curve
 from yoto.curves.curve import TradeoffCurve
@@ -102,6 +104,62 @@ def test_hypervolume_keeps_its_reference_point():
 
 
 def test_a_curve_is_strict_json():
-    with pytest.raises(ValueError, match="JSON"):
-        curve(loss=(float("nan"), 1.0, 2.0)).to_json("unused.json")
+    with pytest.raises(YotoError, match="`loss` of a curve should hold finite numbers"):
+        curve(loss=(float("nan"), 1.0, 2.0))
     assert json.dumps(curve().to_dict(), allow_nan=False)
+
+
+def test_a_curve_is_filled_by_hand_with_any_sequences():
+    made = TradeoffCurve(
+        points=[{"kl": 1}, {"kl": np.float64(2)}],
+        terms={"fit": [1, 2], "kl": np.array([4.0, 1.5])},
+        loss=torch.tensor([5.0, 5.0]),
+        metrics={"psnr": (30.0, 28.0)},
+        better={"psnr": "higher"},
+    )
+    assert made.parameters == ("kl",)
+    assert made.weights == made.points == ({"kl": 1.0}, {"kl": 2.0})
+    assert made.terms == {"fit": (1.0, 2.0), "kl": (4.0, 1.5)}
+    assert made.loss == (5.0, 5.0)
+    assert TradeoffCurve.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+    assert made.plot() is not None
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"balanced": 3.0}, "`balanced` of a curve should be a sequence of numbers"),
+        ({"terms": [1.0]}, "`terms` of a curve should map names to columns"),
+        ({"points": (0.5, 8.0, 128.0)}, "Each of `points`"),
+        ({"better": {"mse": "up"}}, "'lower' or 'higher'"),
+        ({"balanced": (1.0,)}, "one value for each"),
+    ],
+)
+def test_a_curve_by_hand_says_what_is_wrong(changes, message):
+    with pytest.raises(YotoError, match=message):
+        curve(**changes)
+
+
+def test_a_metric_that_is_better_higher_counts_from_below():
+    made = curve(metrics={"accuracy": (0.9, 0.7, 0.2)}, better={"accuracy": "higher"})
+    found = made.hypervolume({"kl": 20.0, "accuracy": 0.1})
+    assert float(found) == pytest.approx((20 - 15) * 0.8 + (15 - 5) * 0 + (15 - 5) * 0.6 + 5 * 0.1)
+    assert found.reference_point == {"kl": 20.0, "accuracy": 0.1}
+    with pytest.raises(YotoError, match="lower or higher 'mse' is better should be known"):
+        curve().hypervolume({"kl": 20.0, "mse": 1.0})
+    assert float(curve().hypervolume({"kl": 20.0, "mse": 1.0}, better={"mse": "lower"})) > 0
+    with pytest.raises(YotoError, match="'lower' or 'higher'"):
+        curve().hypervolume({"kl": 20.0, "mse": 1.0}, better={"mse": "up"})
+
+
+def test_a_score_needs_the_balanced_loss():
+    assert curve(balanced=(1.0, 2.0, 6.0)).score() == pytest.approx(3.0)
+    with pytest.raises(YotoError, match="`balanced` should be filled in"):
+        curve().score()
+
+
+def test_directions_and_balanced_losses_join():
+    one = curve(better={"mse": "lower"}, balanced=(1.0, 2.0, 3.0))
+    parts = [one.take([index]) for index in range(3)]
+    assert TradeoffCurve.join(parts) == one
+    assert TradeoffCurve.join([parts[0], curve().take([1])]).balanced == ()

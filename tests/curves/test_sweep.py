@@ -60,7 +60,7 @@ def conditional():
 
 def test_means_and_errors_are_those_of_every_example():
     model, task, point = conditional().eval(), Toy(), SPACE.point(size=2.0)
-    found = sweep(model, task, DATA, point[None], batch=50)
+    found = sweep(model, DATA, task, point[None], batch=50)
     with torch.no_grad(), torch.random.fork_rng():
         torch.manual_seed(noise(0, 0))
         terms = task.terms(model.at(point), DATA.images, point)
@@ -78,30 +78,30 @@ def test_means_and_errors_are_those_of_every_example():
 
 
 def noise(seed, number):
-    from yoto.curves.sweep import noise_seed
+    from yoto.support.seeds import noise_seed
 
     return noise_seed(seed, number)
 
 
 def test_the_weighted_sum_of_the_means_is_the_mean_loss():
-    found = sweep(conditional(), Toy(), DATA, SPACE.grid(5), batch=7)
+    found = sweep(conditional(), DATA, Toy(), SPACE.grid(5), batch=7)
     for index, weights in enumerate(found.weights):
         assert found.loss[index] == pytest.approx(sum(weights[n] * found.terms[n][index] for n in found.terms))
 
 
 def test_every_point_has_the_same_random_numbers_whatever_else_is_swept():
     model = conditional()
-    together = sweep(model, Toy(), DATA, SPACE.grid(3), batch=20)
-    alone = sweep(model, Toy(), DATA, SPACE.grid(3)[2:], batch=20)
+    together = sweep(model, DATA, Toy(), SPACE.grid(3), batch=20)
+    alone = sweep(model, DATA, Toy(), SPACE.grid(3)[2:], batch=20)
     assert alone.loss[0] == together.loss[2]
-    assert sweep(model, Toy(), DATA, SPACE.grid(3), batch=20, seed=1).loss != together.loss
+    assert sweep(model, DATA, Toy(), SPACE.grid(3), batch=20, seed=1).loss != together.loss
 
 
 def test_a_baked_model_gives_the_curve_of_the_conditional_one():
     model = conditional()
     point = SPACE.point(size=0.5)
-    baked = sweep(model.bake(size=0.5), Toy(), DATA, point[None], space=SPACE)
-    assert baked.loss == pytest.approx(sweep(model, Toy(), DATA, point[None]).loss, rel=1e-5)
+    baked = sweep(model.bake(size=0.5), DATA, Toy(), point[None], space=SPACE)
+    assert baked.loss == pytest.approx(sweep(model, DATA, Toy(), point[None]).loss, rel=1e-5)
 
 
 def test_modes_and_the_global_random_state_come_back():
@@ -109,7 +109,7 @@ def test_modes_and_the_global_random_state_come_back():
     model.plain.drop.eval()
     modes = [module.training for module in model.modules()]
     state = torch.get_rng_state()
-    sweep(model, Toy(), DATA, SPACE.grid(2))
+    sweep(model, DATA, Toy(), SPACE.grid(2))
     assert [module.training for module in model.modules()] == modes
     assert torch.equal(torch.get_rng_state(), state)
 
@@ -121,7 +121,7 @@ def test_modes_come_back_after_an_error():
 
     model = conditional().train()
     with pytest.raises(RuntimeError, match="broken"):
-        sweep(model, Broken(), DATA, SPACE.grid(2))
+        sweep(model, DATA, Broken(), SPACE.grid(2))
     assert all(module.training for module in model.modules())
 
 
@@ -130,29 +130,27 @@ def test_the_model_is_bound_once_per_point(monkeypatch):
     calls = []
     monkeypatch.setattr(type(model), "at", lambda self, lam, **_: calls.append(tuple(lam.shape)) or self.plain)
     task = Toy()
-    sweep(model, task, DATA, SPACE.grid(3), batch=10)
+    sweep(model, DATA, task, SPACE.grid(3), batch=10)
     assert calls == [(2,)] * 3
     assert task.shapes == {(10, 2)}
 
 
 def test_limit_takes_the_first_examples():
-    limited = sweep(conditional(), Toy(), DATA, SPACE.grid(2), limit=20, batch=10)
-    assert limited.loss == sweep(conditional(), Toy(), ArrayData(DATA.images[:20]), SPACE.grid(2), batch=10).loss
+    limited = sweep(conditional(), DATA, Toy(), SPACE.grid(2), limit=20, batch=10)
+    assert limited.loss == sweep(conditional(), ArrayData(DATA.images[:20]), Toy(), SPACE.grid(2), batch=10).loss
     assert limited.info["n"] == 20
 
 
 def test_metrics_can_be_left_out_and_progress_is_told():
     seen = []
-    found = sweep(
-        conditional(), Toy(), DATA, SPACE.grid(2), batch=20, metrics=False, progress=lambda *at: seen.append(at)
-    )
+    found = sweep(conditional(), DATA, Toy(), SPACE.grid(2), batch=20, metrics={}, progress=lambda *at: seen.append(at))
     assert found.metrics == {}
     assert seen == [(20, 50), (40, 50), (50, 50)]
 
 
 def test_an_objective_of_ones_own():
     objective = Objective(SPACE, loss=lambda terms, parameters: terms["fit"] * parameters["size"])
-    found = sweep(conditional(), Toy(), DATA, SPACE.grid(3), objective=objective)
+    found = sweep(conditional(), DATA, Toy(), SPACE.grid(3), objective=objective)
     for index, point in enumerate(found.points):
         assert found.loss[index] == pytest.approx(found.terms["fit"][index] * point["size"], rel=1e-5)
 
@@ -163,16 +161,16 @@ def test_terms_reduced_over_the_batch_have_no_error():
             return {name: value.mean() for name, value in super().terms(net, batch, at).items()}
 
     objective = Objective(SPACE, per_batch=True)
-    found = sweep(conditional(), Reduced(), DATA, SPACE.grid(2), objective=objective, batch=20)
+    found = sweep(conditional(), DATA, Reduced(), SPACE.grid(2), objective=objective, batch=20)
     assert set(found.errors) == {"mean"}
-    full = sweep(conditional(), Toy(), DATA, SPACE.grid(2), batch=20)
+    full = sweep(conditional(), DATA, Toy(), SPACE.grid(2), batch=20)
     assert found.loss == pytest.approx(full.loss, rel=1e-5)
 
 
 def test_choices_are_named_by_column():
     space = LossSpace(fit=1.0, size=1.0, kind=Choice(["a", "b"]))
     model = condition(Net(), space, hidden=(4,))
-    found = sweep(model, Toy(), DATA, space.grid(1))
+    found = sweep(model, DATA, Toy(), space.grid(1))
     assert found.points == ({"kind:a": 1.0, "kind:b": 0.0}, {"kind:a": 0.0, "kind:b": 1.0})
     assert TradeoffCurve.from_dict(found.to_dict()) == found
 
@@ -190,7 +188,7 @@ def test_choices_are_named_by_column():
     ids=["space", "points", "dimensions", "empty", "batch", "limit"],
 )
 def test_bad_arguments_are_refused(changes, message):
-    arguments = {"model": conditional(), "task": Toy(), "data": DATA, "points": SPACE.grid(2), **changes}
+    arguments = {"model": conditional(), "batches": DATA, "terms": Toy(), "points": SPACE.grid(2), **changes}
     with pytest.raises(YotoError, match=message):
         sweep(**arguments)
 
@@ -201,7 +199,7 @@ def test_a_value_that_is_not_finite_names_term_and_point():
             return super().terms(net, batch, at) | {"size": at[:, 1] / 0}
 
     with pytest.raises(YotoError, match=r"'size' should be finite.*'size': 0.1"):
-        sweep(conditional(), Infinite(), DATA, SPACE.grid(2))
+        sweep(conditional(), DATA, Infinite(), SPACE.grid(2))
 
 
 def test_a_term_of_the_wrong_length_is_named():
@@ -210,4 +208,4 @@ def test_a_term_of_the_wrong_length_is_named():
             return {"odd": torch.zeros(3)}
 
     with pytest.raises(YotoError, match="Metric 'odd'"):
-        sweep(conditional(), Wrong(), DATA, SPACE.grid(2))
+        sweep(conditional(), DATA, Wrong(), SPACE.grid(2))

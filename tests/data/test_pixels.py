@@ -66,3 +66,13 @@ def test_psnr_of_pictures():
     one = RNG.integers(0, 250, (1100, 3, 3), dtype=np.uint8)  # more rows than are compared at a time
     assert pixels.psnr_of(one, one) == 100.0
     assert pixels.psnr_of(one + np.uint8(5), one) == pytest.approx(-10 * np.log10(25 / 255**2))
+
+
+def test_psnr_leaves_out_what_is_transparent():
+    one = RNG.integers(0, 250, (1100, 3, 3), dtype=np.uint8)
+    other, alpha = one.copy(), np.zeros((1100, 3), np.uint8)
+    alpha[1000:, 1] = 1
+    other[alpha == 0] = 0
+    assert pixels.psnr_of(one, other, alpha) == 100.0
+    assert pixels.psnr_of(other + np.uint8(5), one, alpha) == pytest.approx(-10 * np.log10(25 / 255**2))
+    assert pixels.psnr_of(one, other, np.zeros_like(alpha)) == 100.0

@@ -37,6 +37,7 @@ from networks.running import (
     shake,
     still,
 )
+from yoto.conditioning.fast_path import fast_path_off
 
 EXACT, EXACT_GRADIENT, SINGLE = 1e-9, 1e-7, 1e-4
 """Largest relative deviations: outputs and gradients in float64, outputs in float32."""
@@ -80,7 +81,7 @@ class Check:
         shake(self.model.eval())
         self.carries = self.state_carries()
         names = self.report.names = tuple(site.name for site in self.model.sites)
-        with torch.no_grad(), self.plain_runs():
+        with torch.no_grad(), self.plain_runs(), fast_path_off():
             other = case.inputs.replaced(0)
             self.report.coverage = coverage(
                 liven(fresh(case)), names, lambda n: run(n, case.inputs.values), lambda n: run(n, other.values)

@@ -6,6 +6,7 @@ import threading
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from networks.kinds import B, kind, noise
 
@@ -50,9 +51,25 @@ class Switch(nn.Module):
         return self.out(torch.relu(self.inner(x)))
 
 
-@kind("weight normalisation by parametrisation", noise(B, 8), sites=("2",), share=0.5)
+@kind("weight normalisation by parametrisation", noise(B, 4, 8), sites=("0", "2", "4"), share=1.0)
 def parametrised():
-    return nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(8, 8)), nn.ReLU(), nn.Linear(8, 2))
+    normed = nn.utils.parametrizations.weight_norm
+    convolutions = normed(nn.Conv1d(4, 8, 3)), nn.ELU(), normed(nn.Conv1d(8, 8, 3, bias=False)), nn.ELU()
+    return nn.Sequential(*convolutions, nn.Conv1d(8, 2, 1))
+
+
+@kind(
+    "spectral normalisation and transposed weight normalisation",
+    noise(B, 4, 8),
+    sites=("4",),
+    left_out=("0", "2"),
+    share=0.3,
+)
+def other_parametrisations():
+    parametrised = nn.utils.parametrizations
+    first = parametrised.spectral_norm(nn.Conv1d(4, 8, 3)).eval()
+    second = parametrised.weight_norm(nn.ConvTranspose1d(8, 8, 3))
+    return nn.Sequential(first, nn.ELU(), second, nn.ELU(), nn.Conv1d(8, 2, 1))
 
 
 @kind("linear layer of its own class", noise(B, 8), sites=("0", "2", "3"))
@@ -161,3 +178,45 @@ class Unused(nn.Module):
 
     def forward(self, x):
         return self.out(self.inner(x).relu())
+
+
+@kind("alike samples that are mixed", noise(B, 3, 8, 8), left_out=("norm", "qkv"), sites=("stem", "head"), share=0.5)
+class AlikeMixed(nn.Module):
+    """CSATv2: a norm of one channel makes all samples alike, and a product [B, N]·[N, B] mixes them unseen."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm, self.qkv = nn.Conv2d(3, 1, 3), nn.LayerNorm(1), nn.Linear(1, 3)
+        self.head = nn.Linear(36, 4)
+
+    def forward(self, x):
+        x = self.stem(x).flatten(2).transpose(1, 2)
+        q, k, v = self.qkv(self.norm(x)).unbind(-1)
+        return self.head(x.flatten(1) + (q @ k.transpose(-1, -2)).softmax(-1) @ v)
+
+
+class EitherFormat(nn.LayerNorm):
+    """Channels first or last by an attribute (ConvNeXt)."""
+
+    def __init__(self, channels, first):
+        super().__init__(channels)
+        self.first = first
+
+    def forward(self, x):
+        if self.first:
+            return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return super().forward(x)
+
+
+@kind("norms that differ in an attribute alone", noise(B, 3, 16, 16), sites=("stem", "first", "second", "up", "down"))
+class Formats(nn.Module):
+    """As many channels as rows and columns: no shape shows which axis holds the channels."""
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.first, self.second = nn.Conv2d(3, 8, 2, 2), EitherFormat(8, True), EitherFormat(8, False)
+        self.up, self.down = nn.Linear(8, 16), nn.Linear(16, 8)
+
+    def forward(self, x):
+        x = self.first(self.stem(x))
+        return x.permute(0, 2, 3, 1) + self.down(functional.gelu(self.up(self.second(x.permute(0, 2, 3, 1)))))

@@ -103,7 +103,7 @@ class Tied(nn.Module):
         return self.head(torch.tanh(self.mix(self.embedding(ids))))
 
 
-@kind("sequence first", noise(5, B, 8), batch_dim=1, share=0.3)
+@kind("sequence first", noise(5, B, 8), batch_dim=1)
 def sequence_first():
     return nn.Sequential(nn.Linear(8, 8), nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0), nn.Linear(8, 4))
 
@@ -118,7 +118,7 @@ class SequenceFirst(nn.Module):
         return self.out(self.inner(x.transpose(0, 1)).transpose(0, 1))
 
 
-@kind("encoder and decoder of torch", {"src": noise(B, 5, 8), "tgt": noise(B, 4, 8)}, share=0.3)
+@kind("encoder and decoder of torch", {"src": noise(B, 5, 8), "tgt": noise(B, 4, 8)})
 def transformer():
     return nn.Transformer(8, 2, 1, 1, 16, dropout=0.0, batch_first=True)
 

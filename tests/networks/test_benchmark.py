@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
+import json
+import os
+import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -60,3 +64,56 @@ def test_a_row_with_few_sites_or_no_network_is_not_done(benchmark):
     assert benchmark.classified(few) == "few layers"
     assert benchmark.classified({"error": "ImportError: no"}) == "not built"
     assert benchmark.classified({"stages": {}}) == "time"
+
+
+SMALL = [
+    "BertModel",
+    "BertForMaskedLM (tied)",
+    "DistilBertModel",
+    "DebertaV2Model",
+    "LongformerModel",
+    "FNetModel",
+    "PerceiverModel",
+    "SqueezeBertModel",
+    "GPT2Model (Conv1D)",
+    "GPT2LMHeadModel (tied)",
+    "GPTNeoXForCausalLM",
+    "OPTForCausalLM",
+    "BloomForCausalLM",
+    "LlamaForCausalLM",
+    "Gemma3ForCausalLM",
+    "MixtralForCausalLM (MoE)",
+    "MambaForCausalLM",
+    "RwkvForCausalLM",
+    "T5ForConditionalGeneration (tied)",
+    "BartForConditionalGeneration (tied)",
+    "ViTModel",
+    "BeitModel",
+    "ViTMAEForPreTraining",
+    "DINOv3ViTModel",
+    "SwinModel",
+    "SegformerForSemanticSegmentation",
+    "ConvNextModel",
+    "ConvNextV2Model",
+    "ResNetModel",
+    "WhisperModel",
+]
+"""Rows of networks.csv that take a few seconds each."""
+PACKAGES = os.environ.get("YOTO_PACKAGES", "")
+"""A folder that transformers is installed in, where the environment has none."""
+
+
+@pytest.mark.slow
+def test_thirty_small_networks_of_transformers_do_everything(tmp_path, benchmark):
+    """Skipped without transformers, which the project does not need."""
+    if importlib.util.find_spec("transformers") is None and not PACKAGES:
+        pytest.skip("transformers is not installed; YOTO_PACKAGES may name a folder that it is in")
+    asked = ["--only", f"^hf/({'|'.join(map(re.escape, SMALL))})$", "--no-exports", "-o", str(tmp_path / "rows")]
+    asked += ["--packages", PACKAGES] if PACKAGES else []
+    command = [sys.executable, str(ROOT / "benchmarks" / "networks.py"), *asked]
+    subprocess.run(command, check=True, capture_output=True, timeout=3000)
+    rows = json.loads((tmp_path / "rows.json").read_text("utf-8"))
+    assert len(rows) == len(SMALL) == 30
+    assert {
+        benchmark.key(row): benchmark.reason(row) for row in rows if benchmark.classified(row) != "everything"
+    } == {}

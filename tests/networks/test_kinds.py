@@ -10,22 +10,9 @@ from networks import kinds_other, kinds_text, kinds_vision  # noqa: F401  they r
 from networks.harness import check
 from networks.kinds import KINDS
 
-ODD = "one odd layer refuses the network"
-LAYOUT = "where the samples are is not learned"
-WAITS: dict[str, str] = {
-    "group norm and activation in one module": ODD,
-    "a layer with two layouts": LAYOUT,
-}
-"""Kinds that need what `condition` has not yet, and what that is."""
-
-
-def marked(name):
-    marks = [pytest.mark.xfail(strict=True, reason=WAITS[name])] if name in WAITS else []
-    return pytest.param(name, marks=marks, id=name.replace(" ", "-"))
-
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [marked(name) for name in KINDS])
+@pytest.mark.parametrize("name", [pytest.param(name, id=name.replace(" ", "-")) for name in KINDS])
 def test_a_kind_of_network_works_or_is_refused_in_one_line(name):
     kind = KINDS[name]
     report = check(kind.case)

@@ -1,7 +1,8 @@
+import pytest
 import torch
 from torch import nn
 
-from yoto import LogUniform, LossSpace, condition
+from yoto import LogUniform, LossSpace, YotoError, condition
 from yoto.objective import Objective
 from yoto.objective.step import LossStep
 
@@ -30,3 +31,99 @@ def test_a_plain_network_takes_the_step_as_it_is_and_halved_terms_come_back_whol
     loss.backward()
     assert net.weight.grad is not None
     assert set(step.state_dict()) == {"model.weight", "model.bias"}
+
+
+def gradients(step, batch, lam):
+    step.zero_grad()
+    step(batch, lam)[0].backward()
+    return [parameter.grad.clone() for parameter in step.parameters()]
+
+
+@pytest.mark.parametrize("lam", [SPACE.sample(6, torch.Generator().manual_seed(0)), SPACE.point(size=2.0)])
+def test_a_compiled_step_has_the_gradients_of_the_step(lam):
+    torch._dynamo.reset()
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
+    step, batch = LossStep(condition(net, SPACE), terms, Objective(SPACE)), torch.rand(6, 3)
+    compiled = torch.compile(step, backend="aot_eager", fullgraph=True)
+    for ours, theirs in zip(gradients(step, batch, lam), gradients(compiled, batch, lam), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_accumulated_parts_have_the_gradients_of_the_whole():
+    torch.manual_seed(0)
+    step, batch, lam = (
+        LossStep(condition(nn.Linear(3, 2), SPACE), terms, Objective(SPACE)),
+        torch.rand(6, 3),
+        SPACE.sample(6),
+    )
+    whole = gradients(step, batch, lam)
+    step.zero_grad()
+    for part in range(3):
+        rows = slice(2 * part, 2 * part + 2)
+        (step(batch[rows], lam[rows])[0] / 3).backward()
+    for ours, theirs in zip(whole, [parameter.grad for parameter in step.parameters()], strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_terms_of_two_or_three_arguments_and_of_a_task_are_understood():
+    class Task:
+        def terms(self, net, batch, at):
+            return terms(net, batch, at)
+
+    torch.manual_seed(0)
+    model, batch, lam = condition(nn.Linear(3, 2), SPACE), torch.rand(4, 3), SPACE.sample(4)
+    losses = {
+        float(LossStep(model, given, Objective(SPACE))(batch, lam)[0].detach())
+        for given in (
+            terms,
+            Task(),
+            lambda net, batch: terms(net, batch, None),
+            lambda net, batch, scale=1.0: terms(net, batch, scale),
+            lambda *given: {**terms(*given)},
+        )
+    }
+    assert len(losses) == 1
+
+
+def test_terms_come_back_detached():
+    loss, found = LossStep(condition(nn.Linear(3, 2), SPACE), terms, Objective(SPACE))(
+        torch.rand(4, 3), SPACE.sample(4)
+    )
+    assert loss.requires_grad
+    assert not any(term.requires_grad for term in found.values())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": 3}, "`model` should be a network"),
+        ({"terms": {"fit": 1}}, "`terms` should be a function"),
+        ({"terms": lambda net: {}}, r"`terms` should take \(net, batch\)"),
+        ({"objective": lambda terms, lam: 0.0}, "`objective` should be a yoto.Objective"),
+        ({"lam": 3.0}, "λ should be a tensor.*Found float"),
+        ({"lam": torch.rand(4, 3)}, r"columns fit, size.*Found shape \(4, 3\)"),
+        ({"lam": SPACE.sample(5)}, "should have|samples"),
+        ({"terms": lambda net, batch: net(batch).sum(1)}, "tensors by name.*Found a Tensor"),
+    ],
+)
+def test_bad_arguments_are_one_line(changes, message):
+    given = {"model": condition(nn.Linear(3, 2), SPACE), "terms": terms, "objective": Objective(SPACE), **changes}
+    lam = given.pop("lam", SPACE.sample(4))
+    with pytest.raises(YotoError, match=message) as caught:
+        LossStep(**given)(torch.rand(4, 3), lam)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_module_that_gives_the_terms_is_a_part_of_the_step():
+    class Perceptual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features = nn.Linear(2, 2)
+
+        def forward(self, net, batch):
+            return terms(lambda x: self.features(net(x)), batch, None)
+
+    step = LossStep(condition(nn.Linear(3, 2), SPACE), Perceptual(), Objective(SPACE)).double()
+    assert step(torch.rand(4, 3).double(), SPACE.sample(4))[0].dtype == torch.float64
+    assert "features.features.weight" in step.state_dict()

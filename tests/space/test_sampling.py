@@ -6,8 +6,9 @@ import pytest
 import torch
 from scipy import stats
 
+from yoto.errors import YotoError
 from yoto.space import Choice, LogUniform, LossSpace, Simplex, Uniform
-from yoto.space.sampling import knots_at
+from yoto.space.sampling import knots_at, recommended_spread
 
 SPACE = LossSpace(
     content=1.0,
@@ -79,6 +80,35 @@ def test_spread_narrows_to_the_middle_of_the_probability(tilt):
     assert torch.equal(none[:, 3:], whole[:, 3:])  # a choice has no middle
 
 
+def test_spread_above_one_puts_draws_at_the_ends():
+    space = LossSpace(a=LogUniform(1, math.e), kind=Choice("d", "e"))
+    whole, wide = (space.sample(4096, torch.Generator().manual_seed(0), spread=s) for s in (1.0, 1.25))
+    low, high = (wide[:, 0] < 1 + 1e-6), (wide[:, 0] > math.e - 1e-6)
+    assert float(low.float().mean()) == pytest.approx(0.1, abs=1e-3)
+    assert float(high.float().mean()) == pytest.approx(0.1, abs=1e-3)
+    inner = wide[~(low | high), 0].log()
+    assert stats.kstest(inner.numpy(), "uniform").pvalue > 1e-3
+    assert torch.equal(wide[:, 1:], whole[:, 1:])
+
+
+def test_spread_above_one_raises_weights_of_a_simplex_to_that_power():
+    space = LossSpace(mix=Simplex("b", "c", "d", minimum=1e-9))
+    whole, wide = (space.sample(512, torch.Generator().manual_seed(0), spread=s).double() for s in (1.0, 1.5))
+    expected = whole.pow(1.5) / whole.pow(1.5).sum(dim=1, keepdim=True)
+    torch.testing.assert_close(wide, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("progress", [0.0, 0.3, 1.0])
+def test_progress_follows_the_recommended_schedule_unless_spread_is_given(progress):
+    space = LossSpace(a=LogUniform(1, math.e), mix=Simplex("b", "c"))
+
+    def draw(**how):
+        return space.sample(64, torch.Generator().manual_seed(0), **how)
+
+    assert torch.equal(draw(progress=progress), draw(spread=recommended_spread(progress)))
+    assert torch.equal(draw(progress=progress, spread=0.5), draw(spread=0.5))
+
+
 def test_the_stream_is_the_generators_own():
     first = SPACE.sample(16, torch.Generator().manual_seed(5))
     torch.rand(7)
@@ -89,3 +119,33 @@ def test_knots_are_joined_by_lines_from_first_to_last_step():
     assert [knots_at(step, 5, [4.0, -1.0]) for step in (0, 2, 4)] == pytest.approx([4.0, 1.5, -1.0])
     assert [knots_at(step, 9, [0.0, 0.0, 1.0]) for step in (0, 3, 4, 6, 8)] == pytest.approx([0, 0, 0, 0.5, 1])
     assert knots_at(0, 1, (2.0, 0.0)) == 2.0
+
+
+@pytest.mark.parametrize("method", ["stratified", "iid", "sobol"])
+def test_ranks_share_one_draw(method):
+    whole = SPACE.sample(12, torch.Generator().manual_seed(5), method)
+    shares = [SPACE.sample(4, torch.Generator().manual_seed(5), method, rank=rank, world=3) for rank in range(3)]
+    assert torch.equal(torch.cat(shares), whole)
+
+
+def test_ranks_advance_their_generators_alike():
+    generators = [torch.Generator().manual_seed(5) for _ in range(2)]
+    for _ in range(3):
+        one, other = (SPACE.sample(4, g, rank=rank, world=2) for rank, g in enumerate(generators))
+        assert not (one == other).all(1).any()
+    assert torch.equal(generators[0].get_state(), generators[1].get_state())
+
+
+def test_a_generator_state_resumes_the_draws():
+    generator = torch.Generator().manual_seed(5)
+    SPACE.sample(4, generator)
+    kept = generator.get_state()
+    after = SPACE.sample(4, generator)
+    assert torch.equal(SPACE.sample(4, torch.Generator().set_state(kept)), after)
+
+
+def test_ranks_without_a_common_stream_are_refused():
+    with pytest.raises(YotoError, match="`generator` should be given"):
+        SPACE.sample(4, rank=1, world=2)
+    with pytest.raises(YotoError, match="`rank` should lie"):
+        SPACE.sample(4, torch.Generator(), rank=2, world=2)

@@ -123,7 +123,9 @@ def test_extrapolation_and_blends_on_request():
         lambda: LossSpace(a=Uniform(0, 1)).sample(3, method="grid"),
         lambda: LossSpace(a=Uniform(0, 1)).sample(0),
         lambda: LossSpace(a=Uniform(0, 1)).sample(3, tilt={"b": 1.0}),
-        lambda: LossSpace(a=Uniform(0, 1)).sample(3, spread=1.5),
+        lambda: LossSpace(a=Uniform(0, 1)).sample(3, spread=2.5),
+        lambda: LossSpace(a=Uniform(0, 1)).sample(3, spread=-0.1),
+        lambda: LossSpace(a=Uniform(0, 1)).sample(3, progress=1.1),
         lambda: LossSpace(at=1.0),
         lambda: LossSpace(a=[0.1, 10]),
         lambda: LossSpace(a=None),
@@ -168,3 +170,45 @@ def test_combine_is_the_weighted_sum_and_checks_names():
         space.combine({**terms, "rate": torch.rand(5)}, lam)
     with pytest.raises(YotoError, match="row for each of the 6 samples"):
         space.combine(terms, lam[:1])
+
+
+DISTRIBUTIONS = {
+    "uniform": Uniform(-1.0, 3.0, weight=False),
+    "log-uniform": LogUniform(0.125, 512.0),
+    "simplex": Simplex("a", "b", "c"),
+    "pair": Simplex("a", "b", concentration=0.5, minimum=0.01),
+}
+
+
+@pytest.mark.parametrize("kind", DISTRIBUTIONS)
+def test_coordinates_reach_every_value_and_come_back(kind):
+    distribution = DISTRIBUTIONS[kind]
+    uniform = torch.rand(200, distribution.uniforms, dtype=torch.float64)
+    values = distribution.draw(uniform, 0.0)
+    unit = distribution.to_unit(values)
+    assert unit.shape == (200, distribution.coordinates)
+    assert unit.min() >= 0
+    assert unit.max() <= 1
+    cut = 0.06 * getattr(distribution, "minimum", 0.0)  # the ends of a simplex's log-ratios
+    torch.testing.assert_close(distribution.from_unit(unit), values, rtol=1e-6, atol=cut + 1e-6)
+
+
+@pytest.mark.parametrize("kind", DISTRIBUTIONS)
+def test_coordinates_never_leave_the_range_and_carry_gradients(kind):
+    distribution = DISTRIBUTIONS[kind]
+    corners = torch.cartesian_prod(*[torch.tensor([0.0, 0.3, 1.0], dtype=torch.float64)] * distribution.coordinates)
+    corners = corners.reshape(-1, distribution.coordinates).requires_grad_()
+    values = distribution.from_unit(corners)
+    for row in values.tolist():
+        distribution.check("it", dict(zip("abc", row, strict=False)) if len(row) > 1 else row[0], False)
+    (gradient,) = torch.autograd.grad(values.square().sum(), corners)
+    assert gradient.isfinite().all()
+    assert gradient.abs().max() > 0
+
+
+def test_names_and_constants_have_no_coordinates():
+    for distribution in (Choice("waves", "stars"), Fixed(2.0)):
+        assert distribution.coordinates == 0
+        median = torch.tensor([distribution.median()] * 2)
+        assert distribution.to_unit(median).shape == (2, 0)
+        torch.testing.assert_close(distribution.from_unit(torch.zeros(2, 0)), median)

@@ -7,9 +7,12 @@ import torch
 from safetensors.torch import load_file
 
 from training.toy import Still, ToyTask, recipe
+from yoto import bundle
 from yoto.build import build_model
 from yoto.conditioning import Conditional
+from yoto.curves import sweep
 from yoto.errors import YotoError
+from yoto.objective import SmoothChebyshev
 from yoto.training import train
 from yoto.training.checkpoint import load_checkpoint
 
@@ -215,3 +218,26 @@ def test_a_run_may_start_from_a_models_weights(tmp_path):
     assert len(record["weights"]) == 64
     with pytest.raises(YotoError, match="weights of this network"):
         run(tmp_path / "third", weights="vae/fashion-mnist")
+
+
+def test_a_scalarisation_of_the_recipe_is_trained_and_travels(tmp_path):
+    section = {"scalarisation": "smooth-chebyshev", "smoothing": 0.2}
+    run(tmp_path / "smooth", overrides={"objective": section, "validate_every": 10})
+    run(tmp_path / "sum")
+    smooth, plain = (load_file(tmp_path / name / "model.safetensors") for name in ("smooth", "sum"))
+    assert any(not torch.equal(smooth[name], plain[name]) for name in plain)
+    loaded = bundle.load(tmp_path / "smooth", task=ToyTask())
+    assert loaded.objective.scalarisation == SmoothChebyshev(0.2)
+    assert loaded.recipe.objective == section
+    resumed = run(tmp_path / "smooth", overrides={"objective": section, "validate_every": 10}, resume=True)
+    assert resumed.finished
+    with pytest.raises(YotoError, match="objective"):
+        run(tmp_path / "smooth", overrides={"validate_every": 10}, resume=True)
+
+
+def test_best_is_chosen_by_the_score_of_the_balanced_loss(tmp_path):
+    run(tmp_path / "run", overrides={"validate_every": 10, "balance": 0.5})
+    best = bundle.load(tmp_path / "run" / "best" / "model.safetensors", task=ToyTask())
+    curve = sweep(best, ToyTask().data("validation"), ToyTask(), [{"kl": kl} for kl in (0.1, 1.0, 10.0)])
+    assert best.header.info["validation"] == pytest.approx(curve.score(), rel=1e-6)
+    assert curve.score() != pytest.approx(sum(curve.loss) / 3, rel=1e-2)

@@ -84,3 +84,35 @@ def test_fixed_weights_with_terms_per_sample():
     monitor = Monitor(Objective(SPACE))
     monitor.add(1, {"reconstruction": torch.ones(4), "kl": torch.ones(4)}, lam(3.0)[0], torch.tensor(1.0))
     assert monitor.read_window()["loss"] == pytest.approx(4.0)
+
+
+def window(of, weights=None):
+    """The rank correlations after two steps of 200 samples, whose KL is a function of its weight."""
+    monitor = Monitor(Objective(SPACE))
+    for step in (1, 2):
+        points = SPACE.sample(200) if weights is None else lam(*weights)
+        kl = of(points[:, 1])
+        monitor.add(step, {"reconstruction": torch.rand(200), "kl": kl}, points, torch.tensor(1.0))
+    row = monitor.read_window()
+    return row.get("correlation_kl"), monitor.remarks()
+
+
+def test_a_term_that_follows_its_weight_is_logged_and_no_remark():
+    from scipy.stats import spearmanr
+
+    assert window(lambda weight: 1 / weight) == (pytest.approx(-1.0), [])
+    monitor = Monitor(Objective(SPACE))
+    points, kl = SPACE.sample(300), torch.rand(300)
+    monitor.add(1, {"reconstruction": kl, "kl": kl}, points, torch.tensor(1.0))
+    assert monitor.read_window()["correlation_kl"] == pytest.approx(spearmanr(points[:, 1], kl).statistic, abs=1e-6)
+
+
+@pytest.mark.parametrize("of", [torch.rand_like, torch.ones_like, torch.clone], ids=["noise", "dead", "wrong way"])
+def test_decorative_conditioning_is_told(of):
+    found, (remark,) = window(of)
+    assert found > -0.1
+    assert "'kl' does not fall as its weight rises" in remark
+
+
+def test_one_lam_or_few_samples_tell_nothing():
+    assert window(torch.rand_like, weights=[4.0] * 200) == (None, [])

@@ -1,3 +1,4 @@
+import csv
 import json
 import os
 import subprocess
@@ -39,3 +40,56 @@ def test_two_processes_train_the_model_of_one(tmp_path):
     one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
     for name, value in one.items():
         torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4)
+    ours, theirs = (log(tmp_path / name) for name in ("two", "one"))
+    assert len(ours) == len(theirs) == 3
+    for mine, expected in zip(ours, theirs, strict=True):  # of the whole batch, not of one process's share
+        assert mine.keys() == expected.keys()
+        for name in mine.keys() - {"seconds"}:
+            assert float(mine[name]) == pytest.approx(float(expected[name]), rel=1e-3, abs=1e-5)
+    kept = [json.loads((tmp_path / name / "last" / "state.json").read_text())["best"] for name in ("two", "one")]
+    assert kept[0] == pytest.approx(kept[1], rel=1e-3)
+
+
+def log(folder):
+    """The rows of a run's log."""
+    with (folder / "log.csv").open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+EXPLODES = """
+import sys
+sys.path.insert(0, {tests!r})
+import torch
+from lightning_fabric import Fabric
+from training.toy import Still, recipe
+from yoto import YotoError
+from yoto.training import train
+
+class Explodes(Still):
+    def terms(self, net, batch, at):
+        found = super().terms(net, batch, at)
+        self.steps = getattr(self, "steps", 0) + (1 if net.training else 0)
+        rank = torch.distributed.get_rank()
+        worse = {worse} if rank == 1 and self.steps > 6 else 1.0  # on one rank alone
+        return {{name: value * worse for name, value in found.items()}}
+
+try:
+    train(recipe(steps=20), sys.argv[1], task=Explodes(), devices=2, accelerator="cpu", progress=False)
+except YotoError as error:
+    print(f"{{torch.distributed.get_rank()}} {{error}}\\n", end="", flush=True)  # in one write
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("worse", "message"), [("1e6", "should stay below"), ("float('nan')", "should be finite")])
+def test_what_goes_wrong_on_one_rank_ends_all_of_them_with_the_same_words(tmp_path, worse, message):
+    script = tmp_path / "script.py"
+    script.write_text(EXPLODES.format(tests=str(TESTS), worse=worse))
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    shown = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "run")],
+        env=environment, check=True, timeout=120, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    lines = sorted(line for line in shown.splitlines() if message in line)
+    assert [line[0] for line in lines] == ["0", "1"]
+    assert lines[0][1:] == lines[1][1:]

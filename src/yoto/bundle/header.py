@@ -1,7 +1,7 @@
 """What a bundle says of itself: the metadata of its file, read without torch and without the weights.
 
-Version 2 added `objective`, `directions`, `layers` and `state`. A reader needs only `format`, `version`, `space` and
-`conditioning`; what it does not know is kept when a bundle is written again.
+Version 2 added `objective`, `directions`, `layers`, `state` and `example`. A reader needs only `format`, `version`,
+`space` and `conditioning`; what it does not know is kept when a bundle is written again.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ VERSIONS = ("1", "2")
 """That can be read; the last is written."""
 EXTRAS = "extras."
 """Prefix of stored tensors that are no weights."""
-OPTIONAL = ("recipe", "curve", "info", "objective", "directions", "layers", "state")
+OPTIONAL = ("recipe", "curve", "info", "objective", "directions", "layers", "state", "example")
 """Keys of metadata that hold JSON and may be missing."""
 KNOWN = ("format", "version", "task", "space", "conditioning", *OPTIONAL, "sha256")
 
@@ -49,6 +49,7 @@ class Header:
         directions: Which way terms and metrics are better, "lower" or "higher", by name.
         layers: How the conditioned layers fold, by name, so that `baked_state` needs no network.
         state: What modules keep beside tensors (`get_extra_state`), by key of the `state_dict`.
+        example: Names of stored example inputs in order, with values that are no tensors, or None.
         unknown: Metadata that this version does not know, which `save(like=)` keeps.
     """
 
@@ -65,6 +66,7 @@ class Header:
     directions: dict[str, str] = field(default_factory=dict)
     layers: dict[str, dict[str, Any]] = field(default_factory=dict)
     state: dict[str, Any] = field(default_factory=dict)
+    example: dict[str, Any] | None = None
     unknown: dict[str, str] = field(default_factory=dict)
 
 
@@ -109,6 +111,7 @@ def read_header(name_or_path: str | os.PathLike[str]) -> Header:
         directions=content["directions"] or {},
         layers=content["layers"] or {},
         state=content["state"] or {},
+        example=content["example"],
         unknown={key: text for key, text in metadata.items() if key not in KNOWN},
     )
 
@@ -146,7 +149,12 @@ def metadata_of(
         "space": space.to_json(),
         "conditioning": json.dumps(conditioning),
     }
-    result |= {key: json.dumps(value) for key, value in values.items() if value}
+    for key, value in values.items():
+        if value:
+            try:
+                result[key] = json.dumps(value)
+            except (TypeError, ValueError) as error:
+                raise YotoError(f"`{key}` should hold what JSON can: text, numbers, lists. Found: {error}.") from None
     return {**(like.unknown if like is not None else {}), **result}
 
 

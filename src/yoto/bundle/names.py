@@ -35,6 +35,8 @@ def local() -> dict[str, Path]:
 
 def locate(name_or_path: str | os.PathLike[str]) -> Path:
     """The file of a model: a file, a run folder, a bundled model's name or a name in `YOTO_MODELS`."""
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise YotoError(f"A model should be named by text or a path. Found {type(name_or_path).__name__}.")
     path = Path(name_or_path)
     if path.is_file():
         return path

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from yoto.bundle.example import example_parts, holds_example, stored_example
 from yoto.bundle.header import EXTRAS, Header, described_layers, metadata_of, read_header
 from yoto.errors import YotoError
 from yoto.space import LossSpace
-from yoto.support import tensors
+from yoto.support import cores, tensors
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -27,6 +28,18 @@ if TYPE_CHECKING:
     from yoto.task import Task
 
 Direction: TypeAlias = Literal["lower", "higher"]
+
+
+EARLIEST = {"gain": "linear", "skip": False, "fourier": 0}
+"""Settings of models that were stored before `condition` had them, whatever its defaults are now."""
+
+
+class Curve(Protocol):
+    """What a bundle needs of a trade-off curve."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The curve as JSON-able values."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -55,6 +68,23 @@ class Bundle:
 
         return None if self.header.recipe is None else from_dict(self.header.recipe, check_task=self.registered)
 
+    @cached_property
+    def objective(self) -> Objective | None:
+        """How the loss was made of its terms, or None where the bundle does not say.
+
+        Raises:
+            YotoError: If it was a function of the author's own, which no file holds.
+        """
+        from yoto.objective import Objective
+
+        said = self.header.objective
+        return None if said is None else Objective.from_dict(self.space, said)
+
+    @property
+    def example(self) -> dict[str, Any] | None:
+        """The example inputs of the network's `forward` by name that the bundle was saved with, or None."""
+        return stored_example(self.extras, self.header.example)
+
     @property
     def conditional(self) -> Conditional[Any]:
         """The model, where it is conditional.
@@ -76,10 +106,11 @@ def save(
     space: LossSpace | None = None,
     task: str = "",
     recipe: Recipe | None = None,
-    curve: Mapping[str, Any] | None = None,
+    curve: Curve | Mapping[str, Any] | None = None,
     info: Mapping[str, Any] | None = None,
     extras: Mapping[str, Tensor] | None = None,
     objective: Objective | Mapping[str, Any] | None = None,
+    example: Any = None,
     directions: Mapping[str, Direction] | None = None,
     like: Header | None = None,
     half: bool = False,
@@ -90,11 +121,13 @@ def save(
         model: A `Conditional`, or a plain network trained for fixed weights (then give `space`).
         task: Registered name of the task, so that `load` can make the network; the recipe's by default.
         recipe: The recipe of the run.
-        curve: `TradeoffCurve.to_dict()`.
+        curve: What `sweep` gave, or its `to_dict()`.
         info: JSON-able facts about the run.
         extras: Further tensors, which `load` gives back as `Bundle.extras`.
         objective: How the loss was made of its terms: the `Objective`, or what its `to_dict` says.
-        directions: Which way terms and metrics are better, by name.
+        example: Example inputs of the network, of which two samples are enough: a tensor, a tuple of arguments or a
+            mapping by name. They are stored, and make exporting possible where the task gives none.
+        directions: Which way terms and metrics are better, by name, beside what the curve says.
         like: The header of a bundle that this one rewrites: what it says and is not given here is kept.
         half: Store float32 weights as float16 (they load as float32 again), but for tensors beyond its range.
 
@@ -109,26 +142,51 @@ def save(
     """
     from yoto.conditioning import Conditional
     from yoto.conditioning.binding import refuse_bound
+    from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 
+    check_saved(model, curve, objective, directions)
+    model = unwrapped(model)
     refuse_bound(model, "save")
+    refuse_sharded(model, "save")
     given = space or (recipe.loss_space() if recipe else like.space if like is not None else None)
     own = model.space if isinstance(model, Conditional) else given
     if own is None:
         raise YotoError("`space` should be given for a plain network without a recipe.")
     state = model.state_dict()
+    inputs, shape = example_parts(model.plain if isinstance(model, Conditional) else model, example)
+    extras = {**(extras or {}), **inputs}
+    if shape is None and like is not None and not holds_example(extras, like.example):
+        shape = {}  # its tensors were not handed on
+    told = curve if curve is None or isinstance(curve, Mapping) else curve.to_dict()
     said = {
         "task": task or (recipe.task if recipe else None),
         "recipe": recipe.to_dict() if recipe else None,
-        "curve": curve,
+        "curve": told,
         "info": info,
         "objective": objective if objective is None or isinstance(objective, Mapping) else objective.to_dict(),
-        "directions": directions,
+        "directions": {**(told or {}).get("better", {}), **(directions or {})} or None,
         "layers": described_layers(model) if isinstance(model, Conditional) else {},
         "state": tensors.extra_state(state),
+        "example": shape,
     }
     metadata = metadata_of(own, model.config if isinstance(model, Conditional) else None, said, like)
-    stored = {**tensors.only(state), **{f"{EXTRAS}{name}": tensor for name, tensor in (extras or {}).items()}}
+    stored = {**tensors.only(state), **{f"{EXTRAS}{name}": tensor for name, tensor in extras.items()}}
     write_atomic(path, tensors.packed(stored, metadata, half))
+
+
+def check_saved(model: Any, curve: Any, objective: Any, directions: Any) -> None:
+    """Refuse what `save` is given in the place of a network, a curve, an objective or directions."""
+    from torch import nn
+
+    if not isinstance(model, nn.Module):
+        raise YotoError(f"`model` should be a network, conditional or plain. Found {type(model).__name__}.")
+    for name, value in (("curve", curve), ("objective", objective)):
+        if value is not None and not isinstance(value, Mapping) and not hasattr(value, "to_dict"):
+            known = {"curve": "a TradeoffCurve", "objective": "a yoto.Objective"}[name]
+            raise YotoError(f"`{name}` should be {known}, or what its to_dict gives. Found {type(value).__name__}.")
+    for name, way in (directions or {}).items():
+        if way not in ("lower", "higher"):
+            raise YotoError(f"`directions` of {name!r} should be 'lower' or 'higher'. Found {way!r}.")
 
 
 def halve(model: nn.Module) -> None:
@@ -190,6 +248,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
 
     from yoto.conditioning import condition
 
+    cores.survive_forks()  # the children of whoever computes with it
     header = read_header(name_or_path)
     state, extras = read_state(header.path)
     registered = task is None and net is None
@@ -203,7 +262,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     if header.conditioning is not None:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"condition\(\): ")  # it was said when the model was made
-            model = condition(net, header.space, **header.conditioning)
+            model = condition(net, header.space, **{**EARLIEST, **header.conditioning})
     if any(t.dtype == torch.float64 for t in state.values()):
         model = model.double()
     tensors.restore(model, {**state, **header.state}, str(header.path))
@@ -215,7 +274,9 @@ def own_task(header: Header) -> Task:
     from yoto.registry import load_task
 
     if not header.task:
-        raise YotoError(f"{str(header.path)!r} names no task. Give load(…, net=…) the plain network it was made from.")
+        given = header.info.get("task_class")
+        of = f"It was trained by {given}: give load(…, task=) such an object, or" if given else "Give"
+        raise YotoError(f"{str(header.path)!r} names no task. {of} load(…, net=…) the plain network it was made from.")
     options: Mapping[str, Any] = {}
     if header.recipe is not None:
         from yoto.recipe import from_dict

@@ -18,6 +18,7 @@ from yoto.support.files import naming, write_atomic
 
 T = TypeVar("T")
 Inputs = Annotated[list[Path], typer.Argument(metavar="IN", help="Files; - is standard input.")]
+FilesOrFolders = Annotated[list[Path], typer.Argument(metavar="IN", help="Files or folders; - is standard input.")]
 Jobs = Annotated[
     int | None, typer.Option("--jobs", metavar="N", min=1, help="Files at a time [default: the cores there are].")
 ]

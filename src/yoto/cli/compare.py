@@ -10,7 +10,7 @@ import typer
 from yoto.cli import checks, tasks
 from yoto.cli.options import DataFolder, Json, SettingsArgument, TaskName, recipe_names
 from yoto.cli.output import note, print_json
-from yoto.support import locks
+from yoto.support import locks, memory
 
 if TYPE_CHECKING:
     from yoto.recipe import Recipe
@@ -74,6 +74,7 @@ def compare(
     chosen = with_data(find_recipe(recipe, checks.settings(settings or [])), data)
     further = [with_data(find_recipe(name, []), data) for name in others or ()]
     tasks.check_name(task)
+    tasks.check_known(chosen.task, task, tasks.of_model(recipe), f"yoto compare {recipe}")
     points = checks.lists(fixed, "--fixed") if fixed else None
     factors = checks.numbers(multiples, "--multiples")
 
@@ -84,6 +85,7 @@ def compare(
     locks.check_free(folder)
     checks.output_folder(folder, force=force or (folder / "runs").is_dir())
 
+    memory.keep_freed()
     from yoto.comparison import Stopped
     from yoto.comparison import compare as compare_models
     from yoto.report.report import comparison_text

@@ -94,9 +94,16 @@ def demo(
 
 
 def own_task(name: str | None, model: str | None) -> Task | None:
-    """The task that the user named for a model, with the options in the model's recipe."""
-    if name is None or model is None:
+    """The task that the user named for a model, with the options in the model's recipe.
+
+    Raises:
+        UsageError: If the model was trained by a task of the user's own, which is not named.
+    """
+    if model is None:
         return None
     from yoto import bundle
 
-    return tasks.make_task(name, (bundle.read_header(model).recipe or {}).get("options"))
+    header = bundle.read_header(model)
+    if header.recipe is not None:
+        tasks.check_known(header.task, name, header.info.get("task_class"), f"yoto demo {model}")
+    return tasks.make_task(name, (header.recipe or {}).get("options"))

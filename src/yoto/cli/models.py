@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from yoto.cli import checks, tasks
-from yoto.cli.options import Force, Json, ModelArgument, Output, TaskName
+from yoto.cli.options import Force, Json, ModelArgument, NetName, Output, TaskName
 from yoto.cli.output import print_json, table
 from yoto.registry import find, imported
 from yoto.support.formats import FORMATS
 
 if TYPE_CHECKING:
-    from yoto.bundle import Header
+    from yoto.bundle import Bundle, Header
     from yoto.space import LossSpace
 
 
@@ -74,7 +74,7 @@ def trained_for(header: Header) -> str:
     """The range of every free parameter, or the values of a network trained at fixed weights."""
     if header.conditioning is None:
         fixed = (header.recipe or {}).get("fixed") or {}
-        return "fixed " + ", ".join(f"{name}={value}" for name, value in fixed.items())
+        return "fixed " + ", ".join(f"{name}={value}" for name, value in fixed.items()) if fixed else "one setting"
     return ", ".join(extent(header.space, name) for name in header.space.free)
 
 
@@ -111,6 +111,7 @@ def export(
         bool, typer.Option("--per-batch", help="λ as one row for the whole batch, in place of one per sample.")
     ] = False,
     task: TaskName = None,
+    net: NetName = None,
     force: Force = False,
 ) -> None:
     """Write a model for other programs.
@@ -118,12 +119,12 @@ def export(
     As ONNX, a torch.export program or plain weights. With --at the result is an ordinary network at that λ, of the
     cost of an unconditional one; without it λ is an input, one row per sample. ONNX and pt2 hold one method of the
     network, with the batch size open. What inputs, outputs and λ are is said in the file's metadata, as JSON under
-    "yoto". The ONNX network of a style model is the one that yoto stylize runs: put it
-    beside the model, as model.onnx.
+    "yoto". An application may write a network of its own form.
 
     \b
     yoto export runs/digits -o decoder.onnx --method decode
     yoto export vae/fashion-mnist -o beta4.safetensors --at kl=4
+    yoto export mine.safetensors -o mine.onnx --net my_module:Network
     """
     from yoto import bundle
 
@@ -141,7 +142,7 @@ def export(
         raise checks.UsageError(f"--format safetensors needs --at, such as --at {header.space.free[0]}=…")
     if per_batch and (point or header.conditioning is None or kind == "safetensors"):
         raise checks.UsageError("--per-batch is for files that have λ as an input: ONNX or pt2 without --at")
-    tasks.check_name(task)
+    tasks.check_names(task, net)
     checks.output_file(output, force=force)
 
     application = find(header.task)
@@ -154,7 +155,6 @@ def export(
         return
     from yoto.export import export as write
     from yoto.export.write import save_weights
-    from yoto.task import complete
 
     facts: dict[str, Any] = {"task": header.task, **({"at": point} if point else {})}
     from_file = header.conditioning is None or (header.layers and not header.task and task is None)
@@ -163,19 +163,17 @@ def export(
         save_weights(state, output, facts)
         print(output)
         return
-    if task is None and not header.task:
+    if header.recipe is not None and net is None:
+        tasks.check_known(header.task, task, header.info.get("task_class"), f"yoto export {model} -o {output}")
+    if task is None and net is None and not header.task:
         raise checks.UsageError(
-            f"{str(model)!r} names no task that knows its network: give --task MODULE:CLASS, or load it in Python with "
-            "yoto.load(…, net=…) and use yoto.export. Weights at one λ need none: --format safetensors --at …"
+            f"{str(model)!r} names no task that knows its network: give --net MODULE:CLASS, which makes it. Weights at "
+            "one λ need none: --format safetensors --at …"
         )
-    loaded = bundle.load(header.path, task=tasks.make_task(task, (header.recipe or {}).get("options")))
+    own = tasks.make_task(task, (header.recipe or {}).get("options"))
+    loaded = bundle.load(header.path, task=own, net=tasks.make_net(net))
     network = loaded.conditional.bake(header.space.point(point)) if point else loaded.model
-    inputs = dynamic = None
-    if kind != "safetensors":
-        assert loaded.task is not None
-        whole = complete(loaded.task)
-        inputs = whole.examples(method)
-        dynamic = whole.dynamic(method) if inputs else None
+    inputs, dynamic = (None, None) if kind == "safetensors" else example_inputs(loaded, method)
     write(
         network,
         output,
@@ -187,3 +185,24 @@ def export(
         facts=facts,
     )
     print(output)
+
+
+def example_inputs(loaded: Bundle, method: str) -> tuple[dict[str, Any], dict[str, dict[int, str]] | None]:
+    """Example inputs of a method of a model's network, from its file or its task, and their open axes.
+
+    Raises:
+        UsageError: If neither has any.
+    """
+    from yoto.task import complete
+
+    stored = loaded.example if method == "forward" else None
+    if stored is not None:
+        return stored, None
+    if loaded.task is None:
+        raise checks.UsageError(
+            f"{str(loaded.header.path)!r} holds no example inputs of {method!r}: save it with yoto.save(…, example=…), "
+            "which are those of 'forward', or use yoto.export in Python"
+        )
+    whole = complete(loaded.task)
+    inputs: dict[str, Any] = dict(whole.examples(method))
+    return inputs, whole.dynamic(method) if inputs else None

@@ -36,6 +36,12 @@ TaskName = Annotated[
     str | None,
     typer.Option("--task", metavar="MODULE:CLASS", help="A task of your own, in place of the recipe's or model's."),
 ]
+NetName = Annotated[
+    str | None,
+    typer.Option(
+        "--net", metavar="MODULE:NAME", help="Makes the plain network of a model of your own loop: a class or function."
+    ),
+]
 ModelArgument = Annotated[
     str,
     typer.Argument(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import os
 import struct
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from yoto.cli import batch, checks
 from yoto.support.files import is_device
@@ -20,6 +22,61 @@ if TYPE_CHECKING:
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp")
 
 
+class Inputs(NamedTuple):
+    """The files behind some inputs.
+
+    `places` are where their results belong below a folder, without a suffix; `folder` is whether a folder was given.
+    """
+
+    files: list[Path]
+    places: list[Path]
+    folder: bool
+
+
+def inputs_of(given: Sequence[Path], output: Path, suffixes: Collection[str], what: str = "pictures") -> Inputs:
+    """Files as they are, folders as the files below them, by name; each keeps its place below its folder.
+
+    Args:
+        given: Files, folders, "-".
+        output: Where results go; it is left out where it lies inside a folder that is given.
+        suffixes: Of the files that are taken from folders; hidden ones are left out.
+        what: What these are called.
+
+    Raises:
+        UsageError: If one does not exist, or a folder has no such file.
+    """
+    files, places, folder = [], [], False
+    for path in given:
+        if not path.is_dir():
+            files.append(path)
+            places.append(Path(path.stem))
+            continue
+        folder = True
+        found = list(below(path, output, suffixes))
+        if not found:
+            raise checks.UsageError(f"the folder {str(path)!r} should have {what} in it. Found none")
+        files += found
+        places += [file.relative_to(path).with_suffix("") for file in found]
+    checks.inputs(files)
+    return Inputs(files, places, folder)
+
+
+def below(folder: Path, leave_out: Path, suffixes: Collection[str]) -> Iterator[Path]:
+    """The files with one of the suffixes (in lower case) below a folder; links to folders are not followed."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            name for name in folders if not name.startswith(".") and not same(Path(place, name), leave_out)
+        )
+        for name in sorted(names):
+            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
+                yield Path(place, name)
+
+
+def same(one: Path, other: Path) -> bool:
+    """Whether two paths lead to one file or folder."""
+    return checks.there(other) and one.samefile(other)
+
+
 def outputs(
     inputs: Sequence[Path],
     output: Path,
@@ -28,6 +85,7 @@ def outputs(
     suffix: str = ".png",
     allowed: Sequence[str] = SUFFIXES,
     folder: bool = False,
+    places: Sequence[Path] | None = None,
 ) -> list[Path]:
     """Where each input's result goes: the file `output` for one input, one per stem in that folder for several.
 
@@ -35,6 +93,7 @@ def outputs(
         suffix: Of the files in a folder.
         allowed: Suffixes that a single file may have.
         folder: Whether the result goes into a folder even for one input.
+        places: Of the results in the folder, without suffix; by default the inputs' stems.
 
     Raises:
         UsageError: If an output exists without `force`, cannot be written, or two inputs share a stem.
@@ -44,12 +103,12 @@ def outputs(
         return [picture_file(output, force=force, allowed=allowed)]
     if checks.STANDARD in (output, *inputs):
         raise checks.UsageError("- is for one picture. Give a folder with several inputs")
-    stems = [path.stem for path in inputs]
-    twice = next((stem for stem in stems if stems.count(stem) > 1), None)
+    names = [str(place) for place in (places or [Path(path.stem) for path in inputs])]
+    twice = next((name for name, count in Counter(names).items() if count > 1), None)
     if twice is not None:
         raise checks.UsageError(f"inputs should have different names before the suffix. Found {twice!r} twice")
     checks.output_folder(output, force=True)
-    return [checks.output_file(output / f"{stem}{suffix}", force=force) for stem in stems]
+    return [checks.output_file(output / f"{name}{suffix}", force=force) for name in names]
 
 
 def picture_file(path: Path, *, force: bool, allowed: Sequence[str] = SUFFIXES) -> Path:

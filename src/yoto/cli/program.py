@@ -11,7 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from yoto import __version__
-from yoto.cli import compare, demo, models, sweep, training
+from yoto.cli import compare, demo, models, new_task, selecting, sweep, training
 from yoto.cli.checks import UsageError
 from yoto.cli.output import note, settle, spell_out
 from yoto.errors import YotoError
@@ -48,7 +48,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-for group in (training, sweep, compare, models):
+for group in (training, sweep, selecting, compare, models, new_task):
     group.register(app)
 for name, application in applications(lambda refusal: note(f"yoto: {refusal}")).items():
     if application.commands is not None:

@@ -66,9 +66,8 @@ def sweep(
 ) -> None:
     """Measure a model along its range of λ.
 
-    Every loss term and metric of the recipe's task, at each point. A codec is measured by the files that it writes,
-    beside JPEG, WebP and AVIF, on the pictures in DIR or those that come with the package; a style model by its
-    sliders.
+    Every loss term and metric of the recipe's task, at each point. An application may measure its models in a way of
+    its own, on the data in DIR or those that come with the package.
 
     \b
     yoto sweep runs/digits
@@ -79,20 +78,68 @@ def sweep(
     from yoto.build import recipe_of
 
     header = bundle.read_header(model)
+    folder = output or (Path(model) if Path(model).is_dir() else Path(header.path.stem)) / "sweep"
+    asked = Asked(grid=grid, split=split, limit=limit, seed=seed, scores=scores, as_json=as_json)
+    tasks.check_name(task)
+    checks.choice(split, SPLITS, "--split")
+    if header.recipe is None:
+        curve = stored(header, asked, data) if task is None else measure_own(header, asked, task)
+        checks.output_folder(folder, force=force)
+        show(curve, folder, as_json)
+        if task is None:
+            note("the curve that the file holds; measuring anew takes your data: --task, or yoto.sweep in Python")
+        return
     recipe = recipe_of(header)
     if data is not None:
         recipe = recipe.replace({"options.data": data})
-    tasks.check_name(task)
-    checks.choice(split, SPLITS, "--split")
-    folder = output or (Path(model) if Path(model).is_dir() else Path(header.path.stem)) / "sweep"
+    tasks.check_known(header.task, task, header.info.get("task_class"), f"yoto sweep {model}")
     checks.output_folder(folder, force=force)
-    asked = Asked(grid=grid, split=split, limit=limit, seed=seed, scores=scores, as_json=as_json)
     application = find(header.task)
     if application is not None and application.sweep is not None and header.conditioning is not None:
         imported(application.sweep, "Sweep")(header, recipe, folder, asked)
         return
 
-    curve = measure(header, recipe, asked, task)
+    show(measure(header, recipe, asked, task), folder, as_json)
+
+
+def stored(header: Header, asked: Asked, data: str | None) -> TradeoffCurve:
+    """The curve that a model without a recipe holds.
+
+    Raises:
+        UsageError: If it holds none, or another one was asked for.
+    """
+    from yoto.curves import TradeoffCurve
+
+    advice = "give --task, or measure it in Python: yoto.sweep(yoto.load(FILE, net=…), batches, terms)"
+    if header.curve is None:
+        raise checks.UsageError(f"{str(header.path)!r} has no recipe to measure it by and no curve: {advice}")
+    if asked != Asked(grid=None, split="test", limit=None, seed=None, scores=False, as_json=asked.as_json) or data:
+        raise checks.UsageError(f"{str(header.path)!r} has no recipe to measure it by, only a finished curve: {advice}")
+    return TradeoffCurve.from_dict(header.curve)
+
+
+def measure_own(header: Header, asked: Asked, task_name: str) -> TradeoffCurve:
+    """The trade-off curve of a model without a recipe, by a task that the user named."""
+    from yoto import bundle
+    from yoto.curves import sweep as measure_points
+    from yoto.curves.sweep import GRID
+
+    task = tasks.make_task(task_name, {})
+    assert task is not None
+    return measure_points(
+        bundle.load(header.path, task=task),
+        task.data(asked.split),  # type: ignore[arg-type]
+        task,
+        header.space.grid(asked.grid or GRID),
+        limit=asked.limit,
+        seed=asked.seed or 0,
+        scores=asked.scores,
+        info={"model": header.path.stem, "split": asked.split},
+    )
+
+
+def show(curve: TradeoffCurve, folder: Path, as_json: bool) -> None:
+    """Write a curve's files to a folder and print it."""
     from yoto.report.report import report_sweep
 
     written = report_sweep(curve, folder)
@@ -103,6 +150,8 @@ def sweep(
     columns |= {name: list(curve.series(name)) for name in (*curve.terms, "loss", *curve.metrics)}
     print(table(list(columns), list(zip(*columns.values(), strict=True))))
     note(f"{folder}: {', '.join(path.name for path in written)}")
+    for remark in curve.remarks():
+        note(remark)
 
 
 def measure(header: Header, recipe: Recipe, asked: Asked, task_name: str | None) -> TradeoffCurve:
@@ -110,7 +159,7 @@ def measure(header: Header, recipe: Recipe, asked: Asked, task_name: str | None)
     import torch
 
     from yoto import bundle
-    from yoto.build import build_task, evaluation_objective, evaluation_points
+    from yoto.build import build_objective, build_task, evaluation_points
     from yoto.curves import sweep as measure_points
 
     task = build_task(recipe, tasks.make_task(task_name, recipe.options))
@@ -119,11 +168,11 @@ def measure(header: Header, recipe: Recipe, asked: Asked, task_name: str | None)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return measure_points(
         loaded.model.to(device),
-        task,
         task.data(asked.split),  # type: ignore[arg-type]
+        task,
         evaluation_points(recipe, asked.grid),
         space=header.space,
-        objective=evaluation_objective(recipe),
+        objective=build_objective(recipe),
         batch=settings.batch,
         limit=asked.limit or settings.limit,
         seed=settings.seed if asked.seed is None else asked.seed,

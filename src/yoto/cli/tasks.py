@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,17 +11,64 @@ from typing import TYPE_CHECKING, Any
 from yoto.cli.checks import UsageError
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from yoto.task import Task
 
 
-def check_name(name: str | None) -> None:
+def check_name(name: str | None, option: str = "--task") -> None:
     """Refuse what cannot be MODULE:CLASS, before anything is imported.
 
     Raises:
         UsageError: If it is not of that form.
     """
     if name is not None and not all(part.strip() for part in name.partition(":")):
-        raise UsageError(f"--task should be MODULE:CLASS, such as my_tasks:Segmentation. Found {name!r}")
+        raise UsageError(f"{option} should be MODULE:CLASS, such as my_tasks:Segmentation. Found {name!r}")
+
+
+def check_names(task: str | None, net: str | None) -> None:
+    """As `check_name`, of a task and a network, of which one says what the network is."""
+    check_name(task)
+    check_name(net, "--net")
+    if task is not None and net is not None:
+        raise UsageError("--net and --task both say which network it is: give one of them")
+
+
+def check_known(registered: str, name: str | None, given: str | None, command: str) -> None:
+    """Refuse a recipe or model whose task no application is, unless the user names it.
+
+    Args:
+        registered: The task that the recipe or model names; "" for one of the user's own.
+        name: What was given as --task.
+        given: How a run or model says that its task was named; it is printed, and never imported.
+        command: The command as it was typed, without --task.
+
+    Raises:
+        UsageError: If the task is not known.
+    """
+    if not registered and name is None:
+        raise UsageError(
+            f"the task is one of your own, which has to be named: {command} --task {given or 'MODULE:CLASS'}"
+        )
+
+
+def of_run(run: Path) -> str | None:
+    """How a run's task was named, as its record says."""
+    try:
+        said = json.loads((run / "run.json").read_text("utf-8")).get("task_class")
+    except (OSError, ValueError, AttributeError):
+        return None
+    return said if isinstance(said, str) else None
+
+
+def of_model(name: str) -> str | None:
+    """How the task of a model file, or of a run, was named."""
+    from yoto import bundle
+
+    if Path(name).suffix != ".safetensors":
+        return of_run(Path(name))
+    said = bundle.read_header(name).info.get("task_class")
+    return said if isinstance(said, str) else None
 
 
 def make_task(name: str | None, options: Mapping[str, Any] | None) -> Task | None:
@@ -32,7 +80,35 @@ def make_task(name: str | None, options: Mapping[str, Any] | None) -> Task | Non
 
     if name is None:
         return None
+    search_here()
+    return typed_task(name, options)
+
+
+def make_net(name: str | None) -> nn.Module | None:
+    """The plain network that a class or function of the user's makes without arguments; None where none was named.
+
+    Raises:
+        UsageError: If it makes something else.
+    """
+    if name is None:
+        return None
+    from torch import nn, random
+
+    from yoto.registry import imported
+
+    search_here()
+    with random.fork_rng(devices=[]):
+        try:
+            net = imported(name, "Network")()
+        except TypeError as error:
+            raise UsageError(f"--net should make a network without arguments. Found {name!r}: {error}") from None
+    if not isinstance(net, nn.Module):
+        raise UsageError(f"--net should make a torch.nn.Module. Found {type(net).__name__}")
+    return net
+
+
+def search_here() -> None:
+    """Look for modules in the present folder too, which scripts do not otherwise."""
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    return typed_task(name, options)

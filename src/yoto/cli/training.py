@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from yoto.cli import checks, tasks
 from yoto.cli.options import Force, RecipeArgument, SettingsArgument, TaskName, model_names
 from yoto.cli.output import note
-from yoto.support import locks
+from yoto.support import locks, memory
+
+if TYPE_CHECKING:
+    from yoto.space import LossSpace
 
 ACCELERATORS = ("auto", "cpu", "cuda", "mps")
 
@@ -69,14 +72,16 @@ def train(
     chosen = read(recipe, changes)
     tasks.check_name(task)
     run = output or Path("runs") / chosen.name
+    tasks.check_known(chosen.task, task, tasks.of_run(run), f"yoto train {recipe}")
     check_run(run, resume=resume, force=force)
     if weights is not None:
         if resume:
             raise checks.UsageError("--resume goes on with the run's own weights: give it without --from")
         from yoto.bundle import read_header
 
-        read_header(weights)
+        note_other_ranges(chosen.loss_space(), read_header(weights).space)
 
+    memory.keep_freed()
     from yoto.training import train as train_model
 
     result = train_model(
@@ -99,6 +104,20 @@ def train(
     note(f"stopped after step {result.steps} of {chosen.training.steps}; --resume goes on with it")
     if result.signal is not None:
         raise typer.Exit(128 + result.signal)
+
+
+def note_other_ranges(new: LossSpace, old: LossSpace) -> None:
+    """Say how a model's parameters keep their meaning where the recipe has wider ranges than it was trained for."""
+    from yoto.space.interval import Interval
+
+    changes = []
+    for name in new.free:
+        ours, theirs = new.parameters[name], old.parameters.get(name)
+        if isinstance(ours, Interval) and isinstance(theirs, Interval) and ours.shown != theirs.shown:
+            low, high = theirs.shown
+            changes.append(f"space.{name}.anchor=[{low:g},{high:g}]")
+    if changes:
+        note(f"the network sees other ranges than the model's; to begin at its outputs add {' '.join(changes)}")
 
 
 def check_run(run: Path, *, resume: bool, force: bool) -> None:

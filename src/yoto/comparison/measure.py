@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from yoto import bundle
-from yoto.build import build_task, evaluation_objective, evaluation_points
+from yoto.build import build_objective, build_task, evaluation_points
 from yoto.comparison.runs import record
 from yoto.conditioning import bind
 from yoto.curves.curve import TradeoffCurve, same_point
+from yoto.curves.evaluation import free_columns
 from yoto.curves.parity import Cost
-from yoto.curves.sweep import free_columns, sweep
+from yoto.curves.sweep import sweep
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
@@ -59,12 +60,11 @@ class Bench:
 
         They are of the whole split, so there is none for a part of it.
         """
-        found = self.task.floor(self.split)
-        if found is None or self.examples < len(self.data):
+        found, objective = self.task.floor(self.split), build_objective(self.recipe)
+        if found is None or self.examples < len(self.data) or not self.recipe.scalarisation().monotone:
             return None
-        space = self.recipe.loss_space()
         terms = {name: torch.tensor([float(value)]) for name, value in found.items()}
-        values = [float(space.combine(terms, space.point(point))) for point in points]
+        values = [float(objective.loss(terms, objective.space.point(point))) for point in points]
         return values[0] if max(values) - min(values) <= 1e-4 * abs(values[0]) else None
 
     def grid(self, points: Sequence[Mapping[str, Any]]) -> Tensor:
@@ -98,11 +98,11 @@ class Bench:
                 pass  # measured anew
         curve = sweep(
             self.load_model(run, recipe),
-            self.task_of(recipe),
             self.data,
+            self.task_of(recipe),
             points,
             space=recipe.loss_space(),
-            objective=evaluation_objective(recipe),
+            objective=build_objective(recipe),
             batch=self.settings.batch,
             limit=self.settings.limit,
             seed=self.settings.seed,

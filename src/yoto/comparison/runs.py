@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError
 from yoto.recipe import Recipe, from_dict, read
+from yoto.support.memory import keep_freed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -99,12 +100,17 @@ def train_one(
     progress: bool,
     threads: int | None = None,
 ) -> tuple[bool, int | None]:
-    """Train one run, or go on with it; whether it is finished, and the signal that stopped it."""
+    """Train one run, or go on with it; whether it is finished, and the signal that stopped it.
+
+    Args:
+        threads: Those of a process that is for this run alone.
+    """
     import torch
 
     from yoto.training import train
 
-    if threads is not None:
+    if threads is not None:  # in a process of its own
+        keep_freed()
         torch.set_num_threads(threads)
     own = from_dict(recipe)
     result = train(

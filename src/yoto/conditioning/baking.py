@@ -14,6 +14,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.binding import Modulation, bound_clone
+from yoto.conditioning.fast_path import fast_path_off
 from yoto.conditioning.folding import Site, deviation, folded
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
@@ -72,9 +73,18 @@ def check(plain: nn.Module, target: nn.Module, modulations: Mapping[str, Modulat
     A deviation in lower precision is judged again in float64, since a network may enlarge what rounding leaves.
 
     Raises:
-        YotoError: If they differ, naming the layers at fault, or hold no number that can be compared.
+        YotoError: If they differ, naming the layers at fault, hold no number that can be compared, or λ reaches none.
     """
-    relative, allowed = apart(bound_clone(plain, modulations, find_links(plain)), target, probe)
+    bound, ran = bound_clone(plain, modulations, find_links(plain)), set[str]()
+    for name in modulations:
+        bound.get_submodule(name).register_forward_hook(lambda *_, name=name: ran.add(name))
+    relative, allowed = apart(bound, target, probe)
+    if relative <= allowed and not ran:
+        raise YotoError(
+            f"λ should reach the outputs on `probe`. Found that none of the {len(modulations)} conditioned layers runs "
+            "as a layer of the bound network: usually a closure keeps the original. Give condition(…, example=inputs), "
+            "which leaves such layers out."
+        )
     if relative <= allowed:
         return
     precision = ""
@@ -144,7 +154,7 @@ def evaluated(network: nn.Module, probe: Any) -> list[Tensor]:
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     modes = [m.training for m in network.modules()]
     network.eval()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with fast_path_off(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
         outputs = tensors_in(call(network, pytree.tree_map_only(Tensor, Tensor.clone, probe)))
     for module, mode in zip(network.modules(), modes, strict=True):

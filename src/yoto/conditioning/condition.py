@@ -9,8 +9,10 @@ from typing import Any, Literal, TypeVar
 
 import torch
 from torch import nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from yoto.conditioning.binding import refuse_bound
+from yoto.conditioning.checking import unfit
 from yoto.conditioning.conditional import Conditional, conditioner_of, learned_config
 from yoto.conditioning.film import WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import Layer
@@ -41,7 +43,7 @@ def condition(
     multiplier: float = 0.1,
     gain: Gain = "linear",
     skip: bool = False,
-    fourier: int = 0,
+    fourier: int = 3,
     raw: bool = False,
     batch_dim: int = 0,
     channel_axis: Mapping[str, int] | None = None,
@@ -69,8 +71,9 @@ def condition(
         batch_dim: Dimension of the inputs, and without an example of the layers' outputs, that holds the samples.
         channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels.
         example: Inputs of at least two samples (a tensor, a tuple of arguments, a mapping of keyword arguments). A copy
-            of the network runs on them at most six times, in float64 where that works: they show how each layer's
-            output holds the samples, which layers never run, and how layers of unknown classes fold.
+            of the network runs on them up to ten times, in float64 where that works, and more to find a layer at fault:
+            it shows how each layer's output holds the samples, which layers never run or have their weights read
+            elsewhere, and how layers of unknown classes fold.
         start: "near" the plain network, or exactly "plain" for every λ: for pretrained networks.
         train: "all", or "film": the plain network's parameters are frozen.
         learned: What an earlier example showed, as `Conditional.config` keeps it.
@@ -110,9 +113,13 @@ def condition(
     known = {name: Layer.from_dict(layer) for name, layer in ((learned or {}).get("layers") or {}).items()}
     found = None
     if example is not None:
-        asked = [name for name, module in plain.named_modules() if list(module.parameters(recurse=False))]
+        asked = [name for name, module in plain.named_modules() if not name or owns(module)]
         found = probe(plain, *arguments(example), batch_dim, asked)
     chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
+    reasons = {} if found is None else unfit(found, chosen)
+    if found is not None and reasons:
+        found.layouts.update(reasons)
+        chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
     for remark in remarks:
         warnings.warn(f"condition(): {remark}.", stacklevel=2)
     names = [site.name for site in chosen]
@@ -144,16 +151,25 @@ def condition(
     return model
 
 
+def owns(module: nn.Module) -> bool:
+    """Whether a module has parameters of its own, be it under a parametrisation."""
+    return bool(list(module.parameters(recurse=False))) or is_parametrized(module)
+
+
 def refuse_unfit(net: nn.Module, space: LossSpace) -> None:
     """Refuse what is no plain network, and a space in which nothing varies."""
     if not isinstance(net, nn.Module):
         raise YotoError(f"`net` should be a torch.nn.Module. Found {type(net).__name__}.")
+    if not isinstance(space, LossSpace):
+        raise YotoError(f"`space` should be a yoto.LossSpace. Found {type(space).__name__}.")
     for name, module in net.named_modules():
         if type(module).__name__ in WRAPPERS or isinstance(module, (Conditional, torch.jit.ScriptModule)):
             raise YotoError(
                 f"`net` should be a plain network. Found {type(module).__name__} at {name or 'its root'!r}. "
                 "Condition first, then compile or wrap the result."
             )
+    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in net.parameters()):
+        raise YotoError("`net` should hold its parameters. Found a lazy layer. Run the network once beforehand.")
     refuse_bound(net, "condition")
     if not space.free:
         raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")
@@ -169,10 +185,17 @@ def plain_copy(net: M) -> M:
     """A copy of a network, or one line that says why there is none."""
     if any(p.is_meta for p in net.parameters()):
         raise YotoError("`net` should hold its parameters. Found some on the meta device. Materialise it first.")
+    lazy = [name for name, p in net.named_parameters() if isinstance(p, nn.parameter.UninitializedParameter)]
+    if lazy:
+        raise YotoError(
+            f"`net` should hold its parameters. Found lazy ones, {lazy[0]!r} for one. Run the network once before "
+            "conditioning it."
+        )
     try:
         return copy.deepcopy(net)
     except (TypeError, RuntimeError) as error:
         raise YotoError(
             f"`net` should be copyable (copy.deepcopy). Found: {' '.join(str(error).split())[:150]}. Usually an "
-            "attribute is a lock, a file or a tensor with a gradient: set it aside before conditioning."
+            "attribute is a lock, a file or a tensor with a gradient: set it aside before conditioning (with the old "
+            "weight_norm, run the network once under torch.no_grad())."
         ) from None

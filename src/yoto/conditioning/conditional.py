@@ -12,14 +12,16 @@ from torch import Tensor, nn
 
 from yoto.conditioning.baking import check, fold, recalibrated, refresh, untie
 from yoto.conditioning.binding import Modulation, before_class, bound_clone, registered, site_class
+from yoto.conditioning.compiling import lam_as_tensor
 from yoto.conditioning.conditioner import Conditioner
 from yoto.conditioning.film import ConditioningNetwork
 from yoto.conditioning.first_call import Watch
 from yoto.conditioning.folding import Layer, Site
 from yoto.conditioning.layouts import SampleLayout
+from yoto.conditioning.ranks import warn_unwrapped
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
-from yoto.space import LossSpace, Value
+from yoto.space import Distribution, LossSpace, Value
 from yoto.space.limits import refuse_outside
 from yoto.support.tables import aligned
 
@@ -102,7 +104,7 @@ class Conditional(nn.Module, Generic[M]):
             if site.layer.before:
                 before_class(type(module.get_submodule(site.layer.before)))
             else:
-                site_class(type(module))
+                site_class(type(module), site.layer.inside)
 
         self.prepare()
 
@@ -113,6 +115,7 @@ class Conditional(nn.Module, Generic[M]):
         learned = (self.config.get("learned") or {}).get("layouts") or {}
         self.layouts = {name: tuple(SampleLayout(*each) for each in layouts) for name, layouts in learned.items()}
         self.checked = "layouts" in (self.config.get("learned") or {})  # else the first call is looked at
+        self.register_forward_pre_hook(lam_as_tensor, with_kwargs=True)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
@@ -141,7 +144,13 @@ class Conditional(nn.Module, Generic[M]):
         elif values:
             raise YotoError(f"λ should be given as a tensor or by name. Found both (names {', '.join(values)}).")
         elif not isinstance(at, Tensor):
-            at = torch.as_tensor(at, dtype=torch.float32)
+            try:
+                at = torch.as_tensor(at, dtype=torch.float32)
+            except (TypeError, ValueError, RuntimeError):
+                raise YotoError(
+                    "λ should be a tensor [D] or [B, D], numbers in the order of its columns or values by name. "
+                    f"Found {at!r}."
+                ) from None
         if at.ndim not in (1, 2) or at.shape[-1] != len(self.space.names):
             raise YotoError(
                 f"λ should have shape [{len(self.space.names)}] or [B, {len(self.space.names)}], columns "
@@ -169,16 +178,40 @@ class Conditional(nn.Module, Generic[M]):
         It shares parameters and buffers with this module; gradients reach the conditioning network. Other attributes
         that a method sets (a counter, say) stay with the bound object.
 
+        It goes past whatever wraps or compiles this module, which act on `forward` alone: `torch.compile(model).at(…)`
+        is not compiled, and under DDP its gradients are not averaged (on several ranks it warns once). For those wrap
+        `yoto.LossStep`.
+
         Args:
             at: λ [D] for all samples, [B, D] with a λ per sample, or a mapping of names.
             values: The free parameters by name instead.
         """
         lam = self.lam(at, extrapolate=extrapolate, **values)
+        if not torch.compiler.is_compiling():
+            warn_unwrapped(self)
         plain: M = registered(self, "plain")  # type: ignore[assignment]
         bound = bound_clone(plain, self.modulations(lam), self.links)
         if not torch.compiler.is_compiling() and not self.checked:
             Watch(self, bound, lam.shape[0] if lam.ndim == 2 else 0)
         return bound
+
+    def widened(self, **ranges: Distribution) -> Conditional[M]:
+        """A copy with wider ranges of some loss parameters, to train on: in the old ranges it is this model.
+
+        Args:
+            ranges: As for `LossSpace.widened`: what they hold of λ that was not learned is a start only.
+
+        >>> from yoto import LogUniform, condition
+        >>> model = condition(nn.Linear(3, 2), LossSpace(fit=1.0, penalty=LogUniform(0.1, 10)))
+        >>> wider = model.widened(penalty=LogUniform(0.01, 100))
+        >>> x = torch.rand(5, 3)
+        >>> torch.allclose(wider(x, penalty=2.0), model(x, penalty=2.0)), wider(x, penalty=50.0).shape
+        (True, torch.Size([5, 2]))
+        """
+        space = self.space.widened(**ranges)
+        result = copy.deepcopy(self)
+        result.space = space
+        return result
 
     def take_up(self, layouts: Mapping[str, Sequence[SampleLayout]]) -> None:
         """Keep how layers hold the samples, as a probing run showed, with what `config` rebuilds."""
@@ -189,6 +222,9 @@ class Conditional(nn.Module, Generic[M]):
     def forward(self, *args: Any, at: Lambda | None = None, extrapolate: bool = False, **kwargs: Any) -> Any:
         """The plain network's output at λ, given as for `at()`; everything else is passed on.
 
+        Raises:
+            YotoError: As `lam`, and if λ is missing: in `model(x, lam)` it would be another input of the network.
+
         >>> from yoto import LogUniform, condition
         >>> model = condition(nn.Linear(3, 2), LossSpace(fit=1.0, penalty=LogUniform(0.01, 10)))
         >>> x = torch.zeros(5, 3)
@@ -196,6 +232,11 @@ class Conditional(nn.Module, Generic[M]):
         (torch.Size([5, 2]), torch.Size([5, 2]))
         """
         values = {name: kwargs.pop(name) for name in self.keywords if name in kwargs} if at is None else {}
+        if at is None and not values and self.space.free and len(args) > 1:
+            raise YotoError(
+                f"λ should be given by keyword, model(x, at=lam), or by name, such as {self.space.free[0]}=…. Found "
+                f"{len(args)} inputs by position and no λ: by position everything is the network's."
+            )
         return self.at(at, extrapolate=extrapolate, **values)(*args, **kwargs)
 
     @torch.no_grad()

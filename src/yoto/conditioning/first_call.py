@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from yoto.conditioning.checking import ALIKE, mixes
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.probing import Found, holds_samples, probe, sample_count
@@ -46,10 +47,7 @@ class Watch:
     def __init__(self, model: Watched, bound: nn.Module, samples: int) -> None:
         self.model, self.samples = model, samples
         self.ran: set[str] = set()
-        self.handles = [bound.register_forward_pre_hook(self.before, with_kwargs=True)]
-
-    def __reduce__(self) -> Any:
-        return Silent, ()
+        self.handles = [bound.register_forward_pre_hook(Begin(self), with_kwargs=True)]
 
     def before(self, bound: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Learn the layouts of the samples from the call's own inputs, and look which layers run."""
@@ -77,6 +75,19 @@ class Watch:
             )
 
 
+class Begin:
+    """Begins to watch a call; an object, since a copy of a bound method would be one of its function."""
+
+    def __init__(self, watch: Watch) -> None:
+        self.watch = watch
+
+    def __reduce__(self) -> Any:
+        return Silent, ()
+
+    def __call__(self, bound: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.watch.before(bound, args, kwargs)
+
+
 class Mark:
     """Notes that a layer ran."""
 
@@ -95,8 +106,6 @@ class Silent:
 
     def __call__(self, *_: Any, **__: Any) -> None:
         """Nothing."""
-
-    before = after = __call__
 
 
 def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> None:
@@ -117,6 +126,12 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
                 f"A λ per sample cannot reach layer {site.name!r}: {reason}. Give condition(…, example=inputs), which "
                 "leaves such layers out, leave it out with exclude=, or give one λ for the whole batch."
             )
+    if mixes(found, model.sites):
+        alike = [site.name for site in model.sites if site.name in found.alike]
+        raise YotoError(
+            f"A λ per sample cannot reach layer {alike[0]!r}: {ALIKE}. Give condition(…, example=inputs), which leaves "
+            "such layers out, leave it out with exclude=, or give one λ for the whole batch."
+        )
     model.take_up(found.unusual([site.name for site in model.sites], model.batch_dim))
 
 

@@ -51,6 +51,7 @@ class Layer:
         offset: What is added to the weight before it scales.
         axes: Number of axes of an output and which of them holds the channels, where that was found by trial.
         before: The child in front of which scale and shift apply ("act"), "" for the layer's output.
+        inside: The class it derives from behind whose `forward` they apply ("GroupNorm"), "" for the layer's output.
     """
 
     channels: int
@@ -62,6 +63,7 @@ class Layer:
     offset: float = 0.0
     axes: tuple[tuple[int, int], ...] = ()
     before: str = ""
+    inside: str = ""
 
     def channel_axis(self, output: Tensor) -> int:
         """The axis of the layer's output that holds the channels."""
@@ -105,8 +107,6 @@ def refusal(module: nn.Module, channel_axis: int | None = None) -> str | None:
     if parametrize.is_parametrized(module):
         return "it is parametrised; remove the parametrisation or condition another layer"
     own = dict(module.named_parameters(recurse=False))
-    if any(isinstance(p, nn.parameter.UninitializedParameter) for p in own.values()):
-        return "it is lazy; run the network once before conditioning it"
     if isinstance(module, NORMS):
         if "weight" not in own:
             return "it has no affine parameters to fold into; make it with affine parameters"
@@ -145,6 +145,22 @@ def layer_of(module: nn.Module, channel_axis: int | None = None) -> Layer:
         return Layer(module.num_channels, bias, -1)
     assert isinstance(module, (_BatchNorm, _InstanceNorm))
     return Layer(module.num_features, bias, -1 if isinstance(module, _BatchNorm) else spatial_axes(module))
+
+
+GAIN = "parametrizations.weight.original0"
+"""The parameter of torch's weight normalisation that scales output channels."""
+
+
+def weight_normed(module: nn.Module) -> Layer | None:
+    """How a layer with torch's weight normalisation folds: into its gains; None if it has none for output channels."""
+    if not parametrize.is_parametrized(module, "weight") or isinstance(module, _ConvTransposeNd):
+        return None
+    gain = dict(module.named_parameters()).get(GAIN)
+    if gain is None or gain.ndim < 2 or gain.numel() != gain.shape[0]:
+        return None
+    if not isinstance(module, (_ConvNd, nn.Linear)) or gain.shape[0] != layer_of(module).channels:
+        return None
+    return replace(layer_of(module), weight=GAIN)
 
 
 def spatial_axes(norm: nn.Module) -> int:
@@ -203,6 +219,12 @@ def example_input(module: nn.Module, generator: torch.Generator) -> Tensor:
     return torch.randn(shape, generator=generator, dtype=torch.float64)
 
 
+def random_scale(channels: int, generator: torch.Generator) -> Tensor:
+    """Scales [C] in float64 between 0.5 and 1.5, in either direction: a ReLU passes positive ones alone."""
+    size = 0.5 + torch.rand(channels, generator=generator, dtype=torch.float64)
+    return size * (1 - 2 * torch.randint(2, (channels,), generator=generator))
+
+
 @torch.no_grad()
 def verify(name: str, module: nn.Module, layer: Layer) -> None:
     """Run the layer with folded weights and the layer followed by a random scale and shift, in float64, and compare.
@@ -220,7 +242,7 @@ def verify(name: str, module: nn.Module, layer: Layer) -> None:
             f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: it could not be run on an input of shape "
             f"{tuple(x.shape)} ({' '.join(str(error).split())[:120]}). Leave it out with exclude=."
         ) from None
-    s = 1 + torch.rand(layer.channels, generator=generator, dtype=torch.float64)
+    s = random_scale(layer.channels, generator)
     t = torch.randn(layer.channels, generator=generator, dtype=torch.float64) if layer.shift else None
     shape = [1] * output.ndim
     shape[layer.channel_axis(output)] = -1

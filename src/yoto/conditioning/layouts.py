@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Literal
 
 from torch import Tensor
+
+from yoto.errors import YotoError
 
 Order = Literal["plain", "repeated", "tiled"]
 
@@ -42,6 +45,34 @@ class SampleLayout:
             return values
         times = output.shape[self.axis] // values.shape[0]
         return values.repeat_interleave(times, 0) if self.order == "repeated" else values.repeat(times, 1)
+
+
+def told_apart(layouts: Sequence[SampleLayout]) -> bool:
+    """Whether an output's shape and the number of samples show which of a layer's layouts it has.
+
+    Of one axis with and without repeats they do; of two axes too, but where these are equally long.
+    """
+    return all(
+        a.ndim != b.ndim
+        or (a.axis == b.axis and "plain" in (a.order, b.order))
+        or (a.axis != b.axis and a.order == b.order == "plain")
+        for a, b in combinations(layouts, 2)
+    )
+
+
+def fitting(layouts: Sequence[SampleLayout], output: Tensor, samples: int, channels: int) -> SampleLayout | None:
+    """The layout of an output whose channels lie along an axis; None where none fits.
+
+    Raises:
+        YotoError: If two axes may hold the samples.
+    """
+    fit = [each for each in layouts if each.ndim > each.axis != channels and each.fits(output, samples)]
+    if any(each.axis != fit[0].axis for each in fit):
+        raise YotoError(
+            f"A layer that is called in several ways should have outputs with {samples} samples along one axis. Found "
+            f"shape {tuple(output.shape)}, where several have so many. Give a batch of another size."
+        )
+    return next((each for each in fit if each.order == "plain"), fit[0] if fit else None)
 
 
 def layout_of(changed: dict[int, list[Tensor]], shape: Sequence[int], samples: int) -> SampleLayout | None:

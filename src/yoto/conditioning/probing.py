@@ -11,13 +11,17 @@ import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
-from yoto.conditioning.layouts import SampleLayout, layout_of
+from yoto.conditioning.fast_path import leave_fast_path
+from yoto.conditioning.layouts import SampleLayout, layout_of, told_apart
+from yoto.conditioning.reads import Reads
 from yoto.errors import YotoError
 
 CHANGED = 1e-9
@@ -46,10 +50,24 @@ class Found:
     Attributes:
         calls: Of every layer that was asked about and ran, by name.
         layouts: Of every layer that ran: its layouts, or why a λ per sample cannot reach it.
+        alike: Layers whose outputs hold the samples, which are all alike there.
+        read: Layers whose parameters are used elsewhere than in their calls.
+        shadow: The copy of the network that ran; `again(net)` runs another one in the same way, on `example`.
     """
 
-    calls: dict[str, list[Call]] = field(default_factory=dict)
+    shadow: nn.Module
+    again: Callable[[nn.Module], dict[str, list[Call]]]
+    example: Any
+    tolerance: float
+    samples: int
+    calls: dict[str, list[Call]]
     layouts: dict[str, tuple[SampleLayout, ...] | str] = field(default_factory=dict)
+    alike: set[str] = field(default_factory=set)
+    read: set[str] = field(default_factory=set)
+
+    def known(self) -> dict[str, tuple[SampleLayout, ...]]:
+        """The layouts of the layers that a λ per sample can reach."""
+        return {name: layouts for name, layouts in self.layouts.items() if isinstance(layouts, tuple)}
 
     def unusual(self, names: Sequence[str], batch_dim: int) -> dict[str, tuple[SampleLayout, ...]]:
         """The layouts of those layers whose outputs do not just hold one entry per sample along `batch_dim`."""
@@ -140,7 +158,9 @@ def recording(net: nn.Module, names: Sequence[str], into: dict[str, list[Call]],
 
     def keep(name: str) -> Callable[..., None]:
         def hook(_: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and output.is_floating_point():
+            if isinstance(output, Tensor) and is_functorch_wrapped_tensor(output):
+                into.setdefault(name, [])
+            elif isinstance(output, Tensor) and output.is_floating_point():
                 given = pytree.tree_map_only(Tensor, Tensor.detach, (args, kwargs)) if inputs else ((), {})
                 into.setdefault(name, []).append(Call(given[0], given[1], output.detach(), output.detach().clone()))
 
@@ -167,9 +187,11 @@ def run(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str], 
 def copied(net: nn.Module) -> nn.Module:
     """A copy of a network to run: in evaluation mode, with buffers and random states of its own."""
     try:
-        return copy.deepcopy(net).eval()
+        result = copy.deepcopy(net).eval()
     except Exception as error:  # noqa: BLE001 - whatever a network's own parts raise
         raise YotoError(f"The network cannot be copied: {' '.join(str(error).split())[:150]}.") from None
+    leave_fast_path(result.modules())
+    return result
 
 
 def probe(
@@ -197,46 +219,86 @@ def probe(
     try:
         shadow = shadow.double()
         wide = [moved(leaf, torch.float64) for leaf in leaves]
-        base = run(shadow, wide, spec, names, inputs=True)
+        with Reads(shadow) as reads:
+            base = run(shadow, wide, spec, names, inputs=True)
         leaves = wide
     except Exception:  # noqa: BLE001 - a network may insist on its own type anywhere
         shadow, tolerance = copied(net), CHANGED * 1000
         try:
-            base = run(shadow, leaves, spec, names, inputs=True)
+            with Reads(shadow) as reads:
+                base = run(shadow, leaves, spec, names, inputs=True)
         except Exception as error:  # noqa: BLE001
             raise YotoError(
                 f"The network should run on `example`. Found {type(error).__name__}: "
                 f"{' '.join(str(error).split())[:200]}"
             ) from None
+    refuse_changes(net, shadow, partial(run, leaves=leaves, spec=spec, names=(), inputs=False))
     numbers = sorted({0, 1, samples - 1})
     others = {n: run(shadow, replaced(leaves, batch_dim, samples, n), spec, names, inputs=False) for n in numbers}
     try:
         grown = run(shadow, longer(leaves, batch_dim, samples), spec, names, inputs=False)
     except Exception:  # noqa: BLE001 - a network may insist on its batch
         grown = {}
-    found = Found(base)
+    again = partial(run, leaves=leaves, spec=spec, names=names, inputs=False)
+    given = pytree.tree_unflatten(list(leaves), spec)
+    found = Found(shadow, again, given[0] or given[1], tolerance, samples, base, read=reads.names)
     for name, calls in base.items():
         seen = {n: other.get(name, []) for n, other in others.items()}
-        found.layouts[name] = common_layouts(calls, seen, grown.get(name, []), samples, tolerance)
+        found.layouts[name], alike = common_layouts(calls, seen, grown.get(name, []), samples, tolerance)
+        if alike:
+            found.alike.add(name)
     return found
+
+
+def refuse_changes(net: nn.Module, shadow: nn.Module, again: Callable[[nn.Module], Any]) -> None:
+    """Refuse a network that changes its own parameters at every λ: bound networks share them.
+
+    A change that leaves changed parameters as they are (a mask on a kernel) may be made again.
+
+    Args:
+        shadow: A copy that ran.
+        again: Runs another copy, on the same inputs.
+    """
+    if changed(net, shadow) is None:
+        return
+    other = copied(net).to(next(shadow.parameters()).dtype)
+    other.load_state_dict(shadow.state_dict())
+    again(other)
+    name = changed(shadow, other)
+    if name is not None:
+        raise YotoError(
+            f"A network should leave its parameters alone when it runs. Found that it changes {name!r}, which it would "
+            "do anew at every λ. Have it do so beforehand, or not at all."
+        )
+
+
+def changed(before: nn.Module, after: nn.Module) -> str | None:
+    """The first parameter that differs between two copies of a network."""
+    for (name, old), new in zip(before.named_parameters(), after.parameters(), strict=True):
+        if not torch.equal(old.to(new.dtype), new):
+            return name
+    return None
 
 
 def common_layouts(
     calls: Sequence[Call], others: Mapping[int, Sequence[Call]], grown: Sequence[Call], samples: int, tolerance: float
-) -> tuple[SampleLayout, ...] | str:
-    """The layouts of one layer's calls, or why a λ per sample cannot reach it.
+) -> tuple[tuple[SampleLayout, ...] | str, bool]:
+    """The layouts of one layer's calls, or why a λ per sample cannot reach it; and whether its samples are all alike.
 
     Args:
         calls: In the run on the example.
         others: In the runs in which one sample was replaced, by its number.
         grown: In a run with one sample more.
     """
+    if not calls:
+        return "it runs under torch.func, which hides the samples", False
     result: list[SampleLayout] = []
+    alike = False
     for index, call in enumerate(calls):
         changed: dict[int, list[Tensor]] = {}
         for number, other in others.items():
             if len(other) != len(calls) or other[index].output.shape != call.output.shape:
-                return "it runs otherwise for other samples"
+                return "it runs otherwise for other samples", False
             apart = (other[index].output - call.output).abs()
             mask = apart > tolerance * call.output.abs().max().clamp_min(1e-30)
             changed[number] = [torch.unique(indices) for indices in mask.nonzero(as_tuple=True)]
@@ -244,16 +306,17 @@ def common_layouts(
         if any(len(indices) for each in changed.values() for indices in each):
             layout = layout_of(changed, call.output.shape, samples)
         else:  # the samples are there but alike, or they are not there
+            alike = True
             layout = layout_by_size(call, grown[index] if len(grown) == len(calls) else call, samples)
             if layout is None:
-                return "its output is the same for all samples"
+                return "its output is the same for all samples", True
         if layout is None:
-            return "its output mixes the samples of a batch"
+            return "its output mixes the samples of a batch", False
         if layout not in result:
             result.append(layout)
-    if len({layout.ndim for layout in result}) < len(result):
-        return "its calls lay the samples out in several ways"
-    return tuple(result)
+    if not told_apart(result):
+        return "its calls lay the samples out in several ways", False
+    return tuple(result), alike
 
 
 def layout_by_size(call: Call, grown: Call, samples: int) -> SampleLayout | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from types import MethodType
@@ -42,8 +43,8 @@ def relinked(value: Any, clones: Mapping[int, nn.Module], depth: int = DEPTH) ->
         arguments = (relinked(argument, clones, depth - 1) for argument in value.args)
         named = {name: relinked(argument, clones, depth - 1) for name, argument in value.keywords.items()}
         return partial(relinked(value.func, clones, depth - 1), *arguments, **named)
-    if depth and type(value) is dict:
-        return {key: relinked(item, clones, depth - 1) for key, item in value.items()}
+    if depth and type(value) in (dict, OrderedDict):
+        return type(value)((key, relinked(item, clones, depth - 1)) for key, item in value.items())
     if depth and type(value) in (list, tuple, set):
         return type(value)(relinked(item, clones, depth - 1) for item in value)
     return value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -12,18 +12,18 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
-from yoto.conditioning.fitting import Inputs, fit, is_leaf, usual_inputs
-from yoto.conditioning.folding import FOLDABLE, SHAPED, Layer, Site, layer_of, refusal, verify
+from yoto.conditioning.fitting import Inputs, fit, holds, is_leaf, usual_inputs
+from yoto.conditioning.folding import FOLDABLE, SHAPED, Layer, Site, layer_of, refusal, verify, weight_normed
 from yoto.conditioning.followers import find_followers
 from yoto.conditioning.probing import Found
 from yoto.conditioning.references import refuse_hidden_references
+from yoto.conditioning.remarks import READS_WEIGHTS, left_out, no_match
 from yoto.errors import YotoError, near_misses
 
 Selection: TypeAlias = "str | type[nn.Module] | Sequence[str] | Sequence[type[nn.Module]] | None"
 Exclusion: TypeAlias = "str | type[nn.Module] | Sequence[type[nn.Module]] | None"
 
-READS_WEIGHTS = (nn.MultiheadAttention, nn.TransformerEncoderLayer)
-"""Modules that use their children's weights without calling them (the latter in its inference fast path)."""
+READ = "its weight is read elsewhere too, where a fold would change it"
 NEVER_RUN = "it never runs as a layer: its weight is read without a call, or it is reached beside the module tree"
 
 
@@ -49,10 +49,17 @@ class Candidates:
         readers = [f"{name}." if name else "" for name, m in self.net.named_modules() if isinstance(m, READS_WEIGHTS)]
         for name, module in self.net.named_modules():
             reason: str | None
+            if ".parametrizations." in f".{name}":
+                continue
             if name in self.layers:
                 reason = None
             elif isinstance(module, FOLDABLE):
                 reason = refusal(module, self.channel_axis.get(name))
+                normed = weight_normed(module) if reason is not None else None
+                if normed is not None:
+                    with suppress(YotoError):
+                        verify(name, module, normed)
+                        self.layers[name], reason = normed, None
                 reader = next((r for r in readers if name.startswith(r)), None)
                 if reader is not None:
                     reason = f"{reader.rstrip('.') or type(self.net).__name__!r} reads its weight without calling it"
@@ -76,7 +83,9 @@ class Candidates:
         """Why a λ per sample does not reach a layer, as the probing run showed; None if it does."""
         assert self.found is not None
         layouts = self.found.layouts.get(name, NEVER_RUN)
-        return layouts if isinstance(layouts, str) else None
+        if isinstance(layouts, str):
+            return layouts
+        return READ if name in self.found.read else None
 
     def trial(self, name: str, module: nn.Module) -> Layer | None:
         """How a layer folds, found by trying it on the inputs of the probing run, else on usual ones."""
@@ -84,9 +93,10 @@ class Candidates:
         inputs: list[Inputs] = [(call.args, call.kwargs) for call in calls[:2]] or usual_inputs(module)
         shapes = tuple(tuple(x.shape) for args, _ in inputs for x in args if hasattr(x, "shape"))
         key = (type(module), tuple((n, p.shape) for n, p in module.named_parameters()), shapes)
-        if key not in self.tried:
-            self.tried[key] = fit(module, inputs)
-        return self.tried[key]
+        layer = self.tried.get(key)
+        if key not in self.tried or (layer is not None and not holds(module, inputs, layer)):
+            layer = self.tried[key] = fit(module, inputs)
+        return layer
 
     def site(self, name: str) -> Site:
         """A layer as a site, after its fold was checked.
@@ -163,9 +173,12 @@ def select(
                 raise
             bad[name] = str(error).partition("cannot be conditioned: ")[2] or str(error)
     if not result:
-        raise YotoError(no_match(net, sites, good, bad))
+        raise YotoError(no_match(net, sites, good, bad, found is not None))
     refuse_hidden_references(net, [good[site.name] for site in result])
-    remarks = [] if sites is not None else left_out(net, {n: r for n, r in bad.items() if "reads its weight" not in r})
+    remarks: list[str] = []
+    if sites is None:
+        worth = {n: r for n, r in bad.items() if "reads its weight" not in r}
+        remarks = left_out(net, worth, [site.name for site in result], after, found is not None)
     remarks += [
         f"layer {site.name!r} is followed by an instance norm, which undoes its modulation"
         for site in result
@@ -182,17 +195,6 @@ def select(
 def is_torchs(module: nn.Module) -> bool:
     """Whether a module's class is one of torch's own."""
     return type(module).__module__.startswith("torch.nn.")
-
-
-def left_out(net: nn.Module, bad: Mapping[str, str]) -> list[str]:
-    """A remark on the layers that the rule left out: how many of which class, and why the first of each."""
-    if not bad:
-        return []
-    everything = dict(net.named_modules())
-    counts = Counter(type(everything[name]).__name__ for name in bad)
-    firsts = {type(everything[name]).__name__: (name, reason) for name, reason in reversed(list(bad.items()))}
-    parts = [f"{count} {kind} ({firsts[kind][0]!r}: {firsts[kind][1].rstrip('.')})" for kind, count in counts.items()]
-    return [f"the rule left out {'; '.join(parts[:4])}{'; …' if len(parts) > 4 else ''}"]
 
 
 def skipped(exclude: Exclusion, names: Mapping[str, nn.Module]) -> set[str]:
@@ -232,19 +234,3 @@ def compile_pattern(pattern: str, argument: str) -> re.Pattern[str]:
         return re.compile(pattern)
     except re.error as error:
         raise YotoError(f"`{argument}` should be a regular expression. Found {pattern!r}: {error}.") from None
-
-
-def no_match(net: nn.Module, sites: Selection, good: Mapping[str, nn.Module], bad: Mapping[str, str]) -> str:
-    """The message for a selection without a match."""
-    asked = "the rule" if sites is None else repr(sites)
-    message = f"`sites` should match at least one layer that can be conditioned. {asked} matched none."
-    if bad:
-        kinds = {name: type(module).__name__ for name, module in net.named_modules()}
-        first = [f"{n!r} ({kinds[n]}): {reason.rstrip('.')}" for n, reason in list(bad.items())[:4]]
-        message += f" Refused: {'; '.join(first)}."
-    if isinstance(sites, str):
-        message += near_misses(sites, tuple(good))
-    if good:
-        names = list(good)
-        message += f" Layers that can be: {', '.join(names[:8])}{', …' if len(names) > 8 else ''}."
-    return message

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field, fields, replace
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from yoto.curves.indicators import Hypervolume, hypervolume
+from yoto.curves.fields import check_same_data, filled, from_mapping, read_json
+from yoto.curves.indicators import Hypervolume, directed
+from yoto.curves.measurements import Measurements
+from yoto.curves.metric import Direction
 from yoto.curves.regret import Regret
 from yoto.curves.rows import curve_fields, curve_rows
-from yoto.drawing.columns import Column, Places, parameter_label, point_label, with_unit
+from yoto.drawing.columns import Column, point_label, with_unit
 from yoto.drawing.tables import csv_text
 from yoto.errors import YotoError, near_misses
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from matplotlib.figure import Figure
 
-T = TypeVar("T")
+    from yoto.curves.plots import Kind
 
-SAME_DATA = ("task", "data", "split", "n")
-"""Entries of `info` that two curves must share before their losses may be compared."""
+T = TypeVar("T")
 
 
 def same_point(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
@@ -36,23 +38,29 @@ def same_point(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
-class TradeoffCurve:
+class TradeoffCurve(Measurements):
     """Means of every loss term and metric over one data set, at each of m points of a loss space.
 
+    `sweep` makes one; one made elsewhere is filled in by hand. Columns may be any sequences of numbers (lists, arrays,
+    tensors); they are kept as tuples of floats.
+
     Attributes:
-        parameters: Names of the free parameters.
+        parameters: Names of the free parameters; those of the first point if left out.
         points: The free parameters at each point.
-        weights: All columns of λ at each point.
-        terms: Mean of each loss term at each point, in the term's unit.
+        weights: All columns of λ at each point; the free parameters alone if left out.
+        terms: Mean of each loss term at each point, in the term's unit; lower is better.
         loss: Mean of the full loss at each point.
+        balanced: Mean of the loss as training balances it over λ, at each point; may be empty.
         metrics: Mean of each further metric at each point.
         errors: Standard errors of those means by name, "loss" among them; may be empty.
+        better: Which way metrics are better, "lower" or "higher", by name, as far as that is known.
         info: What was evaluated: data, split, n, seed, model, units and so on, as JSON-able values.
 
+    Raises:
+        YotoError: If a column has another length than there are points, or holds anything but finite numbers.
+
     >>> curve = TradeoffCurve(
-    ...     parameters=("kl",), points=({"kl": 0.5}, {"kl": 2.0}),
-    ...     weights=({"fit": 1.0, "kl": 0.5}, {"fit": 1.0, "kl": 2.0}),
-    ...     terms={"fit": (1.0, 2.0), "kl": (4.0, 1.5)}, loss=(3.0, 5.0),
+    ...     points=[{"kl": 0.5}, {"kl": 2.0}], terms={"fit": [1.0, 2.0], "kl": [4.0, 1.5]}, loss=[3.0, 5.0]
     ... )
     >>> curve.series("kl"), curve.label(1), curve.hypervolume({"fit": 3.0, "kl": 5.0}).value
     ((4.0, 1.5), 'kl = 2', 4.5)
@@ -61,30 +69,20 @@ class TradeoffCurve:
     ((0.5, 0.0), (1.2, 1.0))
     """
 
-    parameters: tuple[str, ...]
+    parameters: tuple[str, ...] = ()
     points: tuple[dict[str, float], ...]
-    weights: tuple[dict[str, float], ...]
+    weights: tuple[dict[str, float], ...] = ()
     terms: dict[str, tuple[float, ...]]
     loss: tuple[float, ...]
+    balanced: tuple[float, ...] = ()
     metrics: dict[str, tuple[float, ...]] = field(default_factory=dict)
     errors: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    better: dict[str, Direction] = field(default_factory=dict)
     info: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        columns = (
-            *self.terms.values(),
-            *self.metrics.values(),
-            *self.errors.values(),
-            self.loss,
-            self.weights,
-        )
-        if not self.points or any(len(column) != len(self.points) for column in columns):
-            raise YotoError(
-                "Each term, metric and error should have one value for each point, of which at least 1. "
-                f"Found {len(self.points)} points and lengths {[len(column) for column in columns]}."
-            )
-        if any(set(point) != set(self.parameters) for point in self.points):
-            raise YotoError(f"Each point should give {list(self.parameters)}. Found {list(self.points)}.")
+        for name, value in filled(self).items():
+            object.__setattr__(self, name, value)
 
     def __len__(self) -> int:
         return len(self.points)
@@ -142,6 +140,7 @@ class TradeoffCurve:
             weights=pick(self.weights),
             terms={name: pick(column) for name, column in self.terms.items()},
             loss=pick(self.loss),
+            balanced=pick(self.balanced) if self.balanced else (),
             metrics={name: pick(column) for name, column in self.metrics.items()},
             errors={name: pick(column) for name, column in self.errors.items()},
         )
@@ -153,6 +152,8 @@ class TradeoffCurve:
             YotoError: If one of them was not evaluated.
         """
         indices = []
+        if isinstance(points, Mapping):
+            raise YotoError(f"`points` should be a list of points, each by name. Found one, {dict(points)}.")
         for wanted in points:
             found = [index for index, point in enumerate(self.points) if same_point(point, wanted)]
             if not found:
@@ -176,19 +177,26 @@ class TradeoffCurve:
         if not curves or any(curve.parameters != curves[0].parameters for curve in curves):
             raise YotoError("`curves` should be at least one curve, all with the same free parameters.")
         for curve in curves[1:]:
-            check_same_data(curves[0], curve)
+            check_same_data(curves[0].info, curve.info)
 
         def merge(columns: Sequence[Mapping[str, tuple[float, ...]]]) -> dict[str, tuple[float, ...]]:
             names = [name for name in columns[0] if all(name in column for column in columns)]
             return {name: tuple(value for column in columns for value in column[name]) for name in names}
 
         first = curves[0].info
+        balanced = tuple(value for curve in curves for value in curve.balanced)
         return TradeoffCurve(
             parameters=curves[0].parameters,
             points=tuple(point for curve in curves for point in curve.points),
             weights=tuple(weight for curve in curves for weight in curve.weights),
             terms=merge([curve.terms for curve in curves]),
             loss=tuple(value for curve in curves for value in curve.loss),
+            balanced=balanced if all(curve.balanced for curve in curves) else (),
+            better={
+                name: way
+                for name, way in curves[0].better.items()
+                if all(curve.better.get(name) == way for curve in curves)
+            },
             metrics=merge([curve.metrics for curve in curves]),
             errors=merge([curve.errors for curve in curves]),
             info={
@@ -209,7 +217,9 @@ class TradeoffCurve:
         Raises:
             YotoError: If a point is missing, or the two were evaluated on different data.
         """
-        check_same_data(self, reference)
+        if not isinstance(reference, TradeoffCurve):
+            raise YotoError(f"`reference` should be a TradeoffCurve. Found {type(reference).__name__}.")
+        check_same_data(self.info, reference.info)
         mine = self.at(reference.points)
         if isinstance(floor, int | float):
             floor = [float(floor)] * len(reference)
@@ -222,56 +232,69 @@ class TradeoffCurve:
             floor=None if floor is None else tuple(floor),
         )
 
-    def hypervolume(self, reference_point: Mapping[str, float]) -> Hypervolume:
-        """Volume that the curve dominates in the named terms or metrics, all of them minimised.
+    def hypervolume(
+        self, reference_point: Mapping[str, float], better: Mapping[str, Direction] | None = None
+    ) -> Hypervolume:
+        """Volume that the curve dominates in the named terms or metrics.
+
+        Terms and the loss are minimised, metrics as the curve's `better` says.
 
         Args:
-            reference_point: For each objective, the value beyond which a point counts for nothing.
-                Choose it once for all curves that will be compared.
+            reference_point: For each objective, the value beyond which a point counts for nothing: above it, or below
+                it where higher is better. Choose it once for all curves that will be compared.
+            better: Which way objectives are better, where the curve does not say.
+
+        Raises:
+            YotoError: If a name is unknown, or which way it is better.
         """
-        columns = [self.series(name) for name in reference_point]
-        value = hypervolume(list(zip(*columns, strict=True)), list(reference_point.values()))
-        return Hypervolume(value=value, reference_point=dict(reference_point))
+        if not isinstance(reference_point, Mapping):
+            raise YotoError(f"`reference_point` should give a value by name. Found {reference_point!r}.")
+        columns = {name: self.series(name) for name in reference_point}
+        lower = dict.fromkeys([*self.terms, "loss"], "lower")
+        return directed(columns, reference_point, {**lower, **self.better, **(better or {})})
+
+    def score(self) -> float:
+        """Mean over the points of the loss as training balances it: one number for early stopping and checkpoints.
+
+        Points of `space.grid` lie evenly in P_λ, so that it stands for the mean over the distribution; `yoto train`
+        chooses best/ by it. Lower is better. It compares models on the same data, points and objective.
+
+        Raises:
+            YotoError: If the curve does not have the balanced loss.
+        """
+        if not self.balanced:
+            raise YotoError("`balanced` should be filled in for a score, as `sweep` does. Found none.")
+        return sum(self.balanced) / len(self.balanced)
 
     def column(self, name: str) -> Column:
         """A series as it is drawn: with its unit and standard errors."""
         return Column(with_unit(name, self.info.get("units", {})), self.series(name), self.errors.get(name, ()))
 
-    def places(self) -> Places:
-        """Where the points stand along the curve: at their value with one parameter, else at their number."""
-        if self.parameter is None:
-            return Places("point", [float(index) for index in range(len(self))], joined=False)
-        label = parameter_label(self.parameter, self.info.get("symbols", {}), self.terms)
-        return Places(label, self.values(self.parameter), joined=True)
-
-    def two_terms(self, x: str | None = None, y: str | None = None) -> tuple[str, str]:
-        """Names for a horizontal and a vertical axis: by default the second term and the first."""
-        names = [*self.terms, *self.metrics]
-        if len(names) < 2:
-            names = [*names, "loss"]
-        return x or names[1], y or names[0]
-
-    def plot(self, x: str | None = None, y: str | None = None, *, dark: bool = False) -> Figure:
-        """A matplotlib figure: two terms against each other, and every term along the parameter.
+    def plot(
+        self,
+        x: str | None = None,
+        y: str | None = None,
+        z: str | None = None,
+        *,
+        kind: Kind = "terms",
+        dark: bool = False,
+    ) -> Figure:
+        """A matplotlib figure.
 
         Args:
-            x, y: Terms or metrics across and upwards; by default the second and the first term.
+            x, y, z: Terms or metrics across, upwards and, of "space", in height; by default the second, first and third
+                term.
+            kind: "terms": two terms against each other, and every term along the parameter. "ternary": for weights of
+                three terms with the sum 1, each term and the loss over the triangle of weights; `space.grid(n,
+                kind="lattice")` gives points that fill it. "space": three terms against each other.
             dark: For a dark page.
 
         Raises:
-            YotoError: If a name is unknown.
+            YotoError: If a name is unknown, or the curve does not suit the kind.
         """
-        from yoto.drawing.lines import curve_figure
+        from yoto.curves.plots import plotted
 
-        curve, (x, y) = self.ordered(), self.two_terms(x, y)
-        return curve_figure(
-            curve.column(x),
-            curve.column(y),
-            [curve.column(name) for name in curve.terms],
-            curve.places(),
-            {index: curve.label(index) for index in sorted({0, len(curve) // 2, len(curve) - 1})},
-            dark=dark,
-        )
+        return plotted(self, (x, y, z), kind, dark)
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-able values; `from_dict` reads them back."""
@@ -284,17 +307,7 @@ class TradeoffCurve:
         Raises:
             YotoError: If it is something else.
         """
-        if (values.get("format"), values.get("version")) != ("yoto-curve", 1):
-            raise YotoError("A curve should be a JSON object with the format 'yoto-curve', version 1.")
-        try:
-            loaded: dict[str, Any] = {part.name: values[part.name] for part in fields(cls)}
-            for name in ("parameters", "points", "weights", "loss"):
-                loaded[name] = tuple(loaded[name])
-            for name in ("terms", "metrics", "errors"):
-                loaded[name] = {key: tuple(map(float, column)) for key, column in loaded[name].items()}
-            return cls(**loaded)
-        except (KeyError, TypeError, AttributeError) as error:
-            raise YotoError(f"A curve should have every field of its format. Found: {error!r}.") from None
+        return cls(**from_mapping(values, tuple(cls.__dataclass_fields__)))
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
         """Write the whole curve, from which `from_json` reads an equal one."""
@@ -307,11 +320,7 @@ class TradeoffCurve:
         Raises:
             YotoError: If the file is missing, damaged or something else.
         """
-        try:
-            values = json.loads(Path(path).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise YotoError(f"{str(path)!r} should be a curve as JSON. Found: {error}.") from None
-        return cls.from_dict(values if isinstance(values, dict) else {})
+        return cls.from_dict(read_json(path))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
         """Write one row per point, for a spreadsheet; `info` stays out of it."""
@@ -325,17 +334,3 @@ class TradeoffCurve:
             YotoError: If the file is missing or has other columns.
         """
         return cls(**curve_fields(path))
-
-
-def check_same_data(one: TradeoffCurve, other: TradeoffCurve) -> None:
-    """Refuse to compare curves whose `info` says that they come from different data or noise.
-
-    Raises:
-        YotoError: Naming the first entry that differs; one that either lacks is not compared.
-    """
-    for key in SAME_DATA:
-        if key in one.info and key in other.info and one.info[key] != other.info[key]:
-            raise YotoError(
-                f"Curves should come from the same data before they are compared. Found {key!r} "
-                f"{one.info[key]!r} and {other.info[key]!r}. Sweep both with the same settings."
-            )

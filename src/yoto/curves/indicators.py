@@ -1,4 +1,4 @@
-"""Indicators of a whole set of trade-offs. Every objective is minimised."""
+"""Indicators of a whole set of trade-offs."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from yoto.curves.metric import check_direction
 from yoto.errors import YotoError
 from yoto.support.extras import needed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,8 @@ class Hypervolume:
 
     Attributes:
         value: The volume, in the product of the objectives' units; `float(...)` gives it too.
-        reference_point: Upper bound of each objective that spans the volume.
+        reference_point: Bound of each objective that spans the volume: from above, or from below where higher is
+            better.
     """
 
     value: float
@@ -56,3 +58,29 @@ def hypervolume(points: Sequence[Sequence[float]], reference_point: Sequence[flo
         import moocore
 
     return float(moocore.hypervolume([list(row) for row in points], ref=list(reference_point)))
+
+
+def directed(
+    columns: Mapping[str, Sequence[float]], reference_point: Mapping[str, float], better: Mapping[str, str]
+) -> Hypervolume:
+    """Hypervolume of named objectives, each of which is better lower or higher.
+
+    Args:
+        columns: For each objective, its value at each of m points.
+        reference_point: For each objective, the value beyond which a point counts for nothing.
+        better: "lower" or "higher" for each.
+
+    Raises:
+        YotoError: If the direction of an objective is not known.
+    """
+    for name in reference_point:
+        if name not in better:
+            raise YotoError(
+                f"Whether lower or higher {name!r} is better should be known for a hypervolume. Found nothing. Give "
+                f"better={{{name!r}: 'higher'}} or 'lower'.",
+            )
+        check_direction(repr(name), better[name])
+    signs = {name: -1.0 if better[name] == "higher" else 1.0 for name in reference_point}
+    points = list(zip(*([signs[name] * value for value in columns[name]] for name in reference_point), strict=True))
+    value = hypervolume(points, [signs[name] * bound for name, bound in reference_point.items()])
+    return Hypervolume(value=value, reference_point=dict(reference_point))

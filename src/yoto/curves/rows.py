@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 
 def curve_rows(fields: Mapping[str, Any]) -> list[dict[str, float]]:
-    """Rows of a curve's fields; a column's name tells its kind: point, weight, term, metric, error, and loss."""
+    """Rows of a curve's fields; a column's name tells its kind: point, weight, term, metric, error, loss
+    and balanced.
+    """
     return [
         {f"point.{name}": value for name, value in fields["points"][index].items()}
         | {f"weight.{name}": value for name, value in fields["weights"][index].items()}
         | {f"term.{name}": column[index] for name, column in fields["terms"].items()}
         | {f"metric.{name}": column[index] for name, column in fields["metrics"].items()}
         | {"loss": fields["loss"][index]}
+        | ({"balanced": fields["balanced"][index]} if fields["balanced"] else {})
         | {f"error.{name}": column[index] for name, column in fields["errors"].items()}
         for index in range(len(fields["points"]))
     ]
@@ -48,6 +51,7 @@ def curve_fields(path: str | os.PathLike[str]) -> dict[str, Any]:
             "weights": weights,
             "terms": groups.get("term", {}),
             "loss": groups["loss"][""],
+            "balanced": groups.get("balanced", {}).get("", ()),
             "metrics": groups.get("metric", {}),
             "errors": groups.get("error", {}),
         }

@@ -157,14 +157,20 @@ def opened(file: str | os.PathLike[str] | bytes, formats: tuple[str, ...] | None
         raise YotoError(f"{name} should be a picture. Found damaged data ({reason}).") from None
 
 
-def of_image(image: Image, *, keep_exif: bool = False, name: str = "The image") -> Picture:
-    """A picture from a Pillow image, turned upright by its EXIF orientation.
+def of_image(image: Image, *, keep_exif: bool = False, turn: bool = True, name: str = "The image") -> Picture:
+    """A picture from a Pillow image.
 
     Palettes, CMYK and other colour models become RGB, 16-bit greys 8-bit ones; transparency becomes an alpha
-    channel; the colour profile is kept where it still holds.
+    channel; the colour profile is kept where it still holds, and one of CMYK is applied.
+
+    Args:
+        keep_exif: Whether EXIF data are kept, with the orientation applied.
+        turn: Whether it is turned upright by its EXIF orientation; else the pixels are taken as they lie.
+        name: What messages call it.
 
     Raises:
-        YotoError: If it is animated, in floating point, empty or larger than 16384 pixels along a side.
+        YotoError: If it is animated, in floating point, empty, larger than 16384 pixels along a side, or CMYK with a
+            profile that cannot be applied.
     """
     if getattr(image, "is_animated", False) and image.format != "MPO":  # not `n_frames`, which walks through them all
         raise YotoError(f"{name} should be one still picture. Found several frames or pages; extract one first.")
@@ -178,7 +184,7 @@ def of_image(image: Image, *, keep_exif: bool = False, name: str = "The image") 
         )
     held = image.mode.partition(";")[0] in PROFILED
     icc = (held and image.info.get("icc_profile")) or b""
-    plain = upright(image, name)
+    plain = upright(image, name, turn=turn)
     exif = exif_bytes(image) if keep_exif else b""
     grey = plain.mode in ("L", "LA")
     alpha = np.asarray(plain.getchannel("A")) if plain.mode in ("RGBA", "LA") else None
@@ -190,24 +196,51 @@ def of_image(image: Image, *, keep_exif: bool = False, name: str = "The image") 
     return Picture(pixels, grey, alpha, icc, exif)
 
 
-def upright(image: Image, name: str) -> Image:
+def upright(image: Image, name: str, *, turn: bool = True) -> Image:
     """A Pillow image turned by its EXIF orientation, in 8 bits and one of the modes `DIRECT`.
 
     Raises:
-        YotoError: If it is in floating point.
+        YotoError: If it is in floating point, or CMYK with a profile that cannot be applied.
     """
     from PIL import ImageOps
 
     if image.mode == "F":
         raise YotoError(f"{name} should have 8 or 16 bits per colour. Found floating point; convert it first.")
-    turned = image.getexif().get(ORIENTATION, 1) != 1
-    plain = eight_bits(ImageOps.exif_transpose(image) if turned else image)  # which would copy the picture all the same
+    turned = turn and image.getexif().get(ORIENTATION, 1) != 1
+    plain = ImageOps.exif_transpose(image) if turned else image  # which would copy the picture all the same
+    plain = managed(plain, name) if plain.mode == "CMYK" and plain.info.get("icc_profile") else eight_bits(plain)
     transparent = "transparency" in plain.info
     if plain.mode not in DIRECT:
         transparent = transparent or plain.mode in ("PA", "La", "RGBa")
         return plain.convert("RGBA" if transparent else "L" if plain.mode == "1" else "RGB")
     if transparent and plain.mode in ("RGB", "L"):
         return plain.convert("RGBA" if plain.mode == "RGB" else "LA")
+    return plain
+
+
+def managed(image: Image, name: str) -> Image:
+    """A CMYK image as sRGB, through its colour profile.
+
+    One of other colours, as Pillow leaves it on what it converted to CMYK, says nothing of these: then as Pillow does.
+
+    Raises:
+        YotoError: If the profile is damaged, or Pillow was built without colour management.
+    """
+    from PIL import ImageCms
+
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        if profile.profile.xcolor_space.strip() != "CMYK":
+            return image
+        srgb = ImageCms.createProfile("sRGB")
+        plain = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ImportError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise YotoError(
+            f"{name} should have a colour profile by which its CMYK can be shown. Found one that cannot be applied "
+            f"({reason}); convert it to RGB first."
+        ) from None
+    assert plain is not None
     return plain
 
 

@@ -63,11 +63,20 @@ def psnr(error: Tensor) -> Tensor:
     return -10 * error.clamp_min(SMALLEST_ERROR).log10()
 
 
-def psnr_of(one: Pixels, other: Pixels) -> float:
-    """PSNR in dB of two pictures of levels over all colours together; 100 dB where they are equal."""
-    total = 0.0
+def psnr_of(one: Pixels, other: Pixels, alpha: Pixels | None = None) -> float:
+    """PSNR in dB of two pictures of levels over all colours together; 100 dB where they are equal.
+
+    Args:
+        one, other: uint8 [H, W, C].
+        alpha: uint8 [H, W]; pixels where it is 0 are left out.
+    """
+    total, count = 0.0, one.size
+    if alpha is not None:
+        count = int(np.count_nonzero(alpha)) * one.shape[-1]
     for row in range(0, len(one), ROWS):
         difference = one[row : row + ROWS].astype(np.float64) - other[row : row + ROWS]
+        if alpha is not None:
+            difference = difference[alpha[row : row + ROWS] > 0]
         total += float(np.square(difference).sum())
-    error = total / one.size / LEVELS**2
+    error = total / max(count, 1) / LEVELS**2
     return -10 * float(np.log10(max(error, SMALLEST_ERROR)))

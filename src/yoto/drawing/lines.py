@@ -9,6 +9,10 @@ import numpy as np
 from yoto.drawing.theme import DARK, LIGHT, canvas, colours, dress, halo, heading
 from yoto.support.files import atomic
 
+LABEL = 9
+"""Size of the labels of points, in points."""
+CHARACTER = 0.6 * LABEL
+
 if TYPE_CHECKING:
     import os
     from collections.abc import Mapping, Sequence
@@ -52,9 +56,9 @@ def curve_figure(
     if places.joined:
         main.plot(across.values, upwards.values, color=theme.series[0], linewidth=1.6, zorder=2)
     main.scatter(across.values, upwards.values, s=28, color=theme.series[0], zorder=3)
-    label_points(main, theme, across.values, upwards.values, labels)
     main.set(xlabel=across.label, ylabel=upwards.label)
     main.margins(0.09)
+    label_points(main, theme, across.values, upwards.values, labels)
     heading(main, theme, "Trade-off")
     for row, (column, (colour, marker)) in enumerate(zip(along, colours(theme), strict=False)):
         axes = drawn.add_subplot(parts[row, 1])
@@ -83,22 +87,46 @@ def draw_along(axes: Axes, column: Column, places: Places, colour: str, marker: 
 def label_points(
     axes: Axes, theme: Theme, across: Sequence[float], upwards: Sequence[float], labels: Mapping[int, str]
 ) -> None:
-    """Write labels beside points, by their number, on the side where a trade-off curve leaves room."""
+    """Write labels beside points, by their number: inside the axes, on the side where a trade-off curve leaves room.
+
+    What is drawn, and its margins, should be there by then: the limits of the axes say how much room there is.
+    """
+    (low, high), (bottom, top) = axes.get_xlim(), axes.get_ylim()
     start, width = min(across), max(across) - min(across) or 1.0
     for index, label in labels.items():
-        room = (across[index] - start) / width > 0.08
+        place = (across[index] - low) / (high - low), (upwards[index] - bottom) / (top - bottom)
+        later = (across[index] - start) / width > 0.08  # at its start a curve leaves room above, elsewhere below
+        left, below, text = side_of(axes, *place, later, label)
         axes.annotate(
-            label,
+            text,
             (across[index], upwards[index]),
-            xytext=(-7, -7) if room else (10, 3),
+            xytext=(-7 if left else 10, -7 if below else 3),
             textcoords="offset points",
-            horizontalalignment="right" if room else "left",
-            verticalalignment="top" if room else "bottom",
-            size=9,
+            horizontalalignment="right" if left else "left",
+            verticalalignment="top" if below else "bottom",
+            size=LABEL,
             color=theme.ink,
             path_effects=halo(theme),
             zorder=6,
         )
+
+
+def side_of(axes: Axes, x: float, y: float, wanted: bool, label: str) -> tuple[bool, bool, str]:
+    """Whether a label goes to the left of its point, at (x, y) of the axes in [0, 1]², and below it; its text in lines.
+
+    Both as `wanted` where there is room. Of its width an estimate is enough: a character takes 0.6 of the font's size.
+    """
+    box, whole = axes.get_position(), axes.get_figure(root=True)
+    assert whole is not None
+    width, height = 72 * box.width * whole.get_figwidth(), 72 * box.height * whole.get_figheight()
+    room = {True: x * width - 7, False: (1 - x) * width - 10}
+    if len(label) * CHARACTER > room[wanted]:
+        label = label.replace(", ", ",\n")
+    lines = label.splitlines()
+    wide, tall = max(map(len, lines)) * CHARACTER, len(lines) * 1.25 * LABEL + 7
+    left = wanted if room[wanted] >= wide else max(room, key=lambda side: room[side])
+    below = wanted if left == wanted else y > 0.5
+    return left, below if (y if below else 1 - y) * height >= tall else not below, label
 
 
 def aside(values: np.ndarray, offset: float, *, log: bool) -> np.ndarray:

@@ -1,86 +1,92 @@
-"""From the terms of a sample to its loss at λ: a class for each way."""
+"""From the terms of a sample to its loss: what a scalarisation is, and the weighted sum.
+
+torch is imported where tensors are made, so that recipes can be checked without it.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from typing import TypeAlias, final
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, final
 
-from torch import Tensor
+from yoto.errors import YotoError, near_misses
 
-from yoto.errors import YotoError
-from yoto.space import LossSpace
+if TYPE_CHECKING:
+    from torch import Tensor
 
-WeightedLoss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+WeightedLoss: TypeAlias = "Callable[[Tensor, Tensor], Tensor]"
 """`(losses [B, m], weights [B, m]) -> loss [B]`."""
-ParameterisedLoss: TypeAlias = Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]
+ParameterisedLoss: TypeAlias = "Callable[[Mapping[str, Tensor], Mapping[str, Tensor]], Tensor]"
 """`(terms, parameters) -> loss [B]`; `parameters` maps every column of λ to a tensor [B]."""
+Ideal: TypeAlias = "float | Mapping[str, float]"
+"""The lowest value that each loss term can have: one number for all, or by name (others 0)."""
 
 
+@dataclass(frozen=True)
 class Scalarisation(ABC):
-    """One loss per sample out of its terms.
+    """One loss per sample out of its terms and their weights. Its fields are its settings, all JSON-able.
 
     Attributes:
-        name: What records call it.
+        kind: What recipes and records call it.
+        monotone: Whether it is convex and never falls where a term rises, so that lower bounds of the terms' means give
+            one of its mean.
     """
 
-    name: str
-
-    def __init__(self, space: LossSpace) -> None:
-        self.space = space
+    kind: ClassVar[str]
+    monotone: ClassVar[bool] = True
 
     @abstractmethod
-    def __call__(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
-        """The loss [B] of terms [B] at λ [B, D] or [D]."""
+    def over(self, names: Sequence[str]) -> WeightedLoss:
+        """The function of losses [B, m] and weights [B, m] whose columns are the terms `names`.
+
+        Raises:
+            YotoError: If a setting names a term that is not among them.
+        """
+
+    def settings(self) -> dict[str, Any]:
+        """Its fields by name."""
+        return asdict(self)
 
 
 @final
+@dataclass(frozen=True)
 class WeightedSum(Scalarisation):
-    """Σⱼ λⱼ·Lⱼ."""
+    """Σⱼ wⱼ·Lⱼ: reaches the convex part of a trade-off.
 
-    name = "weighted-sum"
+    >>> import torch
+    >>> WeightedSum().over(("a", "b"))(torch.tensor([[1.0, 3.0]]), torch.tensor([[2.0, 0.5]])).tolist()
+    [3.5]
+    """
 
-    def __call__(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
-        return self.space.combine(terms, lam)
+    kind: ClassVar[str] = "weighted-sum"
 
-
-@final
-class Weighted(Scalarisation):
-    """Another function of losses and their weights, such as the largest weighted loss (Chebyshev)."""
-
-    def __init__(self, space: LossSpace, function: WeightedLoss) -> None:
-        super().__init__(space)
-        self.function = function
-        self.name = getattr(function, "__name__", type(function).__name__)
-
-    def __call__(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
-        losses = self.space.stack(terms)
-        return checked_loss(self.function(losses, self.space.weights_of(lam).expand_as(losses)))
+    def over(self, names: Sequence[str]) -> WeightedLoss:
+        return lambda losses, weights: (losses * weights).sum(dim=1)
 
 
-@final
-class Parameterised(Scalarisation):
-    """A loss with other parameters than weights, such as a quantile's level."""
-
-    def __init__(self, space: LossSpace, function: ParameterisedLoss) -> None:
-        super().__init__(space)
-        self.function = function
-        self.name = getattr(function, "__name__", type(function).__name__)
-
-    def __call__(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
-        size = next(iter(terms.values())).shape[0]
-        rows = lam.expand(size, -1) if lam.ndim == 1 else lam
-        return checked_loss(self.function(terms, {name: rows[:, i] for i, name in enumerate(self.space.names)}))
-
-
-def checked_loss(loss: Tensor) -> Tensor:
-    """A loss of the user's own, if it is one number per sample.
+def ideal_values(ideal: Ideal, names: Sequence[str]) -> list[float]:
+    """The ideal value of each of the terms `names`.
 
     Raises:
-        YotoError: If it is not.
+        YotoError: If `ideal` names another term, or is no number.
     """
-    if loss.ndim != 1:
-        raise YotoError(
-            f"A custom loss should return one number per sample, shape [B]. Found shape {tuple(loss.shape)}."
-        )
-    return loss
+    if not isinstance(ideal, Mapping):
+        return [float(ideal)] * len(names)
+    for name in ideal:
+        if name not in names:
+            raise YotoError(f"`ideal` should name weighted terms. Found {name!r}.{near_misses(name, tuple(names))}")
+    return [float(ideal.get(name, 0.0)) for name in names]
+
+
+def check_number(name: str, value: Any, *, positive: bool = False) -> None:
+    """Refuse a setting that is no number, or none above 0."""
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not good or (positive and not value > 0):
+        raise YotoError(f"`{name}` should be a number{' above 0' if positive else ''}. Found {value!r}.")
+
+
+def check_ideal(ideal: Any) -> None:
+    """Refuse an `ideal` that is neither a number nor numbers by name."""
+    for value in ideal.values() if isinstance(ideal, Mapping) else [ideal]:
+        check_number("ideal", value)

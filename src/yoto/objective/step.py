@@ -2,47 +2,73 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from yoto.conditioning import bind
+from yoto.errors import YotoError
 from yoto.objective.objective import Objective
+from yoto.objective.terms import TermsLike, terms_function
+from yoto.space.checking import check_lam
 from yoto.support.precision import wide
-
-Terms: TypeAlias = Callable[[Any, Any, Tensor], Mapping[str, Tensor]]
-"""`terms(net, batch, at)`: loss terms by name, each [B], of a network that is bound at λ."""
 
 
 class LossStep(nn.Module):
-    """From batch and λ to the loss and its terms, as one module for wrappers such as DDP.
+    """From batch and λ to the loss and its terms, as one module: what DDP, FSDP2, `torch.compile` and trainers wrap.
 
-    Mixed precision is entered here: a wrapper that did it would round λ and the examples too.
+    A wrapper acts on what its own `forward` calls. Here that is all of a step: binding at λ, whatever methods of the
+    network the terms call, and the loss. `model.at(lam)` outside of it would leave each rank its own gradients.
+    Mixed precision is entered here too: a wrapper that did it would round λ and the examples.
 
     Args:
         model: A `Conditional`, or a plain network that is trained for one λ.
-        terms: Gives the loss terms.
+        terms: Gives the loss terms by name, each [B]: `terms(net, batch)`, `terms(net, batch, at)`, or an object with
+            such a method (a `Task`). `net` is the network bound at λ. A module becomes a part of this one, so that its
+            parameters (of a feature network, say) are moved and wrapped too.
         objective: Makes one number of them.
         mixed: Whether the terms are computed in bfloat16 where autocast allows.
+
+    Raises:
+        YotoError: If one of them is something else.
+
+    >>> from yoto import LogUniform, LossSpace, condition
+    >>> space = LossSpace(fit=1.0, size=LogUniform(0.25, 4.0))
+    >>> model = condition(nn.Linear(2, 3), space)
+    >>> def terms(net, batch):
+    ...     y = net(batch)
+    ...     return {"fit": (y - 1).square().mean(1), "size": y.square().mean(1)}
+    >>> step = LossStep(model, terms, Objective(space))
+    >>> loss, found = step(torch.rand(8, 2), space.sample(8))
+    >>> loss.ndim, loss.requires_grad, found["fit"].shape, found["fit"].requires_grad
+    (0, True, torch.Size([8]), False)
     """
 
-    def __init__(self, model: nn.Module, terms: Terms, objective: Objective, *, mixed: bool = False) -> None:
+    def __init__(self, model: nn.Module, terms: TermsLike, objective: Objective, *, mixed: bool = False) -> None:
         super().__init__()
+        if not isinstance(model, nn.Module):
+            raise YotoError(f"`model` should be a network, conditional or plain. Found {type(model).__name__}.")
+        if not isinstance(objective, Objective):
+            raise YotoError(f"`objective` should be a yoto.Objective. Found {type(objective).__name__}.")
         self.model = model
-        self.terms = terms
+        self.terms = terms_function(terms)
+        self.features = terms if isinstance(terms, nn.Module) else None
         self.objective = objective
         self.mixed = mixed
 
-    def forward(self, batch: Any, at: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The scalar to minimise, and the terms of the model bound at λ, each [B] and float32 where autocast halved it.
+    def forward(self, batch: Any, lam: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        """The scalar to minimise, and the terms, detached, each [B] and float32 where autocast halved it.
 
         Args:
             batch: What `terms` takes.
-            at: λ [B, D] or [D].
+            lam: λ [B, D] or [D].
+
+        Raises:
+            YotoError: If λ or what `terms` gives has another type, shape or names.
         """
-        with torch.autocast(at.device.type, torch.bfloat16, enabled=self.mixed):
-            found = self.terms(bind(self.model, at), batch, at)
+        check_lam(lam, self.objective.space.names)
+        with torch.autocast(lam.device.type, torch.bfloat16, enabled=self.mixed):
+            found = self.terms(bind(self.model, lam), batch, lam)
         terms = {name: wide(term) for name, term in found.items()}
-        return self.objective(terms, at), terms
+        return self.objective(terms, lam), {name: term.detach() for name, term in terms.items()}

@@ -66,6 +66,7 @@ def page(comparison: Comparison, images: Mapping[str, Image], shown: Sequence[st
         "<h2>All losses</h2>",
         f"<p>{escape(summary.losses_text(comparison))}</p>",
         html_table(*summary.loss_rows(comparison)),
+        *(f"<p>{prose(remark)}</p>" for remark in summary.remarks(comparison)),
         glossary(comparison),
         details(comparison),
     ]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from yoto.curves.plots import places as curve_places
+from yoto.curves.plots import two_terms
 from yoto.drawing.lines import aside, label_points
 from yoto.drawing.theme import DARK, LIGHT, canvas, colours, figure, halo, legend, ticks_at
 from yoto.errors import YotoError
@@ -30,7 +32,7 @@ def tradeoff_figure(
     theme = DARK if dark else LIGHT
     drawn, axes = figure(theme, 7.6, 4.9)
     first = comparison.references[0]
-    x, y = first.two_terms(x, y)
+    x, y = two_terms(first, (x, y, None))
     for contender, (colour, _) in zip(comparison.contenders, colours(theme), strict=False):
         for number, curve in enumerate(contender.curves):
             ordered = curve.ordered()
@@ -59,9 +61,9 @@ def tradeoff_figure(
             zorder=5,
         )
     across, upwards = first.column(x), first.column(y)
-    label_points(axes, theme, across.values, upwards.values, dict(enumerate(labels(comparison))))
     axes.set(xlabel=across.label, ylabel=upwards.label)
     axes.margins(0.09)
+    label_points(axes, theme, across.values, upwards.values, dict(enumerate(labels(comparison))))
     legend(axes, theme)
     return drawn
 
@@ -71,7 +73,7 @@ def regret_figure(comparison: Comparison, *, dark: bool = False) -> Figure:
     theme = DARK if dark else LIGHT
     drawn, axes = figure(theme, 7.6, 4.3)
     measure = comparison.measure
-    places = comparison.references[0].places()
+    places = curve_places(comparison.references[0])
     percent = measure != "difference"
     count = len(comparison.contenders)
     means: list[np.ndarray] = []

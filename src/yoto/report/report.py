@@ -124,6 +124,7 @@ def comparison_text(comparison: Comparison) -> str:
             "cost per seed",
             ruled(*summary.cost_rows(comparison)),
             summary.spent_text(comparison),
+            *summary.remarks(comparison),
         ]
     )
 
@@ -149,6 +150,7 @@ def markdown_report(comparison: Comparison, *, samples: bool) -> str:
         "## Losses",
         summary.losses_text(comparison),
         markdown(*summary.loss_rows(comparison)),
+        *(f"- {remark}" for remark in summary.remarks(comparison)),
         "## Cost per seed",
         markdown(*summary.cost_rows(comparison)),
         summary.spent_text(comparison),

@@ -140,6 +140,16 @@ def losses_text(comparison: Comparison) -> str:
     )
 
 
+def remarks(comparison: Comparison) -> list[str]:
+    """What the conditional models' curves say against themselves, a line each."""
+    return [
+        f"{contender.label}, seed {seed}: {remark}"
+        for contender in comparison.contenders
+        for seed, curve in zip(comparison.seeds, contender.curves, strict=True)
+        for remark in curve.remarks()
+    ]
+
+
 def mean_cost(costs: Sequence[Cost]) -> Cost:
     """The mean over the seeds."""
     total = Cost.total(costs)

@@ -47,8 +47,11 @@ class Distribution(ABC):
         """Map uniform numbers [n, uniforms] in [0, 1) (float64) to values [n, width] (float64)."""
 
     def narrowed(self, uniform: Tensor, spread: float) -> Tensor:
-        """Uniform numbers brought to the middle `spread` of [0, 1], so that `draw` stays near the median."""
-        return 0.5 + spread * (uniform - 0.5)
+        """Uniform numbers brought to the middle `spread` of [0, 1], so that `draw` stays near the median.
+
+        Above 1 the share 1 - 1/spread comes to lie at 0 and 1, half of it each.
+        """
+        return (0.5 + spread * (uniform - 0.5)).clamp(0, 1)
 
     @abstractmethod
     def median(self) -> tuple[float, ...]:
@@ -66,6 +69,14 @@ class Distribution(ABC):
         """Lowest and highest value of each column, with room for float32's rounding."""
         return ((-math.inf, math.inf),)
 
+    def widened(self, name: str, wider: Distribution) -> Distribution:
+        """`wider`, shown to the conditioning network so that the values of this range keep their meaning.
+
+        Raises:
+            YotoError: If it does not hold this range, or there is no such thing for this distribution.
+        """
+        raise YotoError(f"`{name}` should be a range (uniform or log-uniform) to be widened. Found {self.kind}.")
+
     @abstractmethod
     def describe(self, name: str, values: Sequence[float]) -> dict[str, float]:
         """What a person is told of the columns' values."""
@@ -81,6 +92,19 @@ class Distribution(ABC):
     @abstractmethod
     def to_dict(self) -> dict[str, Any]:
         """JSON-able form, read back by `from_dict`."""
+
+    @property
+    def coordinates(self) -> int:
+        """How many numbers in [0, 1] place a value in its range, on the distribution's scale; 0 where none do."""
+        return 0
+
+    def to_unit(self, values: Tensor) -> Tensor:
+        """Values [..., width] to coordinates [..., coordinates], clamped to [0, 1]."""
+        return values[..., :0]
+
+    def from_unit(self, unit: Tensor) -> Tensor:
+        """Coordinates [..., coordinates] to values [..., width], differentiably."""
+        return unit.new_tensor(self.median()).expand(*unit.shape[:-1], -1)
 
     def raw(self, values: Tensor) -> Tensor:
         """Values [..., width] as the paper's code feeds them: logs of weights, anything else unchanged."""

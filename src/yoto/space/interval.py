@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from yoto.errors import YotoError
@@ -89,11 +89,18 @@ class Fixed(Distribution):
 
 @dataclass(frozen=True)
 class Interval(Distribution):
-    """What `Uniform` and `LogUniform` share: one column between two ends."""
+    """What `Uniform` and `LogUniform` share: one column between two ends.
+
+    Attributes:
+        weight: Whether it weighs the loss term of its name.
+        anchor: The ends that the conditioning network sees as −1 and 1, of a model whose range was widened; else those
+            of the range.
+    """
 
     low: float
     high: float
     weight: bool = True
+    anchor: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         low, high = number("low", self.low), number("high", self.high)
@@ -106,6 +113,35 @@ class Interval(Distribution):
             )
         object.__setattr__(self, "low", low)
         object.__setattr__(self, "high", high)
+        if self.anchor is not None:
+            object.__setattr__(self, "anchor", self.checked_anchor(self.anchor))
+
+    def checked_anchor(self, anchor: object) -> tuple[float, float]:
+        """Two numbers, the lower one first."""
+        ends = tuple(number("anchor", end) for end in anchor) if isinstance(anchor, Sequence) else ()
+        if len(ends) != 2 or not self.lowest_end() <= ends[0] < ends[1]:
+            above = " above 0" if self.lowest_end() > 0 else ""
+            raise YotoError(f"`anchor` should hold two ends of a range{above}, the lower one first. Found {anchor!r}.")
+        return ends[0], ends[1]
+
+    def lowest_end(self) -> float:
+        """The lowest number at which such a range can begin."""
+        return -math.inf
+
+    @property
+    def shown(self) -> tuple[float, float]:
+        """The values that the conditioning network sees as −1 and 1."""
+        return self.anchor or (self.low, self.high)
+
+    def widened(self, name: str, wider: Distribution) -> Distribution:
+        if not isinstance(wider, Interval) or wider.kind != self.kind or wider.weight != self.weight:
+            raise YotoError(f"`{name}` should stay {self!r} with other ends. Found {wider!r}.")
+        if not wider.low <= self.low < self.high <= wider.high:
+            raise YotoError(
+                f"`{name}` should be given a range that holds [{self.low:g}, {self.high:g}], the present one. "
+                f"Found [{wider.low:g}, {wider.high:g}]."
+            )
+        return replace(wider, anchor=self.shown)
 
     @abstractmethod
     def value_at(self, position: float) -> float:
@@ -113,7 +149,7 @@ class Interval(Distribution):
 
     @abstractmethod
     def position(self, values: Tensor) -> Tensor:
-        """Values to positions in [0, 1] (outside when extrapolating)."""
+        """Values to positions, 0 and 1 at the ends that are shown as −1 and 1."""
 
     def slack(self) -> float:
         """Scale of the range, to which the tolerance at its ends is relative."""
@@ -148,6 +184,16 @@ class Interval(Distribution):
             raise YotoError(f"`{name}` should be above 0. Found {given:g}.")
         return (given,)
 
+    @property
+    def coordinates(self) -> int:
+        return 1
+
+    def to_unit(self, values: Tensor) -> Tensor:
+        return self.position(values).clamp(0, 1)
+
+    def from_unit(self, unit: Tensor) -> Tensor:
+        return self.draw(unit, 0.0).clamp(self.low, self.high)
+
     def limits(self) -> tuple[tuple[float, float], ...]:
         below, above = (ROUNDING * max(abs(end), self.slack()) for end in (self.low, self.high))
         return ((self.low - below, self.high + above),)
@@ -162,7 +208,8 @@ class Interval(Distribution):
         return 1 + 2 * fourier
 
     def to_dict(self) -> dict[str, Any]:
-        return {"distribution": self.kind, "low": self.low, "high": self.high, "weight": self.weight}
+        anchor = {} if self.anchor is None else {"anchor": list(self.anchor)}
+        return {"distribution": self.kind, "low": self.low, "high": self.high, "weight": self.weight, **anchor}
 
 
 @final
@@ -183,7 +230,8 @@ class Uniform(Interval):
         return self.low + (self.high - self.low) * position
 
     def position(self, values: Tensor) -> Tensor:
-        return (values - self.low) / (self.high - self.low)
+        low, high = self.shown
+        return (values - low) / (high - low)
 
     def draw(self, uniform: Tensor, tilt: float) -> Tensor:
         return self.low + (self.high - self.low) * tilted(uniform, tilt)
@@ -212,7 +260,11 @@ class LogUniform(Interval):
         return math.exp(math.log(self.low) + math.log(self.high / self.low) * position)
 
     def position(self, values: Tensor) -> Tensor:
-        return (values.log() - math.log(self.low)) / math.log(self.high / self.low)
+        low, high = self.shown
+        return (values.log() - math.log(low)) / math.log(high / low)
+
+    def lowest_end(self) -> float:
+        return math.ulp(0.0)
 
     def raw(self, values: Tensor) -> Tensor:
         return values.log()

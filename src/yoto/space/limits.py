@@ -15,11 +15,16 @@ if TYPE_CHECKING:
 def refuse_outside(space: LossSpace, lam: Tensor) -> None:
     """Refuse λ [..., D] with a free column outside its range, but for float32's rounding.
 
+    What has no values to look at (under `torch.func.vmap`, on the meta device) passes.
+
     Raises:
         YotoError: Naming the column and its range.
     """
     columns = lam.detach().reshape(-1, lam.shape[-1])
-    lowest, highest = columns.amin(0).tolist(), columns.amax(0).tolist()
+    try:
+        lowest, highest = columns.amin(0).tolist(), columns.amax(0).tolist()
+    except RuntimeError:  # of what torch.func wraps, and NotImplementedError of the meta device
+        return
     limits = [pair for name in space.parameters for pair in space.parameters[name].limits()]
     for name, low, high, (least, most) in zip(space.names, lowest, highest, limits, strict=True):
         if not (least <= low and high <= most):

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 Sampling = Literal["stratified", "iid", "sobol"]
+WIDEST = 2.0
+"""Largest `spread`."""
 
 
 def uniform_numbers(n: int, width: int, generator: torch.Generator | None, method: Sampling) -> Tensor:
@@ -51,6 +53,30 @@ def drawn(
         parts.append(distribution.draw(drivers, own))
         start += distribution.uniforms
     return torch.cat(parts, dim=1)
+
+
+def recommended_spread(progress: float) -> float:
+    """The `spread` that `LossSpace.sample(progress=…)` uses: from 1 to 2, along a straight line.
+
+    The ends of a range have neighbours on one side only, and are where one network falls behind separate ones: towards
+    the end of training half of the draws are theirs. Measured in results/own_loop.md.
+    """
+    return 1.0 + progress
+
+
+def spread_at(spread: float | None, progress: float | None) -> float:
+    """The `spread` of a draw, of what `LossSpace.sample` was given.
+
+    Raises:
+        YotoError: If one is out of its range.
+    """
+    if progress is not None and not 0 <= progress <= 1:
+        raise YotoError(f"`progress` should lie in [0, 1]: steps done over all steps. Found {progress:g}.")
+    if spread is None:
+        return 1.0 if progress is None else recommended_spread(progress)
+    if not 0 <= spread <= WIDEST:
+        raise YotoError(f"`spread` should lie in [0, {WIDEST:g}]. Found {spread:g}.")
+    return spread
 
 
 def knots_at(step: int, steps: int, knots: Sequence[float]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -64,6 +65,12 @@ class Simplex(Distribution):
     def uniforms(self) -> int:
         return len(self.terms)
 
+    def narrowed(self, uniform: Tensor, spread: float) -> Tensor:
+        """As of `Distribution`; above 1 weights are raised to the power `spread`, so that they move to the corners."""
+        if spread <= 1:
+            return super().narrowed(uniform, spread)
+        return -(-(-(-uniform).log1p()).pow(spread)).expm1()
+
     def draw(self, uniform: Tensor, tilt: float) -> Tensor:
         import torch
 
@@ -116,6 +123,28 @@ class Simplex(Distribution):
 
     def limits(self) -> tuple[tuple[float, float], ...]:
         return ((self.minimum * (1 - ROUNDING), 1 + ROUNDING),) * len(self.terms)
+
+    @property
+    def coordinates(self) -> int:
+        return len(self.terms) - 1
+
+    @property
+    def widest(self) -> float:
+        """Largest log-ratio of two shares that `from_unit` reaches: a twentieth of the smallest weight is cut off."""
+        return math.log(20 / self.minimum)
+
+    def to_unit(self, values: Tensor) -> Tensor:
+        """Log-ratios to the last weight, over the widest; of what each weight has above the smallest."""
+        shares = ((values - self.minimum) / (1 - len(self.terms) * self.minimum)).clamp(min=1e-12)
+        ratios = (shares[..., :-1] / shares[..., -1:]).log()
+        return (0.5 + 0.5 * ratios / self.widest).clamp(0, 1)
+
+    def from_unit(self, unit: Tensor) -> Tensor:
+        import torch
+
+        ratios = (2 * unit - 1) * self.widest
+        shares = torch.cat([ratios, torch.zeros_like(ratios[..., :1])], dim=-1).softmax(dim=-1)
+        return self.minimum + (1 - len(self.terms) * self.minimum) * shares
 
     def describe(self, name: str, values: Sequence[float]) -> dict[str, float]:
         return dict(zip(self.terms, values, strict=True))

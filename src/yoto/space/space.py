@@ -11,13 +11,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError, near_misses
-from yoto.space.choice import Choice
-from yoto.space.distribution import Distribution, Value, number
+from yoto.space.checking import by_name, check_count, check_lam, checked
+from yoto.space.distribution import Distribution, Value
 from yoto.space.encoding import encoded, encoded_size
+from yoto.space.grids import GRIDS, Grid, axis_points, lattice_points
 from yoto.space.interval import Fixed
 from yoto.space.kinds import distribution_from
-from yoto.space.sampling import Sampling, drawn, uniform_numbers
-from yoto.space.simplex import Simplex
+from yoto.space.sampling import Sampling, drawn, spread_at, uniform_numbers
+from yoto.space.terms import stacked
+from yoto.support.plain import allow_loading
 
 if TYPE_CHECKING:
     import torch
@@ -64,7 +66,8 @@ class LossSpace:
             raise YotoError(
                 f"Names of loss parameters should differ. Found {', '.join(sorted(doubled))} more than once."
             )
-        self.names: tuple[str, ...] = tuple(names)
+        self.names = tuple(names)
+        allow_loading(space_from_json)
 
     # ---- what is in it
 
@@ -108,6 +111,25 @@ class LossSpace:
     def __hash__(self) -> int:
         return hash(self.to_json())
 
+    def widened(self, **ranges: Distribution) -> LossSpace:
+        """This space with wider ranges of some parameters; a model of it keeps its outputs in the old ones.
+
+        Raises:
+            YotoError: If a parameter is unknown or no range, or the new range does not hold the old one.
+
+        >>> from yoto import LogUniform
+        >>> LossSpace(fit=1.0, kl=LogUniform(0.5, 8.0)).widened(kl=LogUniform(0.125, 512.0)).parameters["kl"].shown
+        (0.5, 8.0)
+        """
+        for name in ranges:
+            if name not in self.parameters:
+                raise YotoError(f"{name!r} is no loss parameter of this space.{near_misses(name, self.free)}")
+        wider = {name: self.parameters[name].widened(name, each) for name, each in ranges.items()}
+        return LossSpace(**{**self.parameters, **wider})
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return space_from_json, (self.to_json(),)
+
     # ---- points
 
     def check(
@@ -124,31 +146,7 @@ class LossSpace:
         Raises:
             YotoError: Naming an unknown or missing parameter, or the range that a value left.
         """
-        given: dict[str, Value] = {**(values or {}), **more}
-        for name, distribution in self.parameters.items():
-            if isinstance(distribution, Simplex) and not isinstance(given.get(name), Mapping):
-                own = {t: given.pop(t) for t in distribution.terms if t in given}
-                if own:
-                    given[name] = {t: number(t, v) for t, v in own.items()}
-            elif isinstance(distribution, Choice) and name not in given:
-                parts = {c.removeprefix(f"{name}:"): given.pop(c) for c in distribution.columns(name) if c in given}
-                if parts:
-                    given[name] = {o: number(o, v) for o, v in parts.items()}
-        for name in given:
-            if name not in self.parameters:
-                raise YotoError(
-                    f"{name!r} is no loss parameter of this space, which has {', '.join(self.parameters)}."
-                    f"{near_misses(name, tuple(self.parameters))}"
-                )
-        result: list[float] = []
-        for name, distribution in self.parameters.items():
-            if name in given:
-                result += distribution.check(name, given[name], extrapolate)
-            elif isinstance(distribution, Fixed):
-                result.append(distribution.value)
-            else:
-                raise YotoError(f"`{name}` is free in this loss space and should be given. Found {given or 'nothing'}.")
-        return result
+        return checked(self.parameters, by_name(values, more, self.free), extrapolate)
 
     def point(
         self, values: Mapping[str, Value] | None = None, /, *, extrapolate: bool = False, **more: Value
@@ -172,29 +170,30 @@ class LossSpace:
             values[self.slices[name]] = self.parameters[name].check(name, value, False)
         return torch.tensor(values, dtype=torch.float32)
 
-    def grid(self, n: int, joint: bool = False) -> Tensor:
-        """λ [m, D] over the space: `n` points along each free parameter, the others at their median.
+    def grid(self, n: int, joint: bool = False, *, kind: Grid = "axes") -> Tensor:
+        """λ [m, D] over the space.
 
-        Points are evenly spaced in probability, ends included; a `Choice` gives one point per name whatever `n`.
-        With `joint`, m = n points of a Sobol set over all free parameters.
+        Args:
+            n: Number of points, as `kind` says.
+            joint: The same as `kind="sobol"`.
+            kind: "axes": `n` points along each free parameter, the others at their median, evenly spaced in
+                probability, ends included; a `Choice` gives one per name whatever `n`. "lattice": every combination of
+                `n` values of each; a `Simplex` of m terms gives a triangular lattice with `n` points along each edge,
+                C(n + m - 2, m - 1) in all. "sobol": `n` points of a Sobol set over all free parameters.
 
         Raises:
-            YotoError: If n < 1.
+            YotoError: If n < 1, or `kind` is none of these.
         """
         import torch
 
-        if n < 1:
-            raise YotoError(f"`n` should be at least 1. Found {n}.")
-        if joint:
+        check_count("n", n)
+        if kind not in GRIDS:
+            raise YotoError(f"`kind` should be one of {', '.join(GRIDS)}. Found {kind!r}.")
+        if joint or kind == "sobol":
             return self.sample(n, generator=torch.Generator().manual_seed(0), method="sobol")
-        rows: list[list[float]] = []
-        middle = [v for d in self.parameters.values() for v in d.median()]
-        for name in self.free:
-            for values in self.parameters[name].grid(n):
-                row = list(middle)
-                row[self.slices[name]] = values
-                rows.append(row)
-        return torch.tensor(rows or [middle], dtype=torch.float32)
+        lattice = kind == "lattice"
+        rows = lattice_points(self.parameters, n) if lattice else axis_points(self.parameters, self.slices, n)
+        return torch.tensor(rows, dtype=torch.float32)
 
     def describe(self, lam: Tensor | Sequence[float]) -> dict[str, float]:
         """The free parameters' values in λ [D], by column name."""
@@ -216,36 +215,57 @@ class LossSpace:
         generator: torch.Generator | None = None,
         method: Sampling = "stratified",
         tilt: float | Mapping[str, float] = 0.0,
-        spread: float = 1.0,
+        spread: float | None = None,
+        progress: float | None = None,
         device: torch.device | str | None = None,
+        rank: int = 0,
+        world: int = 1,
     ) -> Tensor:
         """Draw λ [n, D] from P_λ.
 
+        All random numbers come from `generator`, in an amount that depends on the arguments alone. A draw that is to
+        be repeated on resuming takes a generator made for its step, `torch.Generator().manual_seed(step)`, say.
+
         Args:
-            n: Number of draws, one per sample of a batch.
+            n: Number of draws, one per sample of a batch (of this rank's batch, on several ranks).
             generator: CPU random stream; torch's default one if None.
             method: "iid"; "stratified" (each column once per n-th of its probability, in independent random
                 orders); "sobol" (a scrambled Sobol set over all columns).
             tilt: Moves P_λ: an interval's density becomes ∝ exp(−tilt·u) over its position u in [0, 1], so above 0
                 the low end is drawn more often. By parameter name, or one number for all.
-            spread: In [0, 1], narrows P_λ: that share of each parameter's probability, about its median (for a
-                `Simplex`: near equal weights; a `Choice` keeps all its names).
+            spread: Below 1 narrows P_λ to that share of each parameter's probability, about its median (for a
+                `Simplex`: near equal weights; a `Choice` keeps all its names). Above 1, up to 2, widens it: the share
+                1 - 1/spread of draws lies at the two ends of an interval; weights of a `Simplex` are raised to that
+                power, which moves them to its corners and edges. 1 by default.
+            progress: How much of training is done, in [0, 1]: `spread` then follows the schedule that is recommended
+                for loops of one's own, see `recommended_spread`, unless it is given.
             device: Where the result goes.
+            rank, world: This rank and the number of ranks: they draw n·world values together, stratified over all of
+                them, and each takes the n rows of its rank. All ranks pass the same n and generators in the same
+                state, which they all advance alike.
 
         Raises:
-            YotoError: If `n`, `method` or `spread` is none of these, or `tilt` names no free parameter.
+            YotoError: If `n`, `method`, `spread` or `progress` is none of these, `tilt` names no free parameter, or
+                several ranks have no generator to share.
         """
         import torch
 
-        if n < 1:
-            raise YotoError(f"`n` should be at least 1. Found {n}.")
-        if not 0 <= spread <= 1:
-            raise YotoError(f"`spread` should lie in [0, 1]. Found {spread:g}.")
+        check_count("n", n)
+        if generator is not None and not isinstance(generator, torch.Generator):
+            raise YotoError(f"`generator` should be a torch.Generator. Found {type(generator).__name__}.")
+        if not 0 <= rank < world:
+            raise YotoError(f"`rank` should lie in [0, world). Found rank {rank} of {world}.")
+        if world > 1 and generator is None:
+            raise YotoError(
+                "`generator` should be given with several ranks, in the same state on each: "
+                "torch.Generator().manual_seed(seed). Found None."
+            )
         for name in tilt if isinstance(tilt, Mapping) else ():
             if name not in self.free:
                 raise YotoError(f"`tilt` should name free parameters. Found {name!r}.{near_misses(name, self.free)}")
         width = sum(d.uniforms for d in self.parameters.values())
-        lam = drawn(self.parameters, uniform_numbers(n, width, generator, method), tilt, spread)
+        uniform = uniform_numbers(n * world, width, generator, method)[rank * n : (rank + 1) * n]
+        lam = drawn(self.parameters, uniform, tilt, spread_at(spread, progress))
         return lam.to(device=device, dtype=torch.float32)
 
     def encode(self, lam: Tensor, fourier: int = 0, raw: bool = False) -> Tensor:
@@ -259,10 +279,7 @@ class LossSpace:
             fourier: Adds sin and cos of k·π·u/2, k = 1..fourier, for every interval's position u.
             raw: Logs of the weights as they are, as in the paper's code (Dosovitskiy & Djolonga, 2020).
         """
-        if lam.shape[-1] != len(self.names):
-            raise YotoError(
-                f"λ should have {len(self.names)} columns ({', '.join(self.names)}). Found shape {tuple(lam.shape)}."
-            )
+        check_lam(lam, self.names, any_rank=True)
         free = {name: self.parameters[name] for name in self.free}
         return encoded(lam, free, self.slices, fourier, raw)
 
@@ -280,32 +297,12 @@ class LossSpace:
         Raises:
             YotoError: If names do not match the space's weights, or a term is not one number per sample.
         """
-        import torch
-
-        for name in terms:
-            if name not in self.weights:
-                raise YotoError(
-                    f"Loss term {name!r} has no weight in this loss space, which weighs {', '.join(self.weights)}."
-                    f"{near_misses(name, self.weights)}"
-                )
-        missing = [w for w in self.weights if w not in terms]
-        if missing:
-            raise YotoError(f"Loss terms should include {', '.join(missing)}. Found {', '.join(terms) or 'none'}.")
-        for name, term in terms.items():
-            if term.ndim != 1:
-                raise YotoError(
-                    f"Loss term {name!r} should hold one number per sample, shape [B]. "
-                    f"Found shape {tuple(term.shape)}. "
-                    "Reduce over everything but the batch dimension."
-                )
-        sizes = {n: len(t) for n, t in terms.items()}
-        if len(set(sizes.values())) > 1:
-            raise YotoError(f"Loss terms should have one number per sample each. Found {sizes}.")
-        return torch.stack([terms[w] for w in self.weights], dim=1)
+        return stacked(self.weights, terms)
 
     def combine(self, terms: Mapping[str, Tensor], lam: Tensor) -> Tensor:
         """The loss Σⱼ λⱼ·Lⱼ per sample, [B], of terms [B] at λ [B, D] or [D]; errors as of `stack`."""
         losses = self.stack(terms)
+        check_lam(lam, self.names)
         if lam.ndim == 2 and len(lam) != len(losses):
             raise YotoError(f"λ should have a row for each of the {len(losses)} samples. Found {len(lam)} rows.")
         return (losses * self.weights_of(lam)).sum(dim=1)
@@ -331,3 +328,11 @@ class LossSpace:
     def from_json(cls, text: str) -> LossSpace:
         """Inverse of `to_json`."""
         return cls.from_dict(json.loads(text))
+
+
+def space_from_json(text: str) -> LossSpace:
+    """The space that `to_json` wrote: all that a pickle of one holds."""
+    return LossSpace.from_json(text)
+
+
+allow_loading(space_from_json)

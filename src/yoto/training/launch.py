@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from yoto.errors import YotoError
 from yoto.support.extras import needed
 from yoto.training.signals import StopRequest
+
+if TYPE_CHECKING:
+    from multiprocessing.queues import SimpleQueue
 
 R = TypeVar("R")
 
@@ -56,6 +60,8 @@ def in_processes(
     No further call begins once a signal asked to stop or the time is over. SIGTERM is passed on to the processes,
     Ctrl-C reaches them itself.
 
+    Each process sees one accelerator alone (CUDA_VISIBLE_DEVICES): its own where there are as many as jobs.
+
     Args:
         function: Called in a fresh process; it and its arguments pickle.
         names: One call for each.
@@ -64,7 +70,11 @@ def in_processes(
         request: Where signals arrive.
         expired: Whether the time is over.
     """
-    with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
+    spawn = multiprocessing.get_context("spawn")
+    devices, places = visible_devices(), spawn.SimpleQueue()
+    for place in range(jobs):
+        places.put(devices[place % len(devices)] if devices else None)
+    with ProcessPoolExecutor(jobs, mp_context=spawn, initializer=take_device, initargs=(places,)) as pool:
         queue = list(names)
         running: dict[Future[R], str] = {}
         while queue or running:
@@ -80,3 +90,20 @@ def in_processes(
             ready, _ = wait(running, timeout=0.5, return_when=FIRST_COMPLETED)
             for future in ready:
                 yield running.pop(future), future.result()
+
+
+def visible_devices() -> list[str]:
+    """The accelerators that this process may use, as CUDA_VISIBLE_DEVICES names them; none on a CPU."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is not None:
+        return [name.strip() for name in named.split(",") if name.strip() not in ("", "-1")]
+    import torch
+
+    return [str(number) for number in range(torch.cuda.device_count())]
+
+
+def take_device(places: SimpleQueue[str | None]) -> None:
+    """In a new process: see one accelerator alone, before torch looks for them."""
+    device = places.get()
+    if device is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from yoto.build import build_task
+from yoto.errors import YotoError
+from yoto.recipe import Recipe
 from yoto.support.locks import alone_in
 from yoto.training.folder import check_folder
 from yoto.training.launch import first_alone, launch
@@ -19,7 +21,6 @@ from yoto.training.signals import StopRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from yoto.recipe import Recipe
     from yoto.task import Task
     from yoto.training.loggers import Logger
 
@@ -61,7 +62,28 @@ def train(
     Raises:
         YotoError: If the folder does not suit or another process trains there, a loss is not finite or explodes, or a
             checkpoint is damaged.
+
+    >>> import tempfile
+    >>> from torch import nn, rand
+    >>> from yoto import LogUniform
+    >>> from yoto.data import ArrayData
+    >>> from yoto.recipe import from_dict
+    >>> from yoto.task import BaseTask
+    >>> class Ridge(BaseTask):
+    ...     def network(self):
+    ...         return nn.Linear(2, 3)
+    ...     def terms(self, net, batch, at):
+    ...         return {"fit": (net(batch) - 1).square().mean(1), "size": net(batch).square().mean(1)}
+    ...     def data(self, split):
+    ...         return ArrayData(rand(64, 2))
+    >>> space = {"fit": 1.0, "size": LogUniform(0.25, 4.0)}
+    >>> recipe = from_dict({"name": "ridge", "space": space, "training": {"steps": 4, "batch": 8}})
+    >>> result = train(recipe, tempfile.mkdtemp(), task=Ridge(), progress=False)
+    >>> result.steps, result.finished
+    (4, True)
     """
+    if not isinstance(recipe, Recipe):
+        raise YotoError(f"`recipe` should be a Recipe, as yoto.recipe.read(name) gives. Found {type(recipe).__name__}.")
     begin = (time.monotonic(), time.process_time())
     out = Path(out)
     fabric = launch(devices, nodes, accelerator)

@@ -66,6 +66,13 @@ class Progress:
             text = f"{self.label}: step {step} of {self.steps}, loss {row['loss']:.5g}, {speed:.3g} steps/s{left}"
             print(text, file=sys.stderr, flush=True)
 
+    def note(self, text: str) -> None:
+        """A line that is to be seen, whatever else is shown."""
+        if self.bar is not None:
+            self.bar.console.print(text, style="bold", markup=False)
+        elif self.shown:
+            print(f"{self.label}: {text}", file=sys.stderr, flush=True)
+
     def close(self) -> None:
         """Leave the terminal in order."""
         if self.bar is not None:

@@ -15,22 +15,22 @@ import torch
 from torch import Tensor, nn
 
 from yoto import bundle
-from yoto.build import build_model, evaluation_points, own_lam, training_objective
+from yoto.build import build_model, build_objective, evaluation_points, own_lam
 from yoto.conditioning import Conditional
 from yoto.objective.step import LossStep
+from yoto.optim import Clipper
 from yoto.recipe import Recipe
 from yoto.support.files import write_atomic
 from yoto.support.tensors import restore
-from yoto.task import BaseTask
+from yoto.task import BaseTask, path_of
 from yoto.training.batches import Batches
-from yoto.training.clipping import Clipper
 from yoto.training.ema import EMA
+from yoto.training.launch import first_alone
 from yoto.training.loggers import Logger, make_logger
 from yoto.training.machine import describe_machine, versions
 from yoto.training.monitor import Monitor
-from yoto.training.optimisers import make_optimiser
 from yoto.training.progress import Progress
-from yoto.training.schedules import learning_rate_factor
+from yoto.training.schedules import learning_rate_factor, make_optimiser
 from yoto.training.signals import StopRequest
 from yoto.training.state import State
 
@@ -66,7 +66,7 @@ class Run:
     def __init__(self, recipe: Recipe, out: Path, task: BaseTask, fabric: Any, begin: tuple[float, float]) -> None:
         training = recipe.training
         self.recipe, self.out, self.task, self.fabric = recipe, out, task, fabric
-        self.objective = training_objective(recipe)
+        self.objective = build_objective(recipe)
         examples = task.data("train")
         model = build_model(recipe, task, examples)
         if training.channels_last:
@@ -85,12 +85,11 @@ class Run:
             rank=fabric.global_rank,
             shares=fabric.world_size,
         )
-        conditioning = model.film if isinstance(model, Conditional) else None
         self.state = State(
             model=model,
-            optimiser=make_optimiser(model, training, conditioning=conditioning),
-            clipper=Clipper(training),
-            monitor=Monitor(self.objective),
+            optimiser=make_optimiser(model, training),
+            clipper=Clipper(training.clip, factor=training.clip_factor),
+            monitor=Monitor(self.objective, fabric.all_gather if fabric.world_size > 1 else None),
             ema=None if training.ema is None else EMA(model, training.ema),
             begin=begin,
         )
@@ -110,10 +109,16 @@ class Run:
             self.state.ema = EMA(self.state.model, self.state.ema.decay)
         self.state.source = hashlib.sha256(path.read_bytes()).hexdigest()
 
+    def named(self) -> dict[str, str]:
+        """How the task was named, where the recipe does not say it: for whoever has to name it again."""
+        return {} if self.recipe.task else {"task_class": path_of(self.task)}
+
     def open(self, progress: bool, loggers: Sequence[str | Logger]) -> None:
-        """Store the recipe and start logging, in the first process only."""
+        """Store the recipe and how its task was named, and start logging, in the first process only."""
         if self.fabric.is_global_zero:
             write_atomic(self.out / "recipe.yaml", self.recipe.dump())
+            if self.named() and not (self.out / "run.json").exists():
+                write_atomic(self.out / "run.json", json.dumps(self.named(), indent=1) + "\n")
             self.loggers = [make_logger(logger, self.out, self.state.step) for logger in loggers]
             steps = self.recipe.training.steps
             self.progress = Progress(steps, self.state.step, label=self.recipe.name, shown=progress)
@@ -137,7 +142,7 @@ class Run:
             if done or state.step % training.log_every == 0:
                 self.log()
             if training.validate_every and (done or state.step % training.validate_every == 0):
-                self.validate()
+                self.validate_alone()
             if done or state.step % training.checkpoint_every == 0:
                 self.save_checkpoint()
                 saved = state.step
@@ -156,7 +161,7 @@ class Run:
                 loss, terms = self.step_module(batch, lam)
                 self.fabric.backward(loss if training.accumulate == 1 else loss / training.accumulate)
             parts.append((terms, lam))
-        norm = state.clipper(state.optimiser.gradients())
+        norm = state.clipper(state.optimiser.parameters)
         state.optimiser.step()
         state.optimiser.zero_grad()
         if state.ema is not None:
@@ -185,9 +190,20 @@ class Run:
             logger.write(row)
         if self.progress is not None:
             self.progress.report(state.step, row)
+            if state.step == self.recipe.training.steps:
+                for remark in state.monitor.remarks():
+                    self.progress.note(remark)
+
+    def validate_alone(self) -> None:
+        """Validate in the first process; what it refuses ends all, and what it found all know."""
+        if self.fabric.world_size == 1:
+            self.validate()
+            return
+        first_alone(self.fabric, self.validate)
+        self.state.best = self.fabric.broadcast(self.state.best)
 
     def validate(self) -> None:
-        """Mean full loss over the evaluation points on the validation split; the lowest so far goes to best/."""
+        """`TradeoffCurve.score` at the evaluation points on the validation split; the lowest so far goes to best/."""
         if self.validation is None:
             return
         from yoto.curves import sweep
@@ -196,22 +212,24 @@ class Run:
         with nullcontext() if state.ema is None else state.ema.applied():
             curve = sweep(
                 state.model,
-                self.task,
                 self.validation,
+                self.task,
                 evaluation_points(self.recipe),
                 batch=evaluation.batch,
                 limit=evaluation.limit,
                 seed=evaluation.seed,
                 objective=self.objective,
-                metrics=False,
+                metrics={},
             )
-            loss = sum(curve.loss) / len(curve.loss)
+            loss = curve.score()
             if state.best is None or loss < state.best:
                 state.best = loss
                 self.write_bundle(self.out / "best" / "model.safetensors", validation=loss)
 
     def save_checkpoint(self) -> None:
-        """Write last/."""
+        """Write last/, after all processes brought together what the log needs."""
+        if self.state.monitor.window:
+            self.state.monitor.check_window()
         if self.fabric.is_global_zero:
             self.state.save_checkpoint(self.out / "last")
 
@@ -222,7 +240,7 @@ class Run:
         if isinstance(model, Conditional):
             extras, facts = self.task.extras(model)
             info = {**facts, **info}
-        info = {"steps": self.state.step, **info}
+        info = {"steps": self.state.step, **self.named(), **info}
         bundle.save(model, path, recipe=self.recipe, info=info, extras=extras, objective=self.objective)
 
     def finish(self, signal: int | None) -> Result:
@@ -239,12 +257,14 @@ class Run:
             record: dict[str, Any] = {
                 "steps": state.step,
                 "finished": finished,
+                **self.named(),
                 "seconds": round(result.seconds, 2),
                 "cpu_seconds": round(result.cpu_seconds, 2),
                 "parameters": sum(value.numel() for value in state.model.parameters()),
                 "batch": self.recipe.training.batch,
                 "seed": self.recipe.seed,
                 "best": state.best,
+                "remarks": state.monitor.remarks() if finished else [],
                 "weights": state.source,
                 "processes": self.fabric.world_size,
                 "machine": describe_machine(self.fabric.device),

@@ -1,10 +1,28 @@
-"""Learning rates as a plain function of the step."""
+"""What a recipe says of optimiser and learning rates."""
 
 from __future__ import annotations
 
-import math
+from torch import nn
 
+from yoto.optim.optimisers import Optimiser, optimiser
+from yoto.optim.schedules import half_cosine, warmed
 from yoto.recipe import Training
+
+
+def make_optimiser(model: nn.Module, settings: Training) -> Optimiser:
+    """The optimiser of a plain or conditional model; "adamw" is "adam": weight decay is always decoupled."""
+    return optimiser(
+        model,
+        settings.lr,
+        algorithm="muon" if settings.optimiser == "muon" else "adam",
+        adam_lr=settings.adam_lr,
+        conditioning_lr=settings.conditioning_lr,
+        lr_factors=settings.lr_factors,
+        momentum=settings.momentum,
+        betas=settings.betas,
+        eps=settings.eps,
+        weight_decay=settings.weight_decay,
+    )
 
 
 def learning_rate_factor(step: int, settings: Training) -> float:
@@ -14,11 +32,8 @@ def learning_rate_factor(step: int, settings: Training) -> float:
     along half a cosine; "steps" multiplies by `decay` at each of `milestones` (Dosovitskiy and Djolonga 2020 halve at
     four of them); "constant" stays at 1.
     """
-    if step < settings.warmup:
-        return (step + 1) / settings.warmup
     if settings.schedule == "cosine":
-        position = (step - settings.warmup) / max(1, settings.steps - 1 - settings.warmup)
-        return settings.final + (1 - settings.final) * 0.5 * (1 + math.cos(math.pi * min(1.0, position)))
-    if settings.schedule == "steps":
+        return half_cosine(step, settings.steps, settings.warmup, settings.final)
+    if settings.schedule == "steps" and step >= settings.warmup:
         return float(settings.decay ** sum(step >= milestone for milestone in settings.milestones))
-    return 1.0
+    return warmed(step, settings.warmup)

@@ -10,11 +10,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from yoto.errors import YotoError
+from yoto.optim import Clipper, Optimiser
 from yoto.training.checkpoint import load_checkpoint, save_checkpoint
-from yoto.training.clipping import Clipper
 from yoto.training.ema import EMA
 from yoto.training.monitor import Monitor
-from yoto.training.optimisers import Optimiser
 
 
 @dataclass
@@ -66,8 +65,6 @@ class State:
 
     def save_checkpoint(self, folder: Path) -> None:
         """Write a checkpoint from which `load_checkpoint` goes on exactly."""
-        if self.monitor.window:
-            self.monitor.check_window()
         state: dict[str, Any] = {
             "step": self.step,
             "seconds": round(self.seconds, 3),

@@ -9,6 +9,7 @@ import sys
 import threading
 import webbrowser
 from contextlib import suppress
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -128,6 +129,11 @@ class Announced(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             self.ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """End at the first signal; a second one would end the application in the middle, with a traceback."""
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
 
 
 def made(app: FastAPI, ready: Callable[[], None]) -> Announced:

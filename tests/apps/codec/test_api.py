@@ -7,7 +7,7 @@ from PIL import Image
 
 from apps.codec.golden import DATA, GOLDEN, opened
 from yoto import codec
-from yoto.apps.codec import api, latents
+from yoto.apps.codec import assembly, latents, search
 from yoto.apps.codec.format import container
 from yoto.apps.codec.format.coder import PythonCoder, default
 from yoto.apps.codec.format.errors import FileError
@@ -62,7 +62,7 @@ def test_tiles_leave_no_seams(tiny, photo):
     """Where the symbols are the same, tiles decode to what the whole does."""
     header = images_header(tiny, photo, 128)
     contents = latents.encode(tiny, header, photo, default())
-    tiled = api.pixels_of(contents, tiny, default()).astype(int)
+    tiled = assembly.pixels_of(contents, tiny, default()).astype(int)
     whole = whole_image(tiny, contents)
     assert abs(tiled - whole).max() <= 1
     assert (tiled == whole).mean() > 0.999
@@ -83,16 +83,17 @@ def whole_image(model, contents):
     hyper = np.zeros((len(model.integers.prior_mean[0]), rows, columns), np.int64)
     index = latents.hyper_index(model, header.level, hyper)
     hyper = latents.decode_values(contents.hyper, index, tables, default()).reshape(hyper.shape)
-    mean, index = latents.parameters(model, header.level, hyper, (0, rows, 0, columns))
-    y = torch.zeros_like(mean)
+    known = latents.parameters(model, header.level, hyper, (0, rows, 0, columns))
+    symbols = torch.zeros_like(known.mean)
     for box, payload in zip(header.tiles(), contents.tiles, strict=True):
-        own = latents.parameters(model, header.level, hyper, box)[1]
+        own = latents.parameters(model, header.level, hyper, box)
         part = tuple(slice(4 * a, 4 * b) for a, b in (box[:2], box[2:]))
-        assert np.array_equal(own, index[:, part[0], part[1]])
-        symbols = latents.decode_values(payload, own.ravel(), tables, default()).reshape(own.shape)
-        y[:, part[0], part[1]] = mean[:, part[0], part[1]] / 256 + torch.from_numpy(symbols)
-    image = model.at(header.level).synthesis(y.float()[None])[0]
-    levels = image.mul(255).round().clamp(0, 255).byte().movedim(0, -1).numpy()
+        assert all(torch.equal(a, b) for a, b in zip(own, known.part(*part), strict=True))
+        values = latents.decode_values(payload, own.table.numpy().ravel(), tables, default())
+        symbols[:, part[0], part[1]] = torch.from_numpy(values.reshape(own.mean.shape)).float()
+    net = model.at(header.level)
+    y = latents.dequantised(net, symbols, known.mean, known.log_scale)
+    levels = net.synthesis(y[None])[0].mul(255).round().clamp(0, 255).byte().movedim(0, -1).numpy()
     return levels[: header.height, : header.width].astype(int)
 
 
@@ -110,7 +111,7 @@ def test_large_pictures_are_checked_before_pixels_are_made(tiny, photo, monkeypa
 
     monkeypatch.setattr(latents, "CHECKED_FIRST", 100)
     good = container.parse(codec.compress(photo, model=tiny))
-    whole = api.pixels_of(good, tiny, default())
+    whole = assembly.pixels_of(good, tiny, default())
     assert whole.shape == photo.shape
     bad = latents.decode(tiny, replace(good, symbols=good.symbols ^ 1), default())
     with pytest.raises(FileError, match="checksum"):
@@ -163,10 +164,14 @@ def test_targets(tiny, photo):
         assert len(codec.encode(photo, size=size, model=tiny).data) <= size
 
 
-@pytest.mark.parametrize("target", [{"bpp": 0.01}, {"bpp": 90.0}, {"psnr": 90.0}, {"psnr": 3.0}, {"size": 20}])
+@pytest.mark.parametrize("target", [{"bpp": 0.01}, {"bpp": 90.0}, {"psnr": 90.0}, {"size": 20}])
 def test_targets_out_of_reach_name_the_nearest(tiny, photo, target):
-    with pytest.raises(api.OutOfReachError, match="out of this codec's reach.* The nearest is"):
+    with pytest.raises(search.OutOfReachError, match="out of this codec's reach.* The nearest is"):
         codec.encode(photo, model=tiny, **target)
+
+
+def test_a_psnr_below_all_levels_is_met_by_the_lowest(tiny, photo):
+    assert codec.encode(photo, psnr=3.0, model=tiny).level == 0
 
 
 def test_a_size_gives_the_best_level_that_fits(tiny, photo):
@@ -224,6 +229,17 @@ def test_swapped_payloads_do_not_become_garbage(tiny, photo):
         codec.decompress(container.pack(replace(one, symbols=one.symbols ^ 1)), model=tiny)
 
 
+@pytest.mark.parametrize("change", [{"width": 199}, {"height": 130}, {"grey": True}, {"icc": b"profile"}])
+def test_a_header_that_was_changed_is_noticed(tiny, photo, change):
+    """Though the symbols are right and the checksum of the file too."""
+    from dataclasses import replace
+
+    one = container.parse(codec.compress(photo, quality=50, model=tiny))
+    forged = container.pack(replace(one, header=replace(one.header, **change)))
+    with pytest.raises(FileError, match="its header or its symbols"):
+        codec.decompress(forged, model=tiny)
+
+
 def test_threads_of_one_process_can_share_a_codec(tiny, photo):
     from concurrent.futures import ThreadPoolExecutor
 
@@ -252,3 +268,37 @@ def test_a_codec_with_other_weights_than_stated_is_refused(tmp_path):
     bundle.save(loaded.model, tmp_path / "bare.safetensors", recipe=loaded.recipe)
     with pytest.raises(YotoError, match="integer tables"):
         codec.load(tmp_path / "bare.safetensors")
+
+
+def sprite(hidden):
+    """A disc on nothing, uint8 [90, 100, 4]; under alpha 0 lies what `hidden` says."""
+    y, x = np.mgrid[0:90, 0:100]
+    alpha = np.where((x - 50) ** 2 + (y - 45) ** 2 < 900, 255, 0)
+    colours = np.stack([x * 2, y * 2, 200 - x], -1)
+    colours = np.where(alpha[..., None] > 0, colours, hidden)
+    return np.dstack([colours, alpha]).astype(np.uint8)
+
+
+def test_colours_under_alpha_0_have_no_influence(tiny):
+    noise = np.random.default_rng(0).integers(0, 256, (90, 100, 3))
+    plain, noisy = (codec.encode(sprite(hidden), psnr=33, model=tiny) for hidden in (0, noise))
+    assert plain.data == noisy.data
+    assert plain.psnr == noisy.psnr
+    decoded = np.asarray(codec.decompress(plain.data, model=tiny))
+    seen = decoded[..., 3] > 0
+    error = np.square(decoded[seen].astype(float) - sprite(0)[seen])[:, :3].mean()
+    assert plain.psnr == pytest.approx(-10 * np.log10(error / 255**2), abs=1e-6)
+
+
+def test_a_picture_of_which_nothing_is_seen(tiny):
+    nothing = np.zeros((70, 70, 4), np.uint8)
+    nothing[..., :3] = 77
+    coded = codec.encode(nothing, quality=50, model=tiny)
+    assert not np.asarray(codec.decompress(coded.data, model=tiny))[..., 3].any()
+
+
+def test_transparent_16_bit_greys_stay_transparent(tiny):
+    image = Image.fromarray((np.add.outer(np.arange(64), np.arange(70)) * 400).astype(np.uint16))
+    image.info["transparency"] = 400 * 50
+    alpha = np.asarray(codec.decompress(codec.compress(image, model=tiny), model=tiny))[..., 1]
+    assert np.array_equal(alpha == 0, np.add.outer(np.arange(64), np.arange(70)) == 50)

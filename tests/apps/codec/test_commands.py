@@ -83,7 +83,7 @@ def test_outputs_are_not_overwritten(yoto, tmp_path):
         ("compress {text} -o a.yoto --model tiny", "format that Pillow does not know"),
         ("compress {png} -o a.jpg", "-o should end in .yoto"),
         ("compress {png} -o a.yoto --quality 101", "--quality should lie in 0 to 100"),
-        ("compress {png} -o a.yoto --bpp 1 --size 5", "one of --quality, --bpp, --psnr and --size"),
+        ("compress {png} -o a.yoto --bpp 1 --size 5", "one of --quality, --bpp, --psnr, --size and --total-size"),
         ("compress {png} -o a.yoto --bpp -1", "--bpp should be above 0"),
         ("compress {png} -o a.yoto --model vae/fashion-mnist", "--model should be a codec"),
         ("compress {png} -o a.yoto --model tiny --size 10", "out of this codec's reach"),

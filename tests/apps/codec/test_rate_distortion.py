@@ -38,6 +38,26 @@ def test_bd_rate_needs_curves_that_overlap():
         bd_rate(curve([0.1]), curve([0.1, 0.2]))
 
 
+def test_bd_rate_within_limits_leaves_out_what_is_beyond():
+    """Half the rate below 30 dB, the same above."""
+    base = [Point(0, 2 ** (psnr / 6), float(psnr), 0.9, 0, 0) for psnr in range(20, 41)]
+    halved = [Point(0, p.bpp / (2 if p.psnr < 30 else 1), p.psnr, 0.9, 0, 0) for p in base]
+    assert bd_rate(base, halved, (35, 40)) == pytest.approx(0, abs=1e-6)
+    assert bd_rate(base, halved, (20, 28)) == pytest.approx(-50, abs=1e-6)
+    assert -50 < bd_rate(base, halved) < 0
+    assert bd_rate(base, halved, (10, 60)) == bd_rate(base, halved)
+    assert bd_rate(base, halved, (41, 60)) is None
+
+
+def test_a_report_has_one_range_for_all():
+    curves = {"yoto": curve([0.5, 1, 2]), "JPEG 4:2:0": curve([0.4, 0.8, 1.6])}
+    made = evaluation.Report(curves, ("a",), {})
+    assert made.within == evaluation.RANGE
+    assert made.rates()["yoto"] == bd_rate(curves["JPEG 4:2:0"], curves["yoto"], evaluation.RANGE)
+    far = evaluation.Report({**curves, "smooth": curve([0.4, 0.8], 30.0)}, ("a",), {})
+    assert far.within is None
+
+
 @pytest.fixture(scope="module")
 def found(tiny):
     picture = images.read_picture(DATA / "rgb-original.png")
@@ -66,6 +86,8 @@ def test_the_report(tiny, tmp_path):
     assert names == {"points.csv", "points.json", "report.md", "curve.png"} == {p.name for p in tmp_path.iterdir()}
     values = json.loads((tmp_path / "points.json").read_text())
     assert values["bd_rate_percent"]["JPEG 4:2:0"] == pytest.approx(0)
+    assert values["bd_rate_within"] == [28.3, 36.65]
+    assert "over 28.3 to 36.65 dB" in (tmp_path / "report.md").read_text()
     assert next(iter(values["points"])) == "yoto"
     assert "| **yoto** |" in (tmp_path / "report.md").read_text()
     rows = (tmp_path / "points.csv").read_text().splitlines()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from yoto.registry import Application
 
 if TYPE_CHECKING:
-    from yoto.apps.codec.api import Encoded as Encoded
     from yoto.apps.codec.api import compress as compress
     from yoto.apps.codec.api import decompress as decompress
     from yoto.apps.codec.api import encode as encode
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from yoto.apps.codec.format.container import inspect as inspect
     from yoto.apps.codec.model import CodecModel as CodecModel
     from yoto.apps.codec.model import load as load
+    from yoto.apps.codec.search import Encoded as Encoded
 
 APPLICATION = Application(
     task="yoto.apps.codec.task:CompressionTask",
@@ -30,7 +30,7 @@ APPLICATION = Application(
     sweep="yoto.apps.codec.sweep:sweep",
 )
 HOMES = {
-    "Encoded": "yoto.apps.codec.api",
+    "Encoded": "yoto.apps.codec.search",
     "compress": "yoto.apps.codec.api",
     "decompress": "yoto.apps.codec.api",
     "encode": "yoto.apps.codec.api",

@@ -13,12 +13,12 @@ import typer
 
 from yoto.cli import batch, checks, pictures
 from yoto.cli.options import Force, Json, Model, Output
-from yoto.cli.output import print_json
+from yoto.cli.output import bar, note, print_json
+from yoto.data.formats import OTHERS, SUFFIXES
 from yoto.errors import YotoError
 from yoto.support import cores
 
 if TYPE_CHECKING:
-    from yoto.apps.codec import CodecModel
     from yoto.apps.codec.format.container import Contents
 
 SUFFIX = ".yoto"
@@ -32,12 +32,24 @@ def register(app: typer.Typer) -> None:
 
 
 def compress(
-    inputs: batch.Inputs,
+    inputs: batch.FilesOrFolders,
     output: Output,
     quality: Annotated[float | None, typer.Option("--quality", metavar="Q", help="0 to 100 [default: 50].")] = None,
-    bpp: Annotated[float | None, typer.Option("--bpp", metavar="R", help="Bits per pixel to come near to.")] = None,
+    bpp: Annotated[
+        float | None, typer.Option("--bpp", metavar="R", help="Bits per pixel that each file comes near to.")
+    ] = None,
     psnr: Annotated[float | None, typer.Option("--psnr", metavar="DB", help="PSNR to come near to.")] = None,
     size: Annotated[int | None, typer.Option("--size", metavar="BYTES", help="Bytes not to exceed.")] = None,
+    total_size: Annotated[
+        int | None,
+        typer.Option("--total-size", metavar="BYTES", help="Bytes that all files together may not exceed."),
+    ] = None,
+    effort: Annotated[
+        int, typer.Option("--effort", metavar="0..2", help="Smaller files for seconds to minutes each.")
+    ] = 0,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Say what JPEG, WebP and AVIF make of as many bytes.")
+    ] = False,
     keep_exif: Annotated[bool, typer.Option("--keep-exif", help="Keep EXIF data; left out by default.")] = False,
     model: Model = None,
     jobs: batch.Jobs = None,
@@ -46,61 +58,48 @@ def compress(
 ) -> None:
     """Compress pictures to .yoto files.
 
-    Any format that Pillow reads. OUT is a file for one input ("-" is standard output) and a folder for several. A
-    target takes at most 8 trial encodings; what was reached is said.
+    Any format that Pillow reads. OUT is a file for one input ("-" is standard output) and a folder for several or for
+    folders, whose structure it keeps. A target takes at most 8 trial encodings (with --effort, twice as many and two
+    more); what was reached is said. --total-size gives all pictures one quality.
 
     \b
     yoto compress photo.jpg -o photo.yoto --quality 60
-    yoto compress photo.jpg -o photo.yoto --bpp 0.5
+    yoto compress photo.jpg -o photo.yoto --bpp 0.5 --compare
     yoto compress *.png -o small --size 50000 --jobs 4
+    yoto compress album -o small --total-size 2000000
     """
-    target = the_target({"quality": quality, "bpp": bpp, "psnr": psnr, "size": size})
-    files = checks.inputs(inputs)
-    targets = pictures.outputs(files, output, force=force, suffix=SUFFIX, allowed=(SUFFIX,))
+    target = the_target({"quality": quality, "bpp": bpp, "psnr": psnr, "size": size, "total-size": total_size})
+    if effort not in range(3):
+        raise checks.UsageError(f"--effort should be 0, 1 or 2. Found {effort}")
+    files, places, folder = pictures.inputs_of(inputs, output, SUFFIXES | OTHERS)
+    if total_size is not None and checks.STANDARD in files:
+        raise checks.UsageError("--total-size reads its inputs several times. Found -; give --size")
+    targets = pictures.outputs(
+        files, output, force=force, suffix=SUFFIX, allowed=(SUFFIX,), folder=folder, places=places
+    )
     batch.refuse_mixing(targets, as_json)
     check_model(model)
 
     from yoto.apps import codec
+    from yoto.apps.codec import beside, compressing
 
     warnings.filterwarnings("ignore", module="PIL")  # of odd metadata: what counts is whether the pixels can be read
+    progress = bar() if len(files) == 1 and effort else None
+    if compare and (lacking := beside.missing()):
+        note(lacking)
     with threads(jobs, len(files)) as pool:
-        loaded = codec.load(model)
-        rows, failed = batch.run(
-            pool, files, targets, lambda file, to: compressed(file, to, loaded, target, keep_exif, as_json)
-        )
+        work = compressing.Work(codec.load(model), target, effort, keep_exif, as_json, compare, progress)
+        if total_size is None:
+            rows, failed = batch.run(pool, files, targets, work)
+        else:
+            rows, failed = compressing.together(work, pool, dict(zip(files, targets, strict=True)), total_size)
+    if compare and not as_json and checks.STANDARD not in targets:
+        note("\n".join(line for row in rows for line in beside.lines(row)))
     batch.said(rows, failed, as_json, ("input", "quality", "bytes", "bpp") + (("psnr",) if psnr is not None else ()))
 
 
-def compressed(
-    file: Path, to: Path, model: CodecModel, target: dict[str, float], keep_exif: bool, measured: bool
-) -> dict[str, Any]:
-    """Compress one file and say what came of it."""
-    import time
-
-    from yoto.apps import codec
-
-    picture = pictures.read(file, keep_exif=keep_exif)
-    begin = time.perf_counter()
-    with batch.named(file):
-        coded = codec.encode(picture, model=model, **target)  # type: ignore[arg-type]
-    seconds = time.perf_counter() - begin
-    batch.write_result(to, coded.data)
-    height, width = picture.pixels.shape[:2]
-    row = {
-        "input": str(file), "output": str(to), "width": width, "height": height, "bytes": len(coded.data),
-        "bpp": coded.bpp, "quality": coded.quality, "trials": coded.trials, "seconds": seconds,
-    }  # fmt: skip
-    if coded.psnr is not None:
-        row["psnr"] = coded.psnr
-    if measured:
-        from yoto.apps.codec.rate_distortion import measures
-
-        row |= measures(coded.data, picture, model)
-    return row
-
-
 def decompress(
-    inputs: batch.Inputs,
+    inputs: batch.FilesOrFolders,
     output: Output,
     model: Model = None,
     jobs: batch.Jobs = None,
@@ -110,13 +109,14 @@ def decompress(
     """Write .yoto files as pictures.
 
     OUT is a file for one input (PNG, JPEG, WebP, TIFF or BMP by its suffix; "-" is standard output, as PNG) and a
-    folder for several (PNG).
+    folder for several or for folders (PNG), whose structure it keeps.
 
     \b
     yoto decompress photo.yoto -o photo.png
+    yoto decompress small -o album
     """
-    files = checks.inputs(inputs)
-    targets = pictures.outputs(files, output, force=force)
+    files, places, folder = pictures.inputs_of(inputs, output, {SUFFIX}, f"{SUFFIX} files")
+    targets = pictures.outputs(files, output, force=force, folder=folder, places=places)
     batch.refuse_mixing(targets, as_json)
     check_model(model)
     known = {files[0]: headed(files[0])} if len(files) == 1 else {}  # refused before torch is imported
@@ -213,7 +213,9 @@ def the_target(options: dict[str, float | int | None]) -> dict[str, float]:
     """
     given = {name: value for name, value in options.items() if value is not None}
     if len(given) > 1:
-        raise checks.UsageError(f"one of --quality, --bpp, --psnr and --size should be given. Found {len(given)}")
+        raise checks.UsageError(
+            f"one of --quality, --bpp, --psnr, --size and --total-size should be given. Found {len(given)}"
+        )
     for name, value in given.items():
         if name == "quality" and not 0 <= value <= 100:
             raise checks.UsageError(f"--quality should lie in 0 to 100. Found {value:g}")

@@ -14,7 +14,8 @@ import torch
 from yoto import bundle
 from yoto.apps.codec.format.errors import FileError
 from yoto.apps.codec.format.integer import IntegerDecoder, fingerprint, level_weights
-from yoto.apps.codec.network import Codec, MeanScaleHyperprior
+from yoto.apps.codec.network import Codec
+from yoto.apps.codec.task import CompressionTask
 from yoto.conditioning import Conditional
 from yoto.errors import YotoError
 
@@ -50,8 +51,6 @@ class CodecModel:
                 f"{path!r} should carry the integer tables that files need. Found none. Usually: written by another "
                 "version; pack it anew with yoto train --resume."
             )
-        if isinstance(model.plain, MeanScaleHyperprior) and model.plain.spatial is not None:
-            raise YotoError(f"{path!r} is a network of the second codec. Found no file format for it in this version.")
         self.name = path
         self.model: Conditional[Any] = model
         self.integers = IntegerDecoder(model.plain, loaded.extras)
@@ -60,6 +59,8 @@ class CodecModel:
         if stated != self.fingerprint.hex():
             raise YotoError(f"{path!r} is damaged: its weights do not have the fingerprint {stated}. Get it anew.")
         self.weights = level_weights(model.space)
+        assert isinstance(loaded.task, CompressionTask)  # no other has such networks
+        self.distortion = loaded.task.options.distortion
         self.plain: OrderedDict[int, Codec] = OrderedDict()
         self.lock = threading.Lock()
 
@@ -69,7 +70,9 @@ class CodecModel:
             if level in self.plain:
                 self.plain.move_to_end(level)
                 return self.plain[level]
-        net: Codec = self.model.bake(distortion=self.weights[level]).eval()
+        # Outside whatever the caller is in: autocast would round its weights, and refining latents takes gradients.
+        with torch.inference_mode(False), torch.no_grad(), torch.autocast("cpu", enabled=False):
+            net: Codec = self.model.bake(distortion=self.weights[level]).eval()
         with self.lock:
             self.plain[level] = net
             while len(self.plain) > KEPT:
@@ -80,7 +83,7 @@ class CodecModel:
 @lru_cache(maxsize=4)
 def opened(path: Path, _stamp: tuple[float, int]) -> CodecModel:
     """The codec in a file, kept as long as the file's time and size do not change."""
-    with torch.inference_mode():
+    with torch.no_grad():
         return CodecModel(bundle.load(path))
 
 

@@ -17,7 +17,7 @@ from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 from yoto.apps.codec.hyper import HyperAnalysis, HyperSynthesis, NormalPrior
 from yoto.apps.codec.layers import GDN, Haar, conv, deconv, round_through
 from yoto.apps.codec.likelihoods import FactorisedPrior, gaussian_bits
-from yoto.apps.codec.spatial import SpatialPrior
+from yoto.apps.codec.spatial import Code, SpatialPrior
 from yoto.support.precision import wide
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ STRIDE = 64
 PATCH = 4
 """Side of the pixel blocks that are folded into channels before the first convolution."""
 CONTEXT = 96
-"""Features of decoded neighbours from which the spatial prior refines means."""
+"""Features of decoded neighbours from which the spatial prior refines means; fewer where latents are few."""
 
 
 class Coded(NamedTuple):
@@ -165,6 +165,11 @@ class Codec(nn.Module):
     hyper_analysis: nn.Module
     hyper_synthesis: HyperSynthesis
 
+    @property
+    def looks_around(self) -> bool:
+        """Whether a latent's mean depends on decoded neighbours."""
+        return False
+
     def hyper_prior(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """The hyper-latents' bits [B, K, h, w] and their rounded values."""
         raise NotImplementedError
@@ -172,6 +177,16 @@ class Codec(nn.Module):
     def latent_prior(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
         """The latents' mean and log-scale [B, M, h, w] from the hyper-decoder's output."""
         raise NotImplementedError
+
+    def decoded(self, mean: Tensor, log_scale: Tensor, code: Code) -> Tensor:
+        """Latents [B, M, h, w] as they are decoded, by encoder and decoder alike.
+
+        Args:
+            mean, log_scale: [B, M, h, w] from the hyper-decoder.
+            code: Where symbols are made or come from.
+        """
+        del log_scale
+        return code(None, mean, mean.new_ones(()))
 
     def quantised(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [B, M, h, w] as they are decoded, and what is rounded: their difference from the mean, in steps."""
@@ -217,7 +232,7 @@ class MeanScaleHyperprior(Codec):
         self.hyper_analysis = HyperAnalysis(latents, channels, hyper, kernel=kernel)
         self.hyper_synthesis = HyperSynthesis(hyper, channels, 2 * latents, kernel=kernel)
         self.prior = NormalPrior(hyper)
-        self.spatial = SpatialPrior(latents, CONTEXT) if spatial else None
+        self.spatial = SpatialPrior(latents, min(CONTEXT, 2 * latents)) if spatial else None
         initialise(self)
         with torch.no_grad():
             self.analysis.gain.weight.fill_(1.0)
@@ -225,12 +240,23 @@ class MeanScaleHyperprior(Codec):
         if self.spatial is not None:
             self.spatial.start()
 
+    @property
+    def looks_around(self) -> bool:
+        """See `Codec`."""
+        return self.spatial is not None
+
     def hyper_prior(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """See `Codec`; coded is the difference from the mean."""
         mean, log_scale = self.prior(z)
         residual = z - mean
         noisy = residual + torch.rand_like(z) - 0.5 if self.training else residual.round()
         return gaussian_bits(noisy, log_scale), mean + round_through(residual)
+
+    def decoded(self, mean: Tensor, log_scale: Tensor, code: Code) -> Tensor:
+        """See `Codec`."""
+        if self.spatial is None:
+            return super().decoded(mean, log_scale, code)
+        return self.spatial.decoded(mean, log_scale, code)
 
     def quantised(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
         """See `Codec`."""

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from yoto import bundle
-from yoto.data.images import Picture, read_picture
+from yoto.apps.codec.halving import last_below
+from yoto.data.images import Picture, read_picture, visible
 from yoto.data.pixels import Pixels, psnr_of
 from yoto.errors import YotoError
 from yoto.web import describe, site, uploads
@@ -118,7 +119,7 @@ class Compression(Page):
         pixels = np.asarray(image.convert("RGB"))
         facts = {
             "quality": coded.quality, "bytes": len(coded.data), "bpp": coded.bpp,
-            "psnr": psnr_of(pixels, picture.pixels), "width": width, "height": height,
+            "psnr": psnr_of(pixels, picture.pixels, picture.alpha), "width": width, "height": height,
         }  # fmt: skip
         return Outcome(facts, uploads.png(uploads.of_picture(pixels, picture)), coded.data)
 
@@ -126,7 +127,8 @@ class Compression(Page):
         """A small copy of a picture through the codec and back, for the page alone."""
         from yoto.apps import codec
 
-        coded = codec.encode(replace(small, alpha=None), model=self.ready(), quality=quality)
+        seen = replace(small, pixels=visible(small), alpha=None)
+        coded = codec.encode(seen, model=self.ready(), quality=quality)
         pixels = np.asarray(codec.decompress(coded.data, model=self.ready()).convert("RGB"))
         facts = {"quality": coded.quality, "width": pixels.shape[1], "height": pixels.shape[0]}
         return Outcome(facts, inline=uploads.inline(uploads.of_picture(pixels, small)))
@@ -140,7 +142,7 @@ class Compression(Page):
         from yoto.apps import codec
         from yoto.apps.codec.format import coder as coders
 
-        sample = tiles_of(picture.pixels, MEASURED)
+        sample = tiles_of(visible(picture), MEASURED)
         coder = Stoppable(coders.default(), stopped)
         coded = codec.encode(
             replace(picture, pixels=sample, alpha=None), quality=quality, model=self.ready(), coder=coder
@@ -246,11 +248,3 @@ def classic(pixels: Pixels, kind: str, size: int, stopped: Callable[[], bool] = 
         "psnr": psnr_of(decoded, pixels), "fits": len(data) <= size,
     }  # fmt: skip
     return Outcome(facts, uploads.png(decoded), data)
-
-
-def last_below(value: Callable[[int], int], most: int, low: int, high: int) -> int:
-    """The highest number of a range at which a rising value is at most `most`; `low` where none is."""
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if value(middle) <= most else (low, middle - 1)
-    return low

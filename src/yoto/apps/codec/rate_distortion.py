@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from yoto.apps.codec import api
+from yoto.apps.codec import api, assembly
 from yoto.apps.codec.format import coder as coders
 from yoto.apps.codec.format import container
 from yoto.apps.codec.model import CodecModel
@@ -21,7 +21,11 @@ from yoto.data.images import Picture
 from yoto.data.pixels import Pixels, planes, psnr_of
 from yoto.errors import YotoError
 
-QUALITIES = (10.0, 30.0, 50.0, 70.0, 90.0)
+QUALITIES = (5.0, 15.0, 30.0, 45.0, 60.0, 75.0, 90.0, 100.0)
+RANGE = (28.3, 36.65)
+"""PSNR in dB over which BD-rates are given: where every codec here has points on the test photographs. A range that
+moved with a model's own ends would make models incomparable.
+"""
 JPEG_QUALITIES = (5, 8, 12, 20, 30, 45, 60, 75, 85, 92)
 
 
@@ -91,13 +95,16 @@ def ms_ssim_of(one: Pixels, other: Pixels) -> float:
 
 
 def measures(data: bytes, picture: Picture, model: CodecModel) -> dict[str, float]:
-    """PSNR and MS-SSIM of a file against the picture it was made of, and the time that decoding took."""
+    """PSNR and MS-SSIM of a file against the picture it was made of, and the time that decoding took.
+
+    Colours under alpha 0 are left out of PSNR; for MS-SSIM they are the continued ones that are coded.
+    """
     begin = time.perf_counter()
-    decoded = api.pixels_of(container.parse(data), model, coders.default())
+    decoded = assembly.pixels_of(container.parse(data), model, coders.default())
     seconds = time.perf_counter() - begin
     return {
-        "psnr": psnr_of(decoded, picture.pixels),
-        "ms_ssim": ms_ssim_of(decoded, picture.pixels),
+        "psnr": psnr_of(decoded, picture.pixels, picture.alpha),
+        "ms_ssim": ms_ssim_of(decoded, images.visible(picture)),
         "decode_seconds": seconds,
     }
 
@@ -143,7 +150,7 @@ def classic_points(
             rows.append(
                 {
                     "bpp": 8 * buffer.tell() / (image.width * image.height),
-                    "psnr": psnr_of(decoded, picture.pixels),
+                    "psnr": psnr_of(decoded, picture.pixels, picture.alpha),
                     "ms_ssim": ms_ssim_of(decoded, picture.pixels),
                     "encode_seconds": middle - begin,
                     "decode_seconds": end - middle,
@@ -160,11 +167,17 @@ def mean_point(quality: float, rows: Sequence[Mapping[str, float]]) -> Point:
     return Point(quality, **{name: float(np.mean([row[name] for row in rows])) for name in rows[0]})
 
 
-def bd_rate(reference: Sequence[Point], tested: Sequence[Point]) -> float | None:
+def bd_rate(
+    reference: Sequence[Point], tested: Sequence[Point], within: tuple[float, float] | None = None
+) -> float | None:
     """How much more rate `tested` takes than `reference` for the same PSNR, in percent; negative is better.
 
     Bjøntegaard 2001 (VCEG-M33) with the monotone piecewise cubic (PCHIP) of log rate over PSNR that JCT-VC uses,
     integrated over the common range of PSNR. None if the ranges do not overlap.
+
+    Args:
+        reference, tested: Points of two codecs.
+        within: Limits in dB beyond which neither counts.
 
     Raises:
         YotoError: If a curve has fewer than two points, or two of the same PSNR.
@@ -178,8 +191,8 @@ def bd_rate(reference: Sequence[Point], tested: Sequence[Point]) -> float | None
         if len(ordered) < 2 or any(b <= a for a, b in pairwise(psnr)):
             raise YotoError("A rate-distortion curve should have at least two points of different PSNR.")
         curves.append((psnr, PchipInterpolator(psnr, log_rate)))
-    low = max(psnr[0] for psnr, _ in curves)
-    high = min(psnr[-1] for psnr, _ in curves)
+    limits = [*((psnr[0], psnr[-1]) for psnr, _ in curves), *([within] if within else [])]
+    low, high = max(limit[0] for limit in limits), min(limit[1] for limit in limits)
     if high <= low:
         return None
     areas = [float(curve.integrate(low, high)) for _, curve in curves]
@@ -199,12 +212,18 @@ class Report:
         """Name of the model's row."""
         return next(iter(self.points))
 
+    @property
+    def within(self) -> tuple[float, float] | None:
+        """`RANGE`, unless a codec has no points there, as on pictures that are all very smooth or very rough."""
+        curves = [[point.psnr for point in points] for points in self.points.values() if points]
+        return RANGE if all(min(psnr) < RANGE[1] and max(psnr) > RANGE[0] for psnr in curves) else None
+
     def rates(self, reference: str = REFERENCE) -> dict[str, float | None]:
-        """BD-rate of every codec against one of them; None where it is not defined."""
+        """BD-rate of every codec against one of them over `within`; None where it is not defined."""
         found: dict[str, float | None] = {}
         for name, points in self.points.items():
             try:
-                found[name] = bd_rate(self.points[reference], points)
+                found[name] = bd_rate(self.points[reference], points, self.within)
             except YotoError:
                 found[name] = None
         return found
@@ -214,6 +233,7 @@ class Report:
         return {
             "info": self.info,
             "images": list(self.images),
+            "bd_rate_within": self.within,
             "bd_rate_percent": {name: None if v is None else round(v, 2) for name, v in self.rates().items()},
             "points": {name: [asdict(point) for point in points] for name, points in self.points.items()},
         }
@@ -229,7 +249,7 @@ def evaluate(
     info: Mapping[str, Any] | None = None,
 ) -> Report:
     """Points of a model and of the classic codecs that are here, on pictures."""
-    pictures = [images.read_picture(file) for file in files]
+    pictures = [api.as_picture(images.read_picture(file), keep_exif=False) for file in files]
     classics = available()
     total = len(pictures) * (len(qualities) + sum(len(c.qualities) for c in classics.values()))
     count = 0

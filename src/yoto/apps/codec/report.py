@@ -58,6 +58,9 @@ def markdown(report: Report) -> str:
         f"Means over {len(report.images)} photographs, from the sizes of real files that were decoded again; "
         f"PSNR of 8-bit RGB. Times on {machine}, {report.info.get('threads', '?')} thread(s)."
     )
+    within = report.within
+    span = "the common range of PSNR" if within is None else f"{within[0]:g} to {within[1]:g} dB"
+    lines += ["", f"BD-rates by the mean curves over {span}."]
     lines += ["", f"| codec | BD-rate against {REFERENCE} | encode, s | decode, s |", "| --- | --- | --- | --- |"]
     for name, rate in jpeg.items():
         points = report.points[name]

@@ -10,6 +10,7 @@ from fastapi import FastAPI, Request
 from pydantic import Field
 
 from yoto.apps.codec.page import FILE_BYTES, Compression, classic
+from yoto.data.images import visible
 from yoto.errors import YotoError
 from yoto.web import uploads
 from yoto.web.bodies import Body, Finite, Name, Side
@@ -63,7 +64,7 @@ def add(app: FastAPI, server: Server, page: Compression) -> None:
 
     @app.post("/api/compression/classic")
     async def other_format(request: Request, body: ClassicBody) -> Any:
-        pixels = server.album.get(body.picture).pixels
+        pixels = visible(server.album.get(body.picture))
         made = await server.long_job(request, partial(classic, pixels, body.kind, body.size), beside=True)
         return server.kept(request, replace(made, file=b""))  # no page offers it
 

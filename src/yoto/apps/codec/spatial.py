@@ -30,14 +30,23 @@ WIDEST = 2.0
 """Quantisation steps lie between this and its inverse."""
 START = 0.01
 """Factor on the last layers' first weights."""
-Code: TypeAlias = Callable[[int, Tensor, Tensor], Tensor]
-"""From the number of a pass, its means and its steps [B, M, h/2, w/2] to its latents as decoded."""
+Code: TypeAlias = Callable[[int | None, Tensor, Tensor], Tensor]
+"""From the number of a pass, its means and its steps [B, M, h/2, w/2] to its latents as decoded. A network without
+passes has one, whose number is None, over all latents.
+"""
 
 
-def taken(x: Tensor, number: int) -> Tensor:
-    """The latents of a pass, [B, C, h/2, w/2] of [B, C, h, w]."""
+def taken(x: Tensor, number: int | None) -> Tensor:
+    """The latents of a pass, [B, C, h/2, w/2] of [B, C, h, w]; all of them for None."""
+    if number is None:
+        return x
     row, column = PLACES[number]
     return x[:, :, row::2, column::2]
+
+
+def put(x: Tensor, number: int | None, values: Tensor) -> None:
+    """Write values [B, C, h/2, w/2] of a pass to their places in x [B, C, h, w]; inverse of `taken`."""
+    taken(x, number).copy_(values)
 
 
 def placed(x: Tensor, number: int) -> Tensor:
@@ -133,7 +142,7 @@ class SpatialPrior(nn.Module):
         # What a rounded latent says of the unrounded one, in standard deviations; and these in latents.
         weight, deviation = scale / (scale.square() + NOISE) / step, scale * step
         known: Tensor | None = None
-        out = torch.zeros_like(mean)
+        out = torch.empty_like(mean)
         for number in range(len(PLACES)):
             centre = taken(mean, number)
             refined = centre
@@ -141,7 +150,7 @@ class SpatialPrior(nn.Module):
                 change = self.passes[number - 1](known, taken(log_scale, number))
                 refined = centre + taken(deviation, number) * change
             values = code(number, refined, taken(step, number))
-            out = out + placed(values, number)
+            put(out, number, values)
             if number + 1 < len(PLACES):
                 seen = placed(self.told((values - centre) * taken(weight, number)), number)
                 known = seen if known is None else known + seen
@@ -149,12 +158,11 @@ class SpatialPrior(nn.Module):
 
     def forward(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [B, M, h, w] as they are decoded, and what is rounded: their difference from the means, in steps."""
-        residual = torch.zeros_like(y)
+        residual = torch.empty_like(y)
 
-        def code(number: int, centre: Tensor, step: Tensor) -> Tensor:
-            nonlocal residual
+        def code(number: int | None, centre: Tensor, step: Tensor) -> Tensor:
             difference = (taken(y, number) - centre) / step
-            residual = residual + placed(difference, number)
+            put(residual, number, difference)
             return centre + step * round_through(difference)
 
         return self.decoded(mean, log_scale, code), residual

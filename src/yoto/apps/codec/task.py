@@ -34,6 +34,7 @@ class CompressionTask(BaseTask):
     """
 
     symbols: Mapping[str, str] = {"distortion": "λ"}
+    better: Mapping[str, str] = {"psnr": "higher", "ms_ssim": "higher"}
 
     def __init__(self, options: CompressionOptions | dict[str, Any] | None = None) -> None:
         given = options if options is not None else {}

@@ -42,6 +42,9 @@ class StyleTask(BaseTask):
         "style": "of a photograph's",
         "smoothness": "of a photograph's",
     }
+    better: Mapping[str, str] = dict.fromkeys(
+        (*(f"style_{group}" for group in LAYERS), "judge_content", "judge_style"), "lower"
+    )
 
     def __init__(self, options: StyleOptions | dict[str, Any] | None = None) -> None:
         given = options if options is not None else {}

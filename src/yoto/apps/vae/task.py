@@ -34,6 +34,10 @@ class VAETask(BaseTask):
 
     units: Mapping[str, str] = dict.fromkeys(("reconstruction", "kl", "loss"), "nats per image")
     symbols: Mapping[str, str] = {"kl": "β"}
+    better: Mapping[str, str] = {
+        "mse": "lower",
+        **dict.fromkeys(("psnr", "mutual_information_gap", "factorvae_score"), "higher"),
+    }
 
     def __init__(self, options: VAEOptions | dict[str, Any] | None = None) -> None:
         given = options if options is not None else {}

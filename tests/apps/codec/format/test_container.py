@@ -61,7 +61,7 @@ def test_every_single_change_is_noticed(made, data):
 @given(st.binary(max_size=200))
 def test_resealed_nonsense_is_refused_or_parsed(body):
     """With a right checksum the contents still have to add up."""
-    for start in (b"", container.MAGIC, container.MAGIC + b"\x01\0" + b"12345678" + b"\x40\x0a"):
+    for start in (b"", container.MAGIC, container.MAGIC + b"\x02\0" + b"12345678" + b"\x40\x0a"):
         with suppress(FileError):
             assert parse(sealed(start + body)).header.width <= container.LARGEST
 
@@ -71,7 +71,7 @@ def test_resealed_nonsense_is_refused_or_parsed(body):
     [(0, 5, "at most 16384"), (16385, 5, "at most 16384"), (5, 2**34, "at most 16384"), (16384, 16384, "shorter")],
 )
 def test_absurd_sizes_are_refused(width, height, message):
-    head = container.FIXED.pack(container.MAGIC, 1, 0, b"12345678", 100, 7)
+    head = container.FIXED.pack(container.MAGIC, 2, 0, b"12345678", 100, 7)
     with pytest.raises(FileError, match=message):
         parse(sealed(head + varint(width) + varint(height) + b"\0" * 40))
 
@@ -79,14 +79,15 @@ def test_absurd_sizes_are_refused(width, height, message):
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [
-        (1, 2, "version 2"),
-        (2, 16, "version 1 does not have"),
-        (5, 5, "version 1 does not have"),
+        (1, 1, r"has version 1; this yoto reads version 2. Compress the original again\."),
+        (1, 3, r"has version 3; this yoto reads version 2. Upgrade yoto\."),
+        (2, 16, "version 2 does not have"),
+        (5, 5, "version 2 does not have"),
         (0, b"RIFF", "other contents"),
     ],
 )
 def test_foreign_headers_are_refused(field, value, message):
-    fields = [container.MAGIC, 1, 0, b"12345678", 100, 10]
+    fields = [container.MAGIC, 2, 0, b"12345678", 100, 10]
     fields[field] = value
     with pytest.raises(FileError, match=message):
         parse(sealed(container.FIXED.pack(*fields) + varint(5) + varint(5) + b"\0" * 20))

@@ -1,4 +1,4 @@
-"""The bytes of a `.yoto` file, version 1: what stands where. `docs/format.md` describes every field.
+"""The bytes of a `.yoto` file, version 2: what stands where. `docs/format.md` describes every field.
 
 Importing this module imports neither torch nor Pillow.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from yoto.apps.codec.format.errors import FileError, damaged
 
 MAGIC = b"\x93YTO"
-VERSION = 1
+VERSION = 2
 LARGEST = 16384
 """Pixels along a side."""
 STRIDE, BLOCK = 64, 16
@@ -87,7 +87,7 @@ class Header:
 
 @dataclass(frozen=True)
 class Contents:
-    """A parsed file: header, payload of the hyper-latents, payloads of the tiles, CRC-32 of all symbols."""
+    """A parsed file: header, payload of the hyper-latents, payloads of the tiles, CRC-32 of `head` and all symbols."""
 
     header: Header
     hyper: Payload
@@ -142,14 +142,19 @@ class Reader:
         return len(self.data) - self.place
 
 
+def head(header: Header) -> bytes:
+    """The bytes of a header up to the image's height: what the checksum of the symbols starts with."""
+    flags = (GREY if header.grey else 0) | sum(flag for flag, name in CHUNKS if getattr(header, name))
+    log = header.tile.bit_length() - 1
+    fixed = FIXED.pack(MAGIC, VERSION, flags, header.fingerprint, header.level, log)
+    return fixed + varint(header.width) + varint(header.height)
+
+
 def pack(contents: Contents) -> bytes:
     """The bytes of a file."""
     header = contents.header
-    flags = (GREY if header.grey else 0) | sum(flag for flag, name in CHUNKS if getattr(header, name))
-    log = header.tile.bit_length() - 1
-    parts = [FIXED.pack(MAGIC, VERSION, flags, header.fingerprint, header.level, log)]
-    parts += [varint(header.width), varint(header.height)]
-    chunks = [getattr(header, name) for flag, name in CHUNKS if flags & flag]
+    parts = [head(header)]
+    chunks = [getattr(header, name) for _, name in CHUNKS if getattr(header, name)]
     parts += [varint(len(chunk)) for chunk in chunks]
     payloads = (contents.hyper, *contents.tiles)
     parts += [varint(len(p.words) // 4) + varint(len(p.escapes)) for p in payloads]
@@ -171,9 +176,10 @@ def start(reader: Reader) -> tuple[int, dict[str, Any]]:
     if magic != MAGIC:
         raise foreign()
     if version != VERSION:
-        raise FileError(f"The .yoto file has version {version}; this yoto reads version {VERSION}. Upgrade yoto.")
+        remedy = "Upgrade yoto" if version > VERSION else "Compress the original again"
+        raise FileError(f"The .yoto file has version {version}; this yoto reads version {VERSION}. {remedy}.")
     if flags >= 16 or log not in TILES:
-        raise damaged("its header holds values that version 1 does not have")
+        raise damaged("its header holds values that version 2 does not have")
     width, height = reader.number("width"), reader.number("height")
     if not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
         raise FileError(f"The .yoto file should be at most {LARGEST} pixels wide and high. Found {width}x{height}.")
@@ -193,7 +199,7 @@ def parse(data: bytes | memoryview) -> Contents:
     if len(view) < FIXED.size + 2 + 2 * CHECK.size:
         raise damaged("it is too short")
     if zlib.crc32(view[:-4]) != CHECK.unpack(view[-4:])[0]:
-        raise damaged("its checksum does not match its contents")
+        raise damaged("its checksum does not match its contents: it was cut short, or changed")
     reader = Reader(view[:-4])
     flags, fields = start(reader)
     present = [name for flag, name in CHUNKS if flags & flag]

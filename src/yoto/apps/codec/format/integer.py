@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -39,11 +39,28 @@ LIMIT = 2**18
 LARGEST_HYPER = 2**12 - 1
 """Hyper-latent symbols are clamped to ± this."""
 EXACT = 2**53
-DECODER = ("plain.synthesis.", "plain.hyper_synthesis.", "plain.spatial.", "film.")
-"""Prefixes of the parameters that a decoder uses."""
+ENCODER = ("plain.analysis.", "plain.hyper_analysis.", "plain.prior.")
+"""Prefixes of the parameters that no decoder uses: it takes the prior of hyper-latents from the tables."""
 CONDITIONING = ("sites", "hidden", "layout", "multiplier", "gain", "skip", "fourier", "raw")
 """Settings of the conditioning network that its values depend on."""
 UNIT = 2.0**-ACTIVATION_BITS
+"""Of activations."""
+
+
+class Parameters(NamedTuple):
+    """What is known of latents before they are decoded, [M, h, w] each.
+
+    `mean` and `log_scale` are float32, whole multiples of 2^-8 below 2^10, which it holds exactly; `table`, uint8, is
+    the number of the table.
+    """
+
+    mean: Tensor
+    log_scale: Tensor
+    table: Tensor
+
+    def part(self, rows: slice, columns: slice) -> Parameters:
+        """Those of a part of the grid."""
+        return Parameters(*(each[:, rows, columns].contiguous() for each in self))
 
 
 @dataclass(frozen=True)
@@ -129,22 +146,25 @@ class IntegerDecoder:
         """Integer hyper-latents [K, h, w], float64 in units of 2^-8, of coded symbols."""
         return symbols.double() * 2.0**ACTIVATION_BITS + self.prior_mean[level].view(-1, 1, 1)
 
-    def parameters(self, z: Tensor, level: int) -> tuple[Tensor, Tensor]:
-        """Means [M, 4h, 4w] in units of 2^-8 and table numbers (int64) of the latents.
+    def parameters(self, z: Tensor, level: int) -> Parameters:
+        """Means, log-scales and tables of the latents, [M, 4h, 4w].
 
         Args:
             z: What `hyper_latents` gave, [K, h, w].
             level: Quality level.
         """
-        x = z[None]
-        for i, layer in enumerate(self.layers):
-            x = layer(x, level)
-            if i < len(self.layers) - 1:
-                # A shift by three places, rounded down, for negative values; or nothing of them.
-                x = torch.where(x < 0, (x * 0.125).floor_(), x) if self.leaky else x.clamp_min_(0.0)
-        x = x[0]
-        mean, log_scale = x.chunk(2) if self.has_mean else (torch.zeros_like(x), x)
-        return mean, torch.bucketize(log_scale.contiguous(), self.thresholds, right=True)
+        with torch.autocast(z.device.type, enabled=False):
+            x = z[None]
+            for i, layer in enumerate(self.layers):
+                x = layer(x, level)
+                if i < len(self.layers) - 1:
+                    # A shift by three places, rounded down, for negative values; or nothing of them.
+                    x = torch.where(x < 0, (x * 0.125).floor_(), x) if self.leaky else x.clamp_min_(0.0)
+            log_scale = x[0, -self.latents :]
+            table = torch.bucketize(log_scale.contiguous(), self.thresholds, right=True).to(torch.uint8)
+            values = (x[0] * UNIT).float()
+            mean = values[: self.latents] if self.has_mean else torch.zeros_like(values)
+            return Parameters(mean, values[-self.latents :], table)
 
 
 def integer_layer(net: Codec, name: str, extras: Mapping[str, Tensor], largest: float) -> IntegerLayer:
@@ -169,11 +189,11 @@ def level_weights(space: LossSpace) -> list[float]:
 
 
 def fingerprint(model: Conditional[Codec], extras: Mapping[str, Tensor]) -> bytes:
-    """Eight bytes that name all that a decoder uses: both synthesis parts, FiLM, the range of λ and the tables."""
+    """Eight bytes that name all that a decoder uses: every tensor but the encoder's, the range of λ, the tables."""
     facts = {"network": type(model.plain).__name__, "space": model.space.to_dict()}
     facts |= {name: model.config[name] for name in CONDITIONING}
     digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
-    parts = {name: value for name, value in model.state_dict().items() if name.startswith(DECODER)}
+    parts = {name: value for name, value in model.state_dict().items() if not name.startswith(ENCODER)}
     for name, value in sorted({**parts, **{f"extras.{n}": v for n, v in extras.items()}}.items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
         digest.update(value.detach().cpu().contiguous().numpy().tobytes())

@@ -14,7 +14,7 @@ from yoto import bundle
 from yoto.apps.style.network import Norm
 from yoto.apps.style.painting.bank import open_bank
 from yoto.conditioning import Conditional
-from yoto.conditioning.binding import FiLMSite
+from yoto.conditioning.binding import FILM, FiLMSite
 from yoto.errors import YotoError
 from yoto.export.onnx import halve, quiet_exporter, strip
 from yoto.support.extras import require
@@ -46,7 +46,7 @@ def fold(norm: nn.Module) -> None:
 
     The norm belongs to a bound clone, which shares its parameters with the plain network: they get a place of its own.
     """
-    film = norm.__dict__.pop("film")
+    film = norm.__dict__.pop(FILM)
     shift = film.shift if film.shift is not None else 0.0
     folded = {"weight": film.scale * norm.weight, "bias": film.scale * norm.bias + shift}
     norm.__class__ = Norm

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -84,8 +85,15 @@ class Muon(torch.optim.Optimizer):
                     )
 
     @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
-        """Update all parameters that have a gradient; equal shapes share their matrix products."""
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Update all parameters that have a gradient; equal shapes share their matrix products.
+
+        Returns what `closure` gave, if there is one; it is computed with gradients.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
         buckets: dict[tuple[int, int, int], list[tuple[Tensor, Tensor, float, bool]]] = defaultdict(list)
         for group in self.param_groups:
             parameters = [parameter for parameter in group["params"] if parameter.grad is not None]
@@ -103,6 +111,7 @@ class Muon(torch.optim.Optimizer):
             if group["weight_decay"]:
                 torch._foreach_mul_(parameters, 1 - group["lr"] * group["weight_decay"])
             for parameter, update in zip(parameters, updates, strict=True):
+                update = gathered(update)
                 if group["transposed"]:
                     parameter, update = parameter.transpose(0, 1), update.transpose(0, 1)
                 matrix = update.flatten(1)
@@ -115,4 +124,22 @@ class Muon(torch.optim.Optimizer):
             for (parameter, _, scale, tall), update in zip(
                 entries, orthogonalise(torch.stack([entry[1] for entry in entries]), steps), strict=True
             ):
-                parameter.add_((update.mT if tall else update).reshape(parameter.shape), alpha=scale)
+                change = (update.mT if tall else update).reshape(parameter.shape)
+                parameter.add_(shared_out(change, parameter), alpha=scale)
+        return loss
+
+
+def gathered(tensor: Tensor) -> Tensor:
+    """A tensor that FSDP2 holds in shards as a whole, on every rank; any other as it is."""
+    whole = getattr(tensor, "full_tensor", None)
+    return tensor if whole is None else whole()
+
+
+def shared_out(tensor: Tensor, like: Tensor) -> Tensor:
+    """A tensor that every rank has whole, in the shards of another, or as it is where that is whole too."""
+    if not hasattr(like, "full_tensor"):
+        return tensor
+    from torch.distributed.tensor import DTensor, distribute_tensor
+
+    assert isinstance(like, DTensor)
+    return distribute_tensor(tensor, like.device_mesh, like.placements, src_data_rank=None)

@@ -1,0 +1,287 @@
+"""A training on a GPU machine from packed data: train, evaluate, put what counts into one folder (scripts/gpu.sh).
+
+The machine has no network and not all packages: `--pack` puts photographs and what is missing into runs/carry, and
+`--rehearse` tries the whole way here, so that a GPU minute is never spent on a missing module.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+CARRY = ROOT / "runs/carry"
+PRESENT = (
+    "torch", "torchvision", "timm", "transformers", "peft", "pytorch-lightning", "lightning-fabric", "torchmetrics",
+    "torchdiffeq", "safetensors", "typer", "rich", "PyYAML", "numpy", "Pillow", "scipy", "scikit-learn", "matplotlib",
+    "h5py", "onnx", "onnxruntime",
+)  # fmt: skip
+"""What the GPU machine has, beside what these need."""
+CARRIED = ("pydantic", "pydantic-core", "annotated-types", "typing-inspection")
+"""What is carried there."""
+ABSENT = (*CARRIED, "pooch", "constriction", "moocore")
+MACHINE = ("--python-version", "3.12", "--platform", "manylinux2014_x86_64", "--only-binary", ":all:")
+PHOTOGRAPHS = 28.0
+"""MiB of photographs at most."""
+TOTAL = 64.0
+"""MiB of the tracked tree and runs/carry at most."""
+RESERVE = 1.5
+"""Minutes for reading the photographs, trying the speed, evaluation and writing."""
+TRIED = 60
+"""Steps by which the speed is measured."""
+REHEARSED = (
+    "training.steps=20", "training.warmup=5", "training.batch=2", "training.precision=32-true", "evaluation.limit=2",
+    "training.checkpoint_every=20",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Run:
+    """A line of docs/gpu-runs.md.
+
+    Attributes:
+        recipe: Name of the recipe.
+        changes: To it.
+        small: Further changes for a rehearsal.
+        photographs: Whether it needs those of runs/carry.
+    """
+
+    recipe: str
+    changes: tuple[str, ...] = ()
+    small: tuple[str, ...] = ()
+    photographs: bool = False
+
+
+RUNS = {
+    "codec": Run(
+        "compression/hyperprior-2",
+        ("training.batch=32", "options.crop=256", "training.checkpoint_every=2000"),
+        ("options.crop=64", "options.channels=8", "options.latents=16"),
+        photographs=True,
+    ),
+    "shapes": Run("paper/shapes3d-vae", ("options.dataset=shapes",)),
+}
+
+
+def main() -> None:
+    """Carry out what was asked for."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("name", nargs="?", help=f"one of {', '.join(RUNS)}")
+    parser.add_argument("--pack", type=Path, metavar="PHOTOS", help="fill runs/carry; PHOTOS has train and validation")
+    parser.add_argument("--rehearse", metavar="NAME", choices=RUNS, help="20 steps on the CPU")
+    parser.add_argument("--max-minutes", type=float, default=9.0, help="of everything [default: 9]")
+    parser.add_argument("--carry", type=Path, default=CARRY, help="[default: runs/carry]")
+    parser.add_argument("--out", type=Path, default=os.environ.get("OUT"), help="[default: $OUT]")
+    parser.add_argument("--rehearsal", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.pack:
+        pack(options.pack, options.carry)
+    elif options.rehearse:
+        sys.exit(rehearse(options.rehearse, options.carry, options.out))
+    elif options.name not in RUNS or options.out is None:
+        parser.error(f"NAME, one of {', '.join(RUNS)}, and a folder for what comes back (OUT or --out) should be given")
+    else:
+        work(options.name, options.carry, options.out, 60 * options.max_minutes, rehearsal=options.rehearsal)
+
+
+def pack(photographs: Path, carry: Path) -> None:
+    """Fill the folder that is carried: photographs, and the packages that the machine lacks, for its Python."""
+    script = [sys.executable, str(ROOT / "scripts/pack_photographs.py")]
+    subprocess.run([*script, str(photographs), str(carry / "photos"), "--mib", f"{PHOTOGRAPHS}"], check=True)  # noqa: S603
+    wanted = [f"{name}=={metadata.version(name)}" for name in CARRIED]
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target", str(carry / "site")]
+    subprocess.run([*pip, *MACHINE, *wanted], check=True)  # noqa: S603
+    size = sum(file.stat().st_size for file in carry.rglob("*") if file.is_file()) / 2**20
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout  # noqa: S607
+    tree = sum((ROOT / name).stat().st_size for name in listed.decode().split("\0") if (ROOT / name).is_file()) / 2**20
+    print(f"{carry}: {size:.1f} MiB, beside {tree:.1f} MiB of the tree")
+    if size + tree > TOTAL:
+        raise SystemExit(f"More than the {TOTAL:.0f} MiB that may be carried.")
+
+
+def check(name: str, carry: Path) -> None:
+    """Say within a second what is missing."""
+    if RUNS[name].photographs and not (carry / "photos/train").is_dir():
+        raise SystemExit(f"{carry / 'photos'} should have the packed photographs. Run scripts/gpu.sh --pack PHOTOS.")
+    try:
+        import pydantic  # noqa: F401
+        import torch
+    except ImportError as error:
+        raise SystemExit(f"{carry / 'site'} should have what is missing here: {error}.") from None
+    print(f"torch {torch.__version__}, {'a GPU' if torch.cuda.is_available() else 'no GPU'}", flush=True)
+
+
+def work(name: str, carry: Path, out: Path, seconds: float, *, rehearsal: bool) -> None:
+    """Train, evaluate, and leave what counts in `out`; the table comes last."""
+    begin = time.monotonic()
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as `yoto train` has it
+    check(name, carry)
+    from yoto.recipe import read
+    from yoto.training import train
+
+    run = RUNS[name]
+    changes = [*run.changes, *([f"options.data={carry / 'photos'}"] if run.photographs else [])]
+    if rehearsal:
+        changes += [*run.small, *REHEARSED]
+    with tempfile.TemporaryDirectory() as place:
+        if not rehearsal:
+            tried = train(
+                read(run.recipe, [*changes, f"training.steps={TRIED}", "training.warmup=10"]), Path(place) / "speed",
+                progress=False,
+            )  # fmt: skip
+            left = seconds - (time.monotonic() - begin) - 60 * RESERVE
+            steps = max(TRIED, int(left * tried.steps / tried.seconds))
+            changes.append(f"training.steps={steps}")
+            print(f"{tried.steps / tried.seconds:.1f} steps per second: {steps} steps", flush=True)
+        minutes = (seconds - (time.monotonic() - begin)) / 60 - RESERVE / 3
+        found = train(read(run.recipe, changes), Path(place) / "run", max_minutes=minutes, progress=False)
+        for file in ("recipe.yaml", "log.csv", "run.json"):
+            if (found.out / file).exists():
+                keep(found.out / file, out / file)
+        if not found.finished:
+            raise SystemExit(f"Stopped after step {found.steps}: no model. Give more --max-minutes.")
+        told = finished(found.out, out)
+    print(f"{time.monotonic() - begin:.0f} s in all, {found.steps} steps in {found.seconds:.0f} s")
+    print("\n".join(told))
+
+
+def keep(source: Path, target: Path) -> None:
+    """Copy a file into the folder that comes back."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(source, target)
+
+
+def finished(run: Path, out: Path) -> list[str]:
+    """The model in half precision with its curve, and figures; returns the table."""
+    import torch
+
+    from yoto import bundle
+    from yoto.build import build_objective, evaluation_points
+    from yoto.curves import sweep
+    from yoto.registry import load_task
+    from yoto.report.report import report_sweep
+    from yoto.support.tables import aligned
+    from yoto.task import BaseTask
+
+    loaded = bundle.load(run)
+    assert loaded.recipe is not None
+    assert isinstance(loaded.task, BaseTask)
+    bundle.halve(loaded.model)
+    extras, facts = loaded.task.extras(loaded.conditional)
+    recipe = loaded.recipe.replace({"options.data": None} if "data" in loaded.recipe.options else {})
+    task = load_task(recipe.task, recipe.options)  # of the codec with the test photographs of the package
+    assert isinstance(task, BaseTask)
+    settings = recipe.evaluation
+    curve = sweep(
+        loaded.model.to("cuda" if torch.cuda.is_available() else "cpu"), task.data("test"), task,
+        evaluation_points(recipe), objective=build_objective(recipe), batch=settings.batch, limit=settings.limit,
+        seed=settings.seed, info={"split": "test"},
+    )  # fmt: skip
+    record = json.loads((run / "run.json").read_text("utf-8"))
+    kept = {key: record[key] for key in ("steps", "cpu_seconds", "machine", "versions", "seed") if key in record}
+    bundle.save(
+        loaded.model.cpu(), out / "model.safetensors", recipe=recipe, curve=curve,
+        objective=build_objective(recipe), info={**kept, **facts}, extras=extras, half=True,
+    )  # fmt: skip
+    report_sweep(curve, out)
+    columns = {f"at {name}": [point[name] for point in curve.points] for name in curve.parameters}
+    columns |= {name: list(curve.series(name)) for name in (*curve.terms, "loss", *curve.metrics)}
+    rows = [[f"{value:.4g}" for value in row] for row in zip(*columns.values(), strict=True)]
+    told = [aligned(list(columns), rows, right=[True] * len(columns))]
+    if "psnr" in curve.metrics:
+        told.append(against_jpeg(curve.series("psnr"), curve.series("rate")))
+    (out / "table.md").write_text("\n\n".join(told) + "\n", "utf-8")
+    return told
+
+
+def against_jpeg(psnr: Sequence[float], bpp: Sequence[float]) -> str:
+    """BD-rate of estimated rates against the JPEG files of results/compression/points.json."""
+    from yoto.apps.codec.rate_distortion import REFERENCE, Point, bd_rate
+
+    points = json.loads((ROOT / "results/compression/points.json").read_text("utf-8"))["points"]
+    jpeg = [Point(**point) for point in points[REFERENCE]]
+    own = [Point(i, rate, value, 0, 0, 0) for i, (value, rate) in enumerate(zip(psnr, bpp, strict=True))]
+    found = bd_rate(jpeg, own)
+    return f"BD-rate against {REFERENCE}, estimated rates: " + (
+        "no common PSNR" if found is None else f"{found:+.1f} %"
+    )
+
+
+def rehearse(name: str, carry: Path, out: Path | None) -> int:
+    """`work` for 20 steps, in a Python that sees what the GPU machine has and what is carried, nothing else."""
+    with tempfile.TemporaryDirectory() as place:
+        site, here = Path(place) / "site", Path(place) / "packages"
+        for path, distribution in top_level(closure(PRESENT) - {normal(each) for each in ABSENT}).items():
+            link(path, distribution, here)
+        for each in CARRIED:
+            if not list((carry / "site").glob(f"{each.replace('-', '_')}-{metadata.version(each)}.dist-info")):
+                raise SystemExit(f"{carry / 'site'} should have {each} {metadata.version(each)}. Run --pack PHOTOS.")
+            for path, distribution in top_level({normal(each)}).items():
+                link(path, distribution, site)
+        environment = {
+            key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "YOTO_", "VIRTUAL_ENV"))
+        }
+        environment |= {"OMP_NUM_THREADS": "1"}  # it is no matter of speed, and others may be at work
+        environment |= {"PYTHONPATH": os.pathsep.join(map(str, (ROOT / "src", site, here))), "CUDA_VISIBLE_DEVICES": ""}
+        command = [sys.executable, "-S", str(Path(__file__).resolve()), name, "--rehearsal", "--carry", str(carry)]
+        command += ["--out", str(out or Path(place) / "out")]
+        return subprocess.run(command, env=environment, cwd=ROOT, check=False).returncode  # noqa: S603
+
+
+def normal(name: str) -> str:
+    """A distribution's name as it is compared."""
+    return name.lower().replace("_", "-").replace(".", "-")
+
+
+def closure(names: Sequence[str]) -> set[str]:
+    """Those of the distributions that are installed here, with all that they need."""
+    found: set[str] = set()
+    waiting = [normal(name) for name in names]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        try:
+            needs = metadata.requires(name) or []
+        except metadata.PackageNotFoundError:
+            continue
+        found.add(name)
+        for need in needs:
+            if "extra ==" not in need:
+                end = next((i for i, letter in enumerate(need) if letter in " <>=!~;[("), len(need))
+                waiting.append(normal(need[:end]))
+    return found
+
+
+def top_level(names: set[str]) -> Mapping[str, Any]:
+    """First parts of the paths of what distributions installed, with the distribution."""
+    found: dict[str, Any] = {}
+    for distribution in metadata.distributions():
+        if normal(distribution.metadata["Name"]) in names:
+            for file in distribution.files or []:
+                if file.parts[0] not in ("..", "__pycache__"):
+                    found[file.parts[0]] = distribution
+    return found
+
+
+def link(name: str, distribution: Any, folder: Path) -> None:
+    """A link to a module or package, or to the facts of a distribution."""
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / name
+    if not target.exists():
+        target.symlink_to(distribution.locate_file(name))
+
+
+if __name__ == "__main__":
+    main()

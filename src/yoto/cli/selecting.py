@@ -1,0 +1,211 @@
+"""`yoto select`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from yoto.cli import checks, tasks
+from yoto.cli.options import DataFolder, Force, Json, ModelArgument, TaskName
+from yoto.cli.output import note, print_json, table
+from yoto.cli.sweep import SPLITS
+from yoto.errors import YotoError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from yoto.bundle import Bundle, Header
+    from yoto.curves import SelectedPoint
+    from yoto.curves.selection.request import Request
+    from yoto.recipe import Recipe
+    from yoto.task import BaseTask
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """How to measure; None: as the recipe says."""
+
+    split: str
+    limit: int | None
+    seed: int | None
+    evaluations: int | None
+    seconds: float | None
+    at: dict[str, float | str]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("select")(select)
+
+
+def select(
+    model: ModelArgument,
+    minimise: Annotated[
+        str | None, typer.Option("--minimise", metavar="NAME", help="A loss term, a metric or loss.")
+    ] = None,
+    maximise: Annotated[str | None, typer.Option("--maximise", metavar="NAME", help="The same, to be large.")] = None,
+    subject_to: Annotated[
+        list[str] | None,
+        typer.Option("--subject-to", metavar="BOUND", help="Such as 'reconstruction<=250'; may be repeated."),
+    ] = None,
+    at: Annotated[
+        list[str] | None, typer.Option("--at", metavar="NAME=VALUE", help="A loss parameter that is held at a value.")
+    ] = None,
+    ask: Annotated[bool, typer.Option("--ask", help="By eye: which of two pictures is the better one?")] = False,
+    confidence: Annotated[
+        float | None,
+        typer.Option("--confidence", metavar="P", help="Bounds hold with this probability over the samples."),
+    ] = None,
+    data: DataFolder = None,
+    split: Annotated[
+        str, typer.Option("--split", metavar="|".join(SPLITS), help="Which part of the data.")
+    ] = "validation",
+    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The first N examples only.")] = None,
+    evaluations: Annotated[
+        int | None, typer.Option("--evaluations", metavar="N", min=1, help="Measure N settings of λ at most.")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option("--seconds", metavar="S", min=0, help="Search for S seconds at most.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option("--seed", metavar="S", help="Of the model's noise.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", metavar="FILE", help="Weights of the plain network there (.safetensors)."),
+    ] = None,
+    task: TaskName = None,
+    as_json: Json = False,
+    force: Force = False,
+) -> None:
+    """Choose λ by what is wanted of the losses, without training.
+
+    One term or metric small or large, bounds on others. A request that cannot be met names the nearest point. With
+    --ask two pictures at a time are written, and answers narrow λ down.
+
+    \b
+    yoto select vae/fashion-mnist --minimise kl --subject-to 'reconstruction<=250'
+    yoto select compression/photo --minimise rate --subject-to 'psnr>=32' --data photos
+    yoto select runs/digits --ask
+    """
+    from yoto import bundle
+    from yoto.build import recipe_of
+
+    wanted = None
+    if not ask:
+        wanted = request_of(minimise, maximise, subject_to or [], confidence)
+    elif minimise or maximise or subject_to or confidence is not None:
+        raise checks.UsageError("--ask chooses by eye: leave out --minimise, --maximise, --subject-to and --confidence")
+    tasks.check_name(task)
+    checks.choice(split, SPLITS, "--split")
+    if output is not None:
+        if output.suffix.lower() != ".safetensors":
+            raise checks.UsageError(f"-o should end in .safetensors. Found {str(output)!r}")
+        checks.output_file(output, force=force)
+    header = bundle.read_header(model)
+    if header.conditioning is None:
+        raise checks.UsageError(f"{str(model)!r} was trained for one λ: there is nothing to choose")
+    recipe = recipe_of(header)
+    if data is not None:
+        recipe = recipe.replace({"options.data": data})
+    held = checks.point(at or [], "--at")
+    asked = Asked(split=split, limit=limit, seed=seed, evaluations=evaluations, seconds=seconds, at=held)
+    loaded, own = opened(header, recipe, task)
+    if wanted is None:
+        from yoto.cli.asking import interview
+
+        point = interview(loaded, own, asked.at, seed or 0)
+        if as_json:
+            print_json({"point": point})
+        finish(header, loaded, model, point, output, quiet=as_json)
+        return
+    found = search(loaded, own, recipe, wanted, asked)
+    if as_json:
+        print_json(found.to_dict())
+    if not found.feasible:
+        raise YotoError(str(found))
+    if not as_json:
+        print(result(found))
+    finish(header, loaded, model, found.point, output, quiet=as_json)
+
+
+def request_of(minimise: str | None, maximise: str | None, bounds: list[str], confidence: float | None) -> Request:
+    """The request of a command line, in whose words errors are."""
+    from yoto.curves.selection.request import request
+
+    if (minimise is None) == (maximise is None):
+        raise checks.UsageError("one of --minimise NAME, --maximise NAME and --ask should be given")
+    return request(minimise, maximise, bounds, confidence)
+
+
+def opened(header: Header, recipe: Recipe, task_name: str | None) -> tuple[Bundle, BaseTask]:
+    """The model on its device, and the task that measures it."""
+    import torch
+
+    from yoto import bundle
+    from yoto.build import build_task
+
+    task = build_task(recipe, tasks.make_task(task_name, recipe.options))
+    loaded = bundle.load(header.path, task=task)
+    loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return loaded, task
+
+
+def search(loaded: Bundle, task: BaseTask, recipe: Recipe, wanted: Request, asked: Asked) -> SelectedPoint:
+    """The point, by the recipe's settings but for those given."""
+    from yoto.build import build_objective
+    from yoto.curves import select as select_point
+
+    settings = recipe.evaluation
+    return select_point(
+        loaded,
+        task.data(asked.split),  # type: ignore[arg-type]
+        task,
+        minimise=None if wanted.maximise else wanted.objective,
+        maximise=wanted.objective if wanted.maximise else None,
+        subject_to=wanted.bounds,
+        confidence=wanted.confidence,
+        objective=build_objective(recipe),
+        at=asked.at,
+        evaluations=asked.evaluations,
+        seconds=asked.seconds,
+        batch=settings.batch,
+        limit=asked.limit or settings.limit,
+        seed=settings.seed if asked.seed is None else asked.seed,
+    )
+
+
+def result(found: SelectedPoint) -> str:
+    """The point and its values, for people."""
+    margins = {text.rsplit(" ", 2)[0]: (text, margin) for text, margin in found.margins.items()}
+    rows = []
+    for name, value in found.values.items():
+        text, margin = margins.get(name, ("", None))
+        inside = "" if margin is None else f"{margin:.2g} standard errors inside"
+        error = found.errors.get(name)
+        rows.append((name, value, "" if error is None else f"± {error:.2g}", text, inside))
+    place = ", ".join(f"{name} = {value:.4g}" for name, value in found.point.items())
+    limited = f"; the limit of {found.limited} ended it" if found.limited else ""
+    spent = f"{found.evaluations} settings measured in {found.passes:.3g} passes{limited}"
+    return f"{place}\n{table(('', 'mean', '', 'bound', ''), rows)}\n{spent}"
+
+
+def finish(
+    header: Header, loaded: Bundle, model: str, point: Mapping[str, float], output: Path | None, *, quiet: bool
+) -> None:
+    """Write the plain network, or say what to type next; `quiet` where standard output is for JSON."""
+    if output is None:
+        if not quiet:
+            settings = " ".join(f"--at {name}={value:.7g}" for name, value in point.items())
+            print(f"next: yoto export {model} -o plain.safetensors {settings}")
+        return
+    from yoto.export.write import save_weights
+    from yoto.support.tensors import only
+
+    plain = loaded.conditional.bake(point)
+    save_weights(only(plain.state_dict()), output, {"task": header.task, "at": dict(point)})
+    if quiet:
+        note(str(output))
+    else:
+        print(output)

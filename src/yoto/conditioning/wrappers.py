@@ -1,0 +1,31 @@
+"""What wraps a network, and how to get at it."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from yoto.errors import YotoError
+
+INNER = {"OptimizedModule": "_orig_mod", "DistributedDataParallel": "module", "DataParallel": "module"}
+"""By a wrapper's class, the attribute that holds what it wraps."""
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """A network out of `torch.compile` and DDP; any other as it is."""
+    while type(model).__name__ in INNER:
+        model = getattr(model, INNER[type(model).__name__])
+    return model
+
+
+def refuse_sharded(model: nn.Module, action: str) -> None:
+    """Refuse a network whose parameters FSDP2 holds in shards.
+
+    Raises:
+        YotoError: Saying how to get a whole one.
+    """
+    if any(hasattr(parameter, "full_tensor") for parameter in model.parameters()):
+        raise YotoError(
+            f"A network to {action} should be whole. Found parameters in shards. Load the full state "
+            "(get_model_state_dict of torch.distributed.checkpoint.state_dict, full_state_dict=True) into one that is "
+            "not sharded."
+        )

@@ -1,0 +1,73 @@
+"""Means and standard errors over samples, in float64."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from yoto.errors import YotoError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from torch import Tensor
+
+
+class Sums:
+    """Running sums of per-sample values in float64, at one λ.
+
+    Args:
+        point: The free parameters, for messages.
+    """
+
+    def __init__(self, point: dict[str, float]) -> None:
+        self.point = point
+        self.count = 0
+        self.first: dict[tuple[str, str], float] = {}
+        self.second: dict[tuple[str, str], float] = {}
+        self.reduced: set[tuple[str, str]] = set()
+
+    def add(self, groups: Mapping[str, Mapping[str, Tensor]], size: int) -> None:
+        """Add values by group and name, each [size], or reduced over the batch.
+
+        Raises:
+            YotoError: If one has another length or is not finite.
+        """
+        import torch
+
+        keys = [(group, name) for group, values in groups.items() for name in values]
+        values = [torch.as_tensor(groups[group][name]).detach().flatten() for group, name in keys]
+        for key, value in zip(keys, values, strict=True):
+            if len(value) not in (1, size):
+                raise YotoError(
+                    f"{key[0].capitalize()} {key[1]!r} should hold one number per sample, shape [{size}]. "
+                    f"Found {len(value)} numbers."
+                )
+            if len(value) < size:
+                self.reduced.add(key)
+        table = torch.stack([value.expand(size) for value in values]).to("cpu", torch.float64)
+        if not bool(table.isfinite().all()):
+            bad = keys[int((~table.isfinite()).any(dim=1).nonzero()[0])][1]
+            raise YotoError(
+                f"{bad!r} should be finite. Found NaN or infinity at {self.point}, in samples {self.count} to "
+                f"{self.count + size - 1}. Usually: a diverged training run."
+            )
+        sums, squares = table.sum(dim=1).tolist(), table.square().sum(dim=1).tolist()
+        for key, one, two in zip(keys, sums, squares, strict=True):
+            self.first[key] = self.first.get(key, 0.0) + one
+            self.second[key] = self.second.get(key, 0.0) + two
+        self.count += size
+
+    def means(self) -> dict[tuple[str, str], float]:
+        """Mean by group and name."""
+        return {key: value / self.count for key, value in self.first.items()}
+
+    def errors(self) -> dict[tuple[str, str], float]:
+        """Standard error of each mean; none for values that came reduced over a batch, or for one sample."""
+        if self.count < 2:
+            return {}
+        spread = {}
+        for key, mean in self.means().items():
+            if key not in self.reduced:
+                variance = max(0.0, self.second[key] - self.count * mean**2) / (self.count - 1)
+                spread[key] = (variance / self.count) ** 0.5
+        return spread

@@ -1,0 +1,93 @@
+"""Clipping of the gradient's norm, by a constant or relative to the norms seen so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from yoto.errors import YotoError
+
+
+class Clipper:
+    """Scales gradients down whose norm over all parameters exceeds a limit.
+
+    With `limit="relative"` that is `factor` times a running mean of past norms, so that it follows the scale of the
+    loss. A norm enters the mean after it was judged, the first 1/(1 - decay) as they are, later ones at no more than
+    the limit: one outlier then moves the mean by at most (1 - decay)·(factor - 1). One that is not finite never enters.
+    Everything stays on the gradients' device, so nothing waits for it.
+
+    >>> clip = Clipper(factor=1.5)
+    >>> weight = torch.nn.Parameter(torch.zeros(4))
+    >>> for size in (1.0, 1.0, 8.0):
+    ...     weight.grad = torch.full((4,), size / 2)
+    ...     norm = clip([weight])
+    >>> float(norm), float(weight.grad.norm())
+    (8.0, 1.5)
+    """
+
+    def __init__(
+        self, limit: float | Literal["relative"] | None = "relative", *, factor: float = 1.5, decay: float = 0.98
+    ) -> None:
+        """
+        Args:
+            limit: "relative", a constant norm, or None to measure only.
+            factor: The multiple of the running norm that is let through, above 1.
+            decay: Weight of the past in the running norm, in (0, 1); it is the plain mean of all norms until there
+                are 1/(1 - decay).
+
+        Raises:
+            YotoError: If one is out of its range.
+        """
+        if limit is not None and (limit != "relative" if isinstance(limit, str) else not limit > 0):
+            raise YotoError(f"`limit` should be 'relative', a norm above 0 or None. Found {limit!r}.")
+        if not factor > 1 or not 0 < decay < 1:
+            raise YotoError(f"`factor` should be above 1, `decay` in (0, 1). Found {factor!r} and {decay!r}.")
+        self.limit = limit
+        self.factor = factor
+        self.decay = decay
+        self.running: Tensor | None = None
+        self.count = 0
+
+    @torch.no_grad()
+    def __call__(self, parameters: Iterable[Tensor] | Tensor) -> Tensor:
+        """Clip the gradients of `parameters` in place, all at once, as `torch.nn.utils.clip_grad_norm_` does.
+
+        Under a `GradScaler` unscale them first. Returns the norm before clipping, a scalar tensor.
+        """
+        given = [parameters] if isinstance(parameters, Tensor) else parameters
+        gradients = [parameter.grad for parameter in given if parameter.grad is not None]
+        norm = torch.nn.utils.get_total_norm(gradients)
+        if self.limit is None or not gradients:
+            return norm
+        allowed = self.relative(norm) if self.limit == "relative" else self.limit
+        scale = (allowed / norm.clamp_min(1e-30)).clamp_max(1.0)
+        torch._foreach_mul_(gradients, scale)
+        return norm
+
+    def relative(self, norm: Tensor) -> Tensor:
+        """The largest norm that is let through now; `norm` then enters the running mean."""
+        if self.running is None:
+            self.running = norm.nan_to_num(0.0, 0.0, 0.0)
+        known = self.running > 0  # else every gradient so far was zero, and this one sets the scale
+        allowed = torch.where(known, self.factor * self.running, norm)
+        young = self.count < 1 / (1 - self.decay)
+        entering = torch.where(norm.isfinite(), norm if young else torch.minimum(norm, allowed), self.running)
+        mixed = self.running.lerp(entering, 1 - min(self.decay, self.count / (self.count + 1)))
+        self.running = torch.where(known, mixed, entering)
+        self.count += 1
+        return allowed
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state to keep in a checkpoint: the running norm and the number of norms seen, or nothing."""
+        if self.running is None:
+            return {}
+        return {"running": self.running, "count": torch.tensor(self.count)}
+
+    def load_tensors(self, tensors: dict[str, Tensor], device: torch.device) -> None:
+        """Take up the state that `tensors()` gave."""
+        if "running" in tensors:
+            self.running = tensors["running"].clone().to(device)
+            self.count = int(tensors["count"])

@@ -1,0 +1,70 @@
+"""What a user gives for the parameters of a loss space, as the numbers of its columns. Needs no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from numbers import Integral
+from typing import Any
+
+from yoto.errors import YotoError, near_misses
+from yoto.space.choice import Choice
+from yoto.space.distribution import Distribution, Value, number
+from yoto.space.interval import Fixed
+from yoto.space.simplex import Simplex
+
+
+def checked(parameters: Mapping[str, Distribution], given: dict[str, Value], extrapolate: bool) -> list[float]:
+    """One number per column; arguments and errors as of `LossSpace.check`. `given` is used up."""
+    for name, distribution in parameters.items():
+        if isinstance(distribution, Simplex) and not isinstance(given.get(name), Mapping):
+            own = {t: given.pop(t) for t in distribution.terms if t in given}
+            if own:
+                given[name] = {t: number(t, v) for t, v in own.items()}
+        elif isinstance(distribution, Choice) and name not in given:
+            parts = {c.removeprefix(f"{name}:"): given.pop(c) for c in distribution.columns(name) if c in given}
+            if parts:
+                given[name] = {o: number(o, v) for o, v in parts.items()}
+    for name in given:
+        if name not in parameters:
+            raise YotoError(
+                f"{name!r} is no loss parameter of this space, which has {', '.join(parameters)}."
+                f"{near_misses(name, tuple(parameters))}"
+            )
+    result: list[float] = []
+    for name, distribution in parameters.items():
+        if name in given:
+            result += distribution.check(name, given[name], extrapolate)
+        elif isinstance(distribution, Fixed):
+            result.append(distribution.value)
+        else:
+            raise YotoError(f"`{name}` is free in this loss space and should be given. Found {given or 'nothing'}.")
+    return result
+
+
+def by_name(values: Any, more: Mapping[str, Value], free: Sequence[str]) -> dict[str, Value]:
+    """What was given by a mapping and by keyword together; refuses anything else than a mapping."""
+    if values is not None and not isinstance(values, Mapping):
+        example = ", ".join(f"{name}=…" for name in free)
+        raise YotoError(f"A point should be given by name, such as point({example}). Found {values!r}.")
+    return {**(values or {}), **more}
+
+
+def check_count(name: str, value: Any) -> None:
+    """Refuse what is no whole number of at least 1."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
+        found = value if isinstance(value, (int, float, str)) else type(value).__name__
+        raise YotoError(f"`{name}` should be a whole number, at least 1. Found {found}.")
+
+
+def check_lam(lam: Any, names: Sequence[str], *, any_rank: bool = False) -> None:
+    """Refuse λ that is no tensor of the columns `names`, [B, D] or [D] (with `any_rank` [..., D])."""
+    from torch import Tensor
+
+    tensor = isinstance(lam, Tensor)
+    if not tensor or not (lam.ndim >= 1 if any_rank else lam.ndim in (1, 2)) or lam.shape[-1] != len(names):
+        found = f"shape {tuple(lam.shape)}" if tensor else type(lam).__name__
+        shape = f"[..., {len(names)}]" if any_rank else f"[B, {len(names)}] or [{len(names)}]"
+        raise YotoError(
+            f"λ should be a tensor {shape}, columns {', '.join(names)}, as space.sample(B) and space.point(…) give. "
+            f"Found {found}."
+        )

@@ -1,0 +1,182 @@
+"""Along one parameter: known optima, brute force, few evaluations, limits."""
+
+import math
+
+import numpy as np
+import pytest
+
+from curves.selection.problems import PAIR, measure, pair, problem
+from yoto import Choice, LogUniform, LossSpace
+from yoto.curves.selection.coordinates import Coordinates
+from yoto.curves.selection.evaluations import Budget
+from yoto.curves.selection.request import Measured, request
+from yoto.curves.selection.searching import GUIDED, UNGUIDED, Problem
+
+GUIDE = measure(pair)([(1.0, float(b)) for b in np.geomspace(0.01, 100, 13)])
+
+
+@pytest.mark.parametrize("guide", [(), GUIDE], ids=["without a curve", "with a curve"])
+def test_a_bound_is_met_where_the_closed_form_says(guide):
+    """b = 1/(1+λ)² <= 0.04 from λ = 4 on, where a = 0.64."""
+    task = problem(pair, PAIR, ("a", None, ["b <= 0.04"]), guide=guide)
+    found, limited = task.solve()
+    assert limited is None
+    assert found.values["b"] <= 0.04
+    assert found.values["a"] == pytest.approx(0.64, rel=0.002)
+    assert found.lam[1] == pytest.approx(4.0, rel=0.01)
+    assert task.budget.used <= (GUIDED if guide else UNGUIDED)
+
+
+def test_a_stored_curve_of_other_data_lends_its_shape_only():
+    shifted = [
+        Measured(lam=m.lam, values={"a": 1.3 * m.values["a"] + 0.1, "b": 0.8 * m.values["b"]}, samples=5) for m in GUIDE
+    ]
+    task = problem(pair, PAIR, ("a", None, ["b <= 0.04"]), guide=shifted)
+    found, _ = task.solve()
+    assert found.values["b"] <= 0.04
+    assert found.values["a"] == pytest.approx(0.64, rel=0.002)
+    assert task.budget.used <= GUIDED
+
+
+def test_without_an_active_bound_an_end_is_the_answer():
+    for guide in ((), GUIDE):
+        found, _ = problem(pair, PAIR, ("b", None, ["a <= 2"]), guide=guide).solve()
+        assert found.lam[1] == 100.0
+
+
+def test_what_cannot_be_met_gives_the_nearest():
+    task = problem(pair, PAIR, ("a", None, ["b <= -1"]), guide=GUIDE)
+    found, _ = task.solve()
+    assert not task.request.feasible(found)
+    assert found.lam[1] == 100.0
+    assert task.budget.used <= 3
+
+
+def test_confidence_moves_the_answer_inside_by_its_errors():
+    plain, sure = (
+        problem(pair, PAIR, ("a", None, ["b <= 0.04"], confidence), guide=GUIDE).solve()[0]
+        for confidence in (None, 0.95)
+    )
+    quantile = 1.685  # Student's, 39 degrees of freedom
+    assert sure.values["b"] + quantile * sure.errors["b"] <= 0.04
+    assert sure.values["a"] > plain.values["a"]
+    assert sure.values["b"] + quantile * sure.errors["b"] == pytest.approx(0.04, abs=5e-4)
+
+
+def line(function):
+    """A problem along u = log10 λ in [0, 1] for quantities of u."""
+
+    def evaluate(points):
+        return [Measured(lam=lam, values=function(math.log10(lam[1]))) for lam in points]
+
+    def make(wanted, **more):
+        coordinates = Coordinates(LossSpace(a=1.0, b=LogUniform(1.0, 10.0)))
+        return Problem(request=request(*wanted), coordinates=coordinates, evaluate=evaluate, **more)
+
+    return make, evaluate
+
+
+def best_of_200(evaluate, wanted):
+    """Of places that lie in a piece at least a hundredth of the range wide."""
+    found = evaluate([(1.0, 10 ** (i / 199)) for i in range(200)])
+    asked = request(*wanted)
+    inside = [asked.feasible(measured) for measured in found]
+    wide = [i for i in range(200) if inside[i] and inside[max(i - 1, 0)] and inside[min(i + 1, 199)]]
+    return min(asked.cost(found[i]) for i in wide)
+
+
+@pytest.mark.parametrize("guided", [False, True], ids=["without a curve", "with a curve"])
+@pytest.mark.parametrize("seed", range(12))
+def test_metrics_that_are_not_monotone_are_searched_by_pieces(seed, guided):
+    draw = np.random.default_rng(seed)
+    falls, waves, level = draw.uniform(0.5, 4), draw.uniform(4, 12), draw.uniform(0.2, 0.8)
+
+    def quantities(u):
+        return {"a": 10 * math.exp(-falls * u) + 0.3, "b": math.sin(waves * u) + 1.5 * u}
+
+    make, evaluate = line(quantities)
+    values = [m.values["b"] for m in evaluate([(1.0, 10 ** (i / 199)) for i in range(200)])]
+    limit = float(np.quantile(values, level))
+    for wanted in (("a", None, [f"b <= {limit}"]), (None, "a", [f"b >= {limit}"])):
+        guide = evaluate([(1.0, 10 ** (i / 12)) for i in range(13)]) if guided else ()
+        task = make(wanted, guide=guide)
+        found, _ = task.solve()
+        assert task.request.feasible(found)
+        assert task.request.cost(found) <= best_of_200(evaluate, wanted) + 0.005 * abs(best_of_200(evaluate, wanted))
+        assert task.budget.used <= (GUIDED if guided else UNGUIDED)
+
+
+def test_an_optimum_inside_is_found_without_bounds():
+    make, _ = line(lambda u: {"a": (u - 0.37) ** 2 + 1, "b": 0.0})
+    found, _ = make(("a", None, ())).solve()
+    assert math.log10(found.lam[1]) == pytest.approx(0.37, abs=0.02)
+
+
+def test_every_name_of_a_choice_is_searched():
+    """The bound is met at λ = 4, 9 or 19, and by the last at the lowest cost."""
+
+    def evaluate(points):
+        factors = (1.0, 2.0, 4.0)
+        return [
+            Measured(lam=lam, values={"a": lam[1] / f**2, "b": f / (1 + lam[1])})
+            for lam in points
+            for f in [sum(x * y for x, y in zip(factors, lam[2:], strict=True))]
+        ]
+
+    space = LossSpace(a=1.0, b=LogUniform(0.1, 100.0), style=Choice("one", "two", "four"))
+    task = Problem(request=request("a", None, ["b <= 0.2"]), coordinates=Coordinates(space), evaluate=evaluate)
+    found, _ = task.solve()
+    assert found.lam[2:] == (0.0, 0.0, 1.0)
+    assert found.lam[1] == pytest.approx(19, rel=0.01)
+    few = Problem(
+        request=request("a", None, ["b <= 0.2"]), coordinates=Coordinates(space), evaluate=evaluate, budget=Budget(30)
+    )
+    found, _ = few.solve()
+    assert found.lam[2:] == (0.0, 0.0, 1.0)  # each name has its share of the limit
+    assert few.budget.used <= 30
+    held = Problem(
+        request=request("a", None, ["b <= 0.2"]), coordinates=Coordinates(space, {"style": "one"}), evaluate=evaluate
+    )
+    found, _ = held.solve()
+    assert found.lam[2:] == (1.0, 0.0, 0.0)
+    assert found.lam[1] == pytest.approx(4, rel=0.01)
+
+
+@pytest.mark.parametrize("limit", [1, 2, 6])
+def test_the_limit_on_evaluations_is_kept(limit):
+    task = problem(pair, PAIR, ("a", None, ["b <= 0.04"]), budget=Budget(limit))
+    _, limited = task.solve()
+    assert task.budget.used <= limit
+    assert limited in ("evaluations", None)
+    assert limit > 2 or limited == "evaluations"
+
+
+def test_the_limit_on_seconds_is_kept():
+    now = [0.0]
+    slow = measure(pair)
+
+    def evaluate(points):
+        now[0] += len(points)
+        return slow(points)
+
+    task = Problem(
+        request=request("a", None, ["b <= 0.04"]),
+        coordinates=Coordinates(PAIR),
+        evaluate=evaluate,
+        guide=[Measured(lam=m.lam, values={k: 3 * v for k, v in m.values.items()}) for m in GUIDE],
+        budget=Budget(seconds=2.5, clock=lambda: now[0]),
+    )
+    _, limited = task.solve()
+    assert limited == "seconds"
+    assert now[0] <= 2.5
+
+
+def test_nothing_is_measured_twice():
+    seen = []
+
+    def evaluate(points):
+        seen.extend(points)
+        return measure(pair)(points)
+
+    Problem(request=request("a", None, ["b <= 0.04"]), coordinates=Coordinates(PAIR), evaluate=evaluate).solve()
+    assert len(seen) == len(set(seen))

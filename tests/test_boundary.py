@@ -1,0 +1,64 @@
+"""What a call of the public API says where it is given something else than it takes: one line, a `YotoError`."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+import yoto
+from yoto import LogUniform, LossSpace, Objective, TradeoffCurve, YotoError, condition
+
+SPACE = LossSpace(fit=1.0, kl=LogUniform(0.5, 128.0))
+NET, X = nn.Linear(3, 2), torch.rand(4, 3)
+MODEL, LAM = condition(NET, SPACE), SPACE.sample(4)
+TERMS = {"fit": torch.rand(4), "kl": torch.rand(4)}
+CURVE = TradeoffCurve(points=[{"kl": 1.0}], terms={"fit": [1.0]}, loss=[1.0])
+
+CALLS = [
+    ("a network called with λ by position", lambda _: MODEL(X, LAM), "model(x, at=lam)"),
+    ("a network called without λ", lambda _: MODEL(X), "`kl` is free"),
+    ("a number as λ", lambda _: MODEL(X, at=3.0), r"shape [2] or [B, 2]"),
+    ("text as λ", lambda _: MODEL.at("kl=4"), "values by name. Found 'kl=4'"),
+    ("λ of another batch", lambda _: MODEL(X, at=SPACE.sample(5)), "should have 5 samples"),
+    ("a λ per sample baked", lambda _: MODEL.bake(LAM), "`bake` should get one λ"),
+    ("arguments of condition in the other order", lambda _: condition(SPACE, NET), "`net` should be"),
+    ("a mapping as space", lambda _: condition(NET, {"fit": 1.0}), "`space` should be a yoto.LossSpace. Found dict"),
+    ("half a sample", lambda _: SPACE.sample(2.5), "a whole number, at least 1. Found 2.5"),
+    ("a batch as number of samples", lambda _: SPACE.sample(X), "a whole number, at least 1. Found Tensor"),
+    ("a seed as generator", lambda _: SPACE.sample(4, 3), "`generator` should be a torch.Generator. Found int"),
+    ("text as size of a grid", lambda _: SPACE.grid("many"), "a whole number, at least 1. Found many"),
+    ("a number as point", lambda _: SPACE.point(3.0), "point(kl=…). Found 3.0"),
+    ("a list of terms", lambda _: SPACE.combine([X], LAM), "tensors by name, such as"),
+    ("numbers as terms", lambda _: SPACE.combine({"fit": 1.0, "kl": 2.0}, LAM), "'fit' should be a tensor"),
+    ("a number as λ of a sum", lambda _: SPACE.combine(TERMS, 3.0), "λ should be a tensor [B, 2] or [2]"),
+    ("a number as λ to encode", lambda _: SPACE.encode(3.0), "λ should be a tensor [..., 2]"),
+    ("a list of terms to an objective", lambda _: Objective(SPACE)([X], LAM), "Found a list"),
+    ("a number as λ of an objective", lambda _: Objective(SPACE)(TERMS, 3.0), "Found float"),
+    ("a number as λ to balance", lambda _: Objective(SPACE).divisor(3.0), "Found float"),
+    ("terms without an objective's λ", lambda _: Objective(SPACE)(TERMS, SPACE.sample(3)), "a row for each of the 4"),
+    ("a number saved", lambda file: yoto.save(3, file), "`model` should be a network"),
+    ("a number as curve", lambda file: yoto.save(MODEL, file, curve=3), "`curve` should be a TradeoffCurve"),
+    ("text as objective", lambda file: yoto.save(MODEL, file, objective="sum"), "`objective` should be a yoto.Obj"),
+    ("a tensor as fact", lambda file: yoto.save(MODEL, file, info={"x": X}), "`info` should hold what JSON can"),
+    ("a direction that is none", lambda file: yoto.save(MODEL, file, directions={"a": "up"}), "'lower' or 'higher'"),
+    ("a plain network without a space", lambda file: yoto.save(NET, file), "`space` should be given"),
+    ("a number loaded", lambda _: yoto.load(3), "named by text or a path"),
+    ("a recipe by name", lambda _: yoto.train("vae/digits", "run"), "yoto.recipe.read(name) gives. Found str"),
+    ("a number as reference", lambda _: CURVE.regret(3), "`reference` should be a TradeoffCurve"),
+    ("a point for points", lambda _: CURVE.at({"kl": 1.0}), "a list of points"),
+    ("numbers as reference point", lambda _: CURVE.hypervolume([3.0]), "a value by name. Found [3.0]"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), [each[1:] for each in CALLS], ids=[each[0] for each in CALLS])
+def test_it_is_said_in_one_line(call, message, tmp_path):
+    with pytest.raises(YotoError) as caught:
+        call(tmp_path / "model.safetensors")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_there_are_few_names():
+    assert len(set(yoto.__all__) - {"__version__"}) <= 24

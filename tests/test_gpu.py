@@ -1,0 +1,84 @@
+"""scripts/gpu.sh: what is run on a GPU machine, rehearsed with the packages that it has."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from yoto import bundle
+from yoto.data.photographs import BUNDLED
+
+ROOT = Path(__file__).parents[1]
+SCRIPT = ROOT / "scripts/gpu.sh"
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    spec = importlib.util.spec_from_file_location("gpu", ROOT / "scripts/gpu.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["gpu"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def carry(tmp_path, gpu):
+    """As --pack leaves it, but for the packages' own files."""
+    folder = tmp_path / "carry"
+    (folder / "photos/train").mkdir(parents=True)
+    for file in sorted(BUNDLED.glob("*.webp"))[:2]:
+        with Image.open(file) as image:
+            image.convert("RGB").save(folder / "photos/train" / f"{file.stem}.jpg", quality=92)
+    for name in gpu.CARRIED:
+        facts = f"{name.replace('-', '_')}-{metadata.version(name)}.dist-info"
+        (folder / "site" / facts).mkdir(parents=True)
+    return folder
+
+
+def run(*arguments):
+    environment = os.environ | {"PYTHON": sys.executable}
+    environment.pop("OUT", None)
+    return subprocess.run([SCRIPT, *map(str, arguments)], capture_output=True, text=True, env=environment)
+
+
+@pytest.mark.slow
+def test_the_codecs_run_comes_to_its_end_with_the_packages_of_the_machine(carry, tmp_path):
+    out = tmp_path / "out"
+    done = run("--rehearse", "codec", "--carry", carry, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("BD-rate against JPEG 4:2:0, estimated rates: ")
+    assert "20 steps in" in done.stdout
+    files = [path for path in out.rglob("*") if path.is_file()]
+    assert len(files) <= 8
+    assert all(path.stat().st_size < 16 * 2**20 for path in files)
+    header = bundle.read_header(out / "model.safetensors")
+    assert header.task == "compression"
+    assert len(header.info["fingerprint"]) == 16
+    assert header.curve is not None
+    assert str(tmp_path) not in str(header.recipe)
+    plain = bundle.load(out / "model.safetensors").model
+    halved = [p for p in plain.parameters() if p.dtype.is_floating_point]
+    assert all((p == p.half().float()).all() for p in halved)
+
+
+def test_the_rehearsal_sees_no_package_that_the_machine_lacks(gpu):
+    seen = gpu.top_level(gpu.closure(gpu.PRESENT) - {gpu.normal(name) for name in gpu.ABSENT})
+    assert {"torch", "numpy", "PIL", "lightning_fabric", "typer", "yaml"} <= set(seen)
+    for name in ("pydantic", "pydantic_core", "pooch", "constriction", "moocore", "fastapi", "pytest", "yoto"):
+        assert name not in seen
+
+
+def test_what_is_missing_is_said_at_once(tmp_path):
+    found = run("codec", "--carry", tmp_path, "--out", tmp_path / "out")
+    assert found.returncode == 1
+    assert "should have the packed photographs. Run scripts/gpu.sh --pack PHOTOS" in found.stderr
+    found = run("--rehearse", "codec", "--carry", tmp_path)
+    assert found.returncode == 1
+    assert "Run --pack PHOTOS" in found.stderr
+    assert run("codec").returncode == 2
+    assert "NAME, one of codec" in run("other", "--out", tmp_path).stderr

@@ -1,0 +1,52 @@
+"""The benchmark of one's own loop, on a handful of its made-up curves."""
+
+import math
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
+
+from own_loop import geometric, measure, table, train
+from own_loop_problems import PROBLEMS, Problem
+
+SETTINGS = {"algorithm": "muon", "lr": 0.02, "epochs": 2}
+
+
+@pytest.fixture(scope="module")
+def problem() -> Problem:
+    return PROBLEMS["curves"]
+
+
+@pytest.fixture(scope="module")
+def data(problem):
+    (train_data,), (test_data,) = problem.data()
+    return (train_data[:512],), (test_data[:64],)
+
+
+def test_one_network_is_measured_at_every_point_by_its_weighted_terms(problem, data):
+    found = measure(problem, train(problem, data[0], 0, None, SETTINGS), data[1], list(problem.points))
+    assert found.keys() == problem.points.keys()
+    for point, means in found.items():
+        weights = problem.points[point]
+        assert means["loss"] == pytest.approx(sum(weight * means[name] for name, weight in weights.items()), rel=1e-5)
+        assert math.isfinite(means["loss"])
+
+
+def test_a_network_alone_starts_as_the_one_network_does_and_learns_its_point(problem, data):
+    start = measure(problem, problem.network(1), data[1], ["fit"])["fit"]["loss"]
+    first, again = (
+        measure(problem, train(problem, data[0], 0, "fit", SETTINGS), data[1], ["fit"])["fit"] for _ in range(2)
+    )
+    assert first == again
+    assert first["loss"] < start
+
+
+def test_the_table_has_the_geometric_mean_of_the_ratios():
+    losses = {"conditional": {"a": [2.0, 4.0], "b": [1.0, 1.0]}, "muon": {"a": [1.0, 2.0], "b": [2.0, 2.0]}}
+    losses["adam"] = losses["muon"]
+    ratios = {against: {"a": 2.0, "b": 0.5} for against in ("muon", "adam")}
+    text = table({"problem": "toy", "losses": losses, "ratios": ratios})
+    assert "| against alone, same optimiser | 2.000 | 0.500 | **1.000** | 2.000 |" in text
+    assert geometric([2.0, 0.5]) == pytest.approx(1.0)
