@@ -73,7 +73,7 @@ export function plot(place, options) {
     const knee = line ? kneeOf(x, y) : -1;
     if (knee >= 0) {
       parts.push(el("svg:circle", { class: "knee", cx: sx.at(x[knee]), cy: sy.at(y[knee]), r: 8 }));
-      parts.push(text(sx.at(x[knee]) + 11, sy.at(y[knee]) + (options.yBetter === "higher" ? 15 : -9), "knee", { class: "kneeword" }));
+      if (!marks.length) parts.push(text(sx.at(x[knee]) + 11, sy.at(y[knee]) + (options.yBetter === "higher" ? 15 : -9), "knee", { class: "kneeword" }));
     }
     x.forEach((v, i) => {
       parts.push(el("svg:circle", { class: "mark", cx: sx.at(v), cy: sy.at(y[i]), r: 3 }));
