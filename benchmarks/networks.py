@@ -237,7 +237,7 @@ def table(rows: list[Row]) -> str:
         "`condition(net, space, example=inputs)` on every row of `benchmarks/networks.csv`: small random",
         "configurations, a batch of 3. Layers: those that ran and fold; conditioned; right before a conditioned one.",
         "λ per sample: largest deviation from one λ at a time, relative to the largest output, hidden states included.",
-        "`python benchmarks/networks.py --help` says how it is run.",
+        "benchmarks/networks.py says at its beginning how it is run.",
         "",
         f"`condition` {'learns from' if learns() else 'does not take'} `example` here.",
         "",

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import random
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +15,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import yoto
 from networks.outputs import tensors
 from networks.report import Case
 from yoto import LogUniform, LossSpace
@@ -115,3 +118,25 @@ def gradients(ours: nn.Module, theirs: nn.Module) -> tuple[dict[str, Tensor], di
     shapes = {n: p for grads in found for n, p in grads.items()}
     mine, reference = ({n: padded(g.get(n, torch.zeros_like(shapes[n]))) for n in names} for g in found)
     return mine, reference
+
+
+def nudged(net: nn.Module, seed: int) -> nn.Module:
+    """A copy whose parameters differ in their last place: where symbols are rounded, that may flip some of them."""
+    copied, draws = copy.deepcopy(net), torch.Generator().manual_seed(seed)
+    for parameter in copied.parameters():
+        step = torch.finfo(parameter.dtype).eps * (2 * torch.rand(parameter.shape, generator=draws) - 1)
+        parameter.data.mul_(1 + step.to(parameter.dtype))
+    return copied
+
+
+def conditioned(net: nn.Module, case: Case) -> tuple[nn.Module, list[str]]:
+    """`condition(net, space, example=…)`, and the remarks that it made."""
+    settings = dict(case.settings)
+    if "example" in inspect.signature(yoto.condition).parameters:
+        settings["example"] = case.inputs.values
+    if case.inputs.batch_dim:
+        settings["batch_dim"] = case.inputs.batch_dim
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        model = yoto.condition(net, SPACE, **settings)
+    return model, [str(w.message) for w in caught if "condition()" in str(w.message)]

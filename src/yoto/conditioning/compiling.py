@@ -24,6 +24,8 @@ def lam_as_tensor(model: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> 
     if isinstance(at, Tensor) or torch.compiler.is_compiling():
         return None
     values = {name: kwargs[name] for name in model.keywords if name in kwargs} if at is None else {}
+    if at is None and not values:
+        return None  # `forward` says what is missing
     rest = {name: value for name, value in kwargs.items() if name not in values}
     return args, {**rest, "at": model.lam(at, extrapolate=kwargs.get("extrapolate", False), **values)}
 

@@ -82,7 +82,9 @@ def test_a_conditional_network_starts_as_a_codec_at_every_weight(network):
 def test_slopes_are_exact():
     model = conditional()
     model.film.set_slope("analysis.gain", scale=0.7)
-    low, middle, high = (model.at(distortion=w).analysis.gain.film.scale for w in (0.001, math.sqrt(2e-4), 0.2))
+    low, middle, high = (
+        model.modulations(model.space.point(distortion=w))["analysis.gain"].scale for w in (0.001, math.sqrt(2e-4), 0.2)
+    )
     assert torch.allclose(middle, torch.ones_like(middle), atol=1e-6)
     assert torch.allclose(high, torch.full_like(high, math.exp(0.7)), rtol=1e-5)
     assert torch.allclose(low, torch.full_like(low, math.exp(-0.7)), rtol=1e-5)
