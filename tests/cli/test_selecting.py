@@ -62,6 +62,28 @@ def test_select_as_json_and_the_plain_network(yoto, trained, tmp_path):
     assert yoto(*command).code == 2  # the file is there
 
 
+def test_the_plain_network_is_trained_on_there(yoto, trained, tmp_path):
+    command = [
+        "select",
+        trained,
+        "--minimise=reconstruction",
+        "--subject-to=kl<=6",
+        "--polish=30",
+        "-o",
+        "p.safetensors",
+    ]
+    code, out, err = yoto(*command)
+    assert code == 0, err
+    assert out.splitlines()[0].startswith("kl = ")
+    assert out.splitlines()[-1] == "p.safetensors"
+    code, out, err = yoto(*command, "--json", "--force")
+    found = json.loads(out)
+    assert (code, found["feasible"], found["polished"]["file"]) == (0, True, "p.safetensors")
+    polished = load(tmp_path / "p.safetensors")
+    assert polished.header.conditioning is None
+    assert polished.recipe.fixed == pytest.approx(found["point"])
+
+
 def test_a_request_that_cannot_be_met_exits_with_the_nearest(yoto, trained):
     code, out, err = yoto("select", trained, "--minimise", "reconstruction", "--subject-to", "kl<=1e-6")
     assert (code, out) == (2, "")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from yoto.cli import checks, tasks
+from yoto.cli.opening import checked_output, opened
 from yoto.cli.options import DataFolder, Force, Json, ModelArgument, TaskName
 from yoto.cli.output import note, print_json, table
 from yoto.cli.sweep import SPLITS
@@ -98,8 +99,6 @@ def polish(
     path = checked_output(output or default_output(header, point), force=force)
 
     memory.keep_freed()
-    from yoto.cli.selecting import opened
-
     loaded, own = opened(header, recipe if data is None else recipe.replace({"options.data": data}), task)
     done = polished(loaded, own, recipe, point, steps, lr=lr, seed=seed, split=split)
     write(done, header, own, path)
@@ -119,13 +118,6 @@ def check_model(header: Header, model: str) -> None:
             f"{str(model)!r} has no recipe to train by: polish it in Python, "
             "yoto.polish(yoto.load(FILE, net=…), point, batches, terms)"
         )
-
-
-def checked_output(path: Path, *, force: bool) -> Path:
-    """The path itself, once it is known that a model can be written there."""
-    if path.suffix.lower() != ".safetensors":
-        raise checks.UsageError(f"-o should end in .safetensors. Found {str(path)!r}")
-    return checks.output_file(path, force=force)
 
 
 def default_output(header: Header, point: Mapping[str, Any]) -> Path:

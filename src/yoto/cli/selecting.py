@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from yoto.cli import checks, tasks
+from yoto.cli import checks, polishing, tasks
+from yoto.cli.opening import checked_output, opened
 from yoto.cli.options import DataFolder, Force, Json, ModelArgument, TaskName
 from yoto.cli.output import note, print_json, table
 from yoto.cli.sweep import SPLITS
@@ -75,6 +76,12 @@ def select(
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Weights of the plain network there (.safetensors)."),
     ] = None,
+    polish: Annotated[
+        int | None,
+        typer.Option(
+            "--polish", metavar="STEPS", min=1, help="Train the plain network on at that λ, as yoto polish does."
+        ),
+    ] = None,
     task: TaskName = None,
     as_json: Json = False,
     force: Force = False,
@@ -100,34 +107,46 @@ def select(
     tasks.check_name(task)
     checks.choice(split, SPLITS, "--split")
     if output is not None:
-        if output.suffix.lower() != ".safetensors":
-            raise checks.UsageError(f"-o should end in .safetensors. Found {str(output)!r}")
-        checks.output_file(output, force=force)
+        checked_output(output, force=force)
     header = bundle.read_header(model)
     if header.conditioning is None:
         raise checks.UsageError(f"{str(model)!r} was trained for one λ: there is nothing to choose")
     recipe = recipe_of(header)
+    tasks.check_known(header.task, task, header.info.get("task_class"), f"yoto select {model}")
     if data is not None:
         recipe = recipe.replace({"options.data": data})
     held = checks.point(at or [], "--at")
     asked = Asked(split=split, limit=limit, seed=seed, evaluations=evaluations, seconds=seconds, at=held)
     loaded, own = opened(header, recipe, task)
+    told: dict[str, Any] = {}
     if wanted is None:
         from yoto.cli.asking import interview
 
         point = interview(loaded, own, asked.at, seed or 0)
-        if as_json:
-            print_json({"point": point})
-        finish(header, loaded, model, point, output, quiet=as_json)
-        return
-    found = search(loaded, own, recipe, wanted, asked)
+    else:
+        point, told = met(search(loaded, own, recipe, wanted, asked), as_json)
+    told = {"point": dict(point), **told}
+    if polish is not None:
+        told["polished"] = polish_there(header, loaded, own, point, polish, asked, output, quiet=as_json, force=force)
     if as_json:
-        print_json(found.to_dict())
+        print_json(told)
+    if polish is None:
+        finish(header, loaded, model, point, output, quiet=as_json)
+
+
+def met(found: SelectedPoint, as_json: bool) -> tuple[dict[str, float], dict[str, Any]]:
+    """The point that was found, and all that is said of it; it is printed, but where JSON is printed later.
+
+    Raises:
+        YotoError: If no point meets the bounds, naming the nearest.
+    """
     if not found.feasible:
+        if as_json:
+            print_json(found.to_dict())
         raise YotoError(str(found))
     if not as_json:
         print(result(found))
-    finish(header, loaded, model, found.point, output, quiet=as_json)
+    return dict(found.point), found.to_dict()
 
 
 def request_of(minimise: str | None, maximise: str | None, bounds: list[str], confidence: float | None) -> Request:
@@ -137,19 +156,6 @@ def request_of(minimise: str | None, maximise: str | None, bounds: list[str], co
     if (minimise is None) == (maximise is None):
         raise checks.UsageError("one of --minimise NAME, --maximise NAME and --ask should be given")
     return request(minimise, maximise, bounds, confidence)
-
-
-def opened(header: Header, recipe: Recipe, task_name: str | None) -> tuple[Bundle, BaseTask]:
-    """The model on its device, and the task that measures it."""
-    import torch
-
-    from yoto import bundle
-    from yoto.build import build_task
-
-    task = build_task(recipe, tasks.make_task(task_name, recipe.options))
-    loaded = bundle.load(header.path, task=task)
-    loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")
-    return loaded, task
 
 
 def search(loaded: Bundle, task: BaseTask, recipe: Recipe, wanted: Request, asked: Asked) -> SelectedPoint:
@@ -174,6 +180,30 @@ def search(loaded: Bundle, task: BaseTask, recipe: Recipe, wanted: Request, aske
         limit=asked.limit or settings.limit,
         seed=settings.seed if asked.seed is None else asked.seed,
     )
+
+
+def polish_there(
+    header: Header,
+    loaded: Bundle,
+    task: BaseTask,
+    point: Mapping[str, float],
+    steps: int,
+    asked: Asked,
+    output: Path | None,
+    *,
+    quiet: bool,
+    force: bool,
+) -> dict[str, Any]:
+    """Train the plain network on at the point, write it as a model, and say what that brought."""
+    from yoto.build import recipe_of
+
+    path = output or checked_output(polishing.default_output(header, point), force=force)
+    done = polishing.polished(loaded, task, recipe_of(header), point, steps, seed=asked.seed, split=asked.split)
+    polishing.write(done, header, task, path)
+    if not quiet:
+        print(polishing.text(done))
+        print(path)
+    return {"file": str(path), **polishing.told(done)}
 
 
 def result(found: SelectedPoint) -> str:

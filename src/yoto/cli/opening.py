@@ -1,0 +1,33 @@
+"""What the commands share that end in a plain network: a model that is opened with its task, and where to write."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from yoto.cli import checks, tasks
+
+if TYPE_CHECKING:
+    from yoto.bundle import Bundle, Header
+    from yoto.recipe import Recipe
+    from yoto.task import BaseTask
+
+
+def checked_output(path: Path, *, force: bool) -> Path:
+    """The path itself, once it is known that a network can be written there."""
+    if path.suffix.lower() != ".safetensors":
+        raise checks.UsageError(f"-o should end in .safetensors. Found {str(path)!r}")
+    return checks.output_file(path, force=force)
+
+
+def opened(header: Header, recipe: Recipe, task_name: str | None) -> tuple[Bundle, BaseTask]:
+    """The model on its device, and the task that measures it."""
+    import torch
+
+    from yoto import bundle
+    from yoto.build import build_task
+
+    task = build_task(recipe, tasks.make_task(task_name, recipe.options))
+    loaded = bundle.load(header.path, task=task)
+    loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return loaded, task
