@@ -15,7 +15,7 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import DataLoader, TensorDataset
 
 import yoto
-from yoto.optim import cosine
+from yoto.optim import Clipper, cosine
 
 EPOCHS, PATIENCE, SIZE = 30, 4, 24
 
@@ -73,7 +73,7 @@ space = yoto.LossSpace(classification=1.0, reconstruction=yoto.LogUniform(0.01, 
 model, objective = yoto.condition(Network(), space), yoto.Objective(space)
 step = yoto.LossStep(model, terms, objective)
 optimiser = yoto.optimiser(model)  # that of the recipes: Muon on matrices, Adam on the rest
-schedule = cosine(optimiser, EPOCHS * len(train))
+schedule, clip = cosine(optimiser, EPOCHS * len(train)), Clipper()
 best, waited, first = float("inf"), 0, 0
 
 if (folder / "last.pt").exists():  # a LossSpace is a plain value: weights_only loading takes it
@@ -82,6 +82,7 @@ if (folder / "last.pt").exists():  # a LossSpace is a plain value: weights_only 
     model.load_state_dict(last["model"])
     optimiser.load_state_dict(last["optimiser"])
     schedule.load_state_dict(last["schedule"])
+    clip.load_state_dict(last["clip"])
     best, waited, first = last["best"], last["waited"], last["epoch"] + 1
     print(f"goes on after epoch {first - 1}")
 
@@ -92,6 +93,7 @@ for epoch in range(first, EPOCHS):
         lam = space.sample(len(batch[0]), draws)
         loss, _ = step(batch, lam)
         loss.backward()
+        clip(model.parameters())
         optimiser.step()
         schedule.step()
         optimiser.zero_grad()
@@ -100,7 +102,7 @@ for epoch in range(first, EPOCHS):
     if score < best:
         best = score
         torch.save(model.state_dict(), folder / "best.pt")
-    parts = {"model": model, "optimiser": optimiser, "schedule": schedule}
+    parts = {"model": model, "optimiser": optimiser, "schedule": schedule, "clip": clip}
     state = {name: part.state_dict() for name, part in parts.items()}
     torch.save({**state, "space": space, "best": best, "waited": waited, "epoch": epoch}, folder / "last.pt")
     if waited == PATIENCE:

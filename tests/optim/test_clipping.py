@@ -69,13 +69,13 @@ def test_state_goes_on_exactly():
     first, second = Clipper(), Clipper()
     for norm in (1.0, 5.0, 2.0):
         first(gradients(norm))
-    second.load_tensors(first.tensors(), torch.device("cpu"))
+    second.load_state_dict(first.state_dict(), torch.device("cpu"))
     for norm in (9.0, 3.0, 50.0):
         a, b = gradients(norm), gradients(norm)
         first(a)
         second(b)
         assert all(torch.equal(x.grad, y.grad) for x, y in zip(a[:2], b[:2], strict=True))
-    assert Clipper().tensors() == {}
+    assert Clipper().state_dict() == {}
 
 
 def test_a_norm_that_is_not_finite_leaves_no_trace():
@@ -88,7 +88,7 @@ def test_a_norm_that_is_not_finite_leaves_no_trace():
 def test_nothing_to_clip():
     clip = Clipper()
     assert float(clip([nn.Parameter(torch.zeros(3))])) == 0.0
-    assert clip.tensors() == {}
+    assert clip.state_dict() == {}
 
 
 @pytest.mark.parametrize("wrong", [{"limit": 0.0}, {"limit": "norm"}, {"factor": 1.0}, {"decay": 1.0}])

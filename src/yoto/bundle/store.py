@@ -81,6 +81,11 @@ class Bundle:
         return None if said is None else Objective.from_dict(self.space, said)
 
     @property
+    def curve(self) -> dict[str, Any] | None:
+        """The trade-off curve that the bundle was saved with, as `TradeoffCurve.from_dict` takes it, or None."""
+        return self.header.curve
+
+    @property
     def example(self) -> dict[str, Any] | None:
         """The example inputs of the network's `forward` by name that the bundle was saved with, or None."""
         return stored_example(self.extras, self.header.example)

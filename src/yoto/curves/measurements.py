@@ -14,6 +14,9 @@ from yoto.curves.selection.result import SelectedPoint, selected
 from yoto.curves.steering import FEWEST, Steerability, steering
 from yoto.errors import YotoError
 
+WORTH_SAYING = 1e-3
+"""Share of a loss by which another point has to be better before it is remarked; training's own noise leaves less."""
+
 
 class Measurements(ABC):
     """Points that were measured, from which one may be chosen. What is abstract here is the curve's own."""
@@ -204,7 +207,7 @@ class Measurements(ABC):
         steered = self.steering()
         if len(self.points) >= FEWEST and steered.decorative:
             return [f"decorative conditioning: {remark}" for remark in steered.remarks()]
-        better = self.better_elsewhere()
+        better = [each for each in self.better_elsewhere() if each.share >= WORTH_SAYING]
         told = {frozenset((each.point, each.other)) for each in better}
         slopes = [each for each in self.slopes_beyond() if frozenset((each.point, each.other)) not in told]
         return [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 import torch
@@ -17,7 +17,8 @@ class Clipper:
     With `limit="relative"` that is `factor` times a running mean of past norms, so that it follows the scale of the
     loss. A norm enters the mean after it was judged, the first 1/(1 - decay) as they are, later ones at no more than
     the limit: one outlier then moves the mean by at most (1 - decay)·(factor - 1). One that is not finite never enters.
-    Everything stays on the gradients' device, so nothing waits for it.
+    Everything stays on the gradients' device, so nothing waits for it. It has a memory: keep its `state_dict()` in
+    checkpoints.
 
     >>> clip = Clipper(factor=1.5)
     >>> weight = torch.nn.Parameter(torch.zeros(4))
@@ -71,6 +72,7 @@ class Clipper:
         """The largest norm that is let through now; `norm` then enters the running mean."""
         if self.running is None:
             self.running = norm.nan_to_num(0.0, 0.0, 0.0)
+        self.running = self.running.to(norm.device)  # after a checkpoint it may lie elsewhere
         known = self.running > 0  # else every gradient so far was zero, and this one sets the scale
         allowed = torch.where(known, self.factor * self.running, norm)
         young = self.count < 1 / (1 - self.decay)
@@ -80,14 +82,14 @@ class Clipper:
         self.count += 1
         return allowed
 
-    def tensors(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """The state to keep in a checkpoint: the running norm and the number of norms seen, or nothing."""
         if self.running is None:
             return {}
         return {"running": self.running, "count": torch.tensor(self.count)}
 
-    def load_tensors(self, tensors: dict[str, Tensor], device: torch.device) -> None:
-        """Take up the state that `tensors()` gave."""
-        if "running" in tensors:
-            self.running = tensors["running"].clone().to(device)
-            self.count = int(tensors["count"])
+    def load_state_dict(self, state: Mapping[str, Tensor], device: torch.device | str | None = None) -> None:
+        """Take up the state that `state_dict()` gave, on the device of the gradients; None: where it lies."""
+        if "running" in state:
+            self.running = state["running"].clone() if device is None else state["running"].clone().to(device)
+            self.count = int(state["count"])

@@ -57,7 +57,7 @@ class State:
         parts: dict[str, dict[str, Tensor]] = {
             "model": dict(self.model.state_dict()),
             "optimiser": self.optimiser.tensors(),
-            "clipper": self.clipper.tensors(),
+            "clipper": self.clipper.state_dict(),
             "ema": {} if self.ema is None else self.ema.tensors(),
             "monitor": self.monitor.tensors(),
         }
@@ -98,7 +98,7 @@ class State:
                 "Usually: the network's code changed since; start the run anew."
             ) from None
         device = self.optimiser.parameters[0].device
-        self.clipper.load_tensors(parts["clipper"], device)
+        self.clipper.load_state_dict(parts["clipper"], device)
         self.monitor.load_tensors(parts["monitor"], device)
         self.step, self.best = state["step"], state["best"]
         self.monitor.reference, self.source = state["reference"], state.get("source")
