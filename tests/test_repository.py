@@ -123,3 +123,12 @@ def test_the_readme_quotes_the_page():
         assert f"{found['times'][name]['median']:.2f} {words}" in readme
     assert not found["load"]["failed"]
     assert not found["hostile"]["not_refused"]
+
+
+def test_readme_and_guide_quote_the_networks():
+    found = (ROOT / "results/networks.md").read_text("utf-8")
+    rows, whole = re.search(r"^(\d+) networks: (\d+) everything", found, re.MULTILINE).groups()
+    assert "wrong" not in found.partition("networks: ")[2].partition("\n")[0]
+    for page in ("README.md", "docs/guide.md"):
+        text = " ".join((ROOT / page).read_text("utf-8").split())
+        assert re.search(rf"of {rows} (networks )?of timm.*? {whole} did everything", text, re.IGNORECASE), page
