@@ -8,12 +8,8 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Outcome:
-    """Facts for the page, the picture as PNG, and a file to take home, or b"".
-
-    A preview has no PNG but `inline`, the picture as a `data:` address, which goes out with the facts and is not kept.
-    """
+    """Facts for the page, the picture as PNG, and a file to take home, or b""."""
 
     facts: dict[str, Any]
-    picture: bytes = b""
+    picture: bytes
     file: bytes = b""
-    inline: str = ""
