@@ -5,10 +5,10 @@ The public names load on first use: estimating regret needs nothing of what reci
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from yoto.curves.parity import Comparison, Contender, Cost, Spread, Summary
+from yoto.support.lazy import lazily
 
 if TYPE_CHECKING:
     from yoto.comparison.estimate import RegretEstimate as RegretEstimate
@@ -33,12 +33,7 @@ __all__ = [
     "compare",
     "estimate_regret",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in HOMES:
-        return getattr(import_module(HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, HOMES)
 
 
 def __dir__() -> list[str]:

@@ -5,8 +5,9 @@ The public names load on first use; importing the package, for its readers of pi
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from yoto.support.lazy import lazily
 
 if TYPE_CHECKING:
     from yoto.data.arrays import ArrayData as ArrayData
@@ -22,12 +23,7 @@ HOMES = dict.fromkeys(("planes", "to_unit"), "yoto.data.pixels") | dict.fromkeys
     ("ArrayData", "Augment", "Data", "DatasetData", "SubsetData", "Transform"), "yoto.data.arrays"
 )
 __all__ = ["ArrayData", "Augment", "Data", "DatasetData", "SubsetData", "Transform", "planes", "to_unit"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in HOMES:
-        return getattr(import_module(HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, HOMES)
 
 
 def __dir__() -> list[str]:

@@ -4,12 +4,12 @@ scalarisation without torch.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from yoto.objective.chebyshev import Chebyshev, SmoothChebyshev
 from yoto.objective.cosine import CosinePenalised
 from yoto.objective.scalarisation import Scalarisation, WeightedSum
+from yoto.support.lazy import lazily
 
 if TYPE_CHECKING:
     from yoto.objective.objective import Objective as Objective
@@ -25,12 +25,7 @@ __all__ = [
     "SmoothChebyshev",
     "WeightedSum",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    if name in HOMES:
-        return getattr(import_module(HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, HOMES)
 
 
 def __dir__() -> list[str]:

@@ -5,8 +5,9 @@ The public names load on first use: polishing needs nothing of what recipes do.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from yoto.support.lazy import lazily
 
 if TYPE_CHECKING:
     from yoto.training.loop import train as train
@@ -15,12 +16,7 @@ if TYPE_CHECKING:
 
 HOMES = {"Result": "yoto.training.run", "polish": "yoto.training.polishing", "train": "yoto.training.loop"}
 __all__ = ["Result", "polish", "train"]
-
-
-def __getattr__(name: str) -> Any:
-    if name in HOMES:
-        return getattr(import_module(HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, HOMES)
 
 
 def __dir__() -> list[str]:

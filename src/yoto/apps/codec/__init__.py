@@ -6,10 +6,10 @@ the names below, which load on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from yoto.registry import Application
+from yoto.support.lazy import lazily
 
 if TYPE_CHECKING:
     from yoto.apps.codec.api import compress as compress
@@ -40,9 +40,4 @@ HOMES = {
     "load": "yoto.apps.codec.model",
 }
 __all__ = list(HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name in HOMES:
-        return getattr(import_module(HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, HOMES)

@@ -6,10 +6,10 @@ names below, which load on first use.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from yoto.registry import Application
+from yoto.support.lazy import lazily
 
 if TYPE_CHECKING:
     from yoto.apps.style.painting.bank import Bank as Bank
@@ -36,9 +36,4 @@ HOMES = {
     "open_bank": "yoto.apps.style.painting.bank",
 }
 __all__ = list(HOMES)
-
-
-def __getattr__(name: str) -> Any:
-    if name in HOMES:
-        return getattr(import_module(HOMES[name]), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazily(__name__, HOMES)
