@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from yoto.conditioning import Conditional
+from yoto.curves.evaluation import evaluating
 from yoto.errors import YotoError
 from yoto.space import Choice, Distribution, Interval, LogUniform, LossSpace, Simplex, Value
 from yoto.support.extras import needed
@@ -120,14 +121,8 @@ def columns_of(distribution: Distribution, controls: Sequence[Any]) -> tuple[flo
 
 def shown(model: Conditional[Any], draw: Callable[[Any], object], lam: Tensor) -> bytes | str:
     """What `draw` gives at λ [D]: a PNG file, or text as HTML."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        with torch.no_grad():
-            found = draw(model.at(lam.to(next(model.parameters()).device)))
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
+    with torch.no_grad(), evaluating(model):
+        found = draw(model.at(lam.to(next(model.parameters()).device)))
     return png(found) or f"<pre>{html.escape(str(found))}</pre>"
 
 

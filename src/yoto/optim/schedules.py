@@ -14,6 +14,11 @@ WARMUP = 100
 """Steps of warm-up, at most a tenth of a run."""
 
 
+def usual_warmup(steps: int) -> int:
+    """Steps of warm-up of a run of `steps`."""
+    return min(WARMUP, steps // 10)
+
+
 def warmed(step: int, warmup: int) -> float:
     """Rises linearly from 1/warmup to 1 over the first `warmup` steps, and stays."""
     return (step + 1) / warmup if step < warmup else 1.0
@@ -46,7 +51,7 @@ def cosine(optimiser: torch.optim.Optimizer, steps: int, *, warmup: int | None =
     >>> scheduler.get_last_lr()
     [0.005]
     """
-    warmup = min(WARMUP, steps // 10) if warmup is None else warmup
+    warmup = usual_warmup(steps) if warmup is None else warmup
     if steps < 1 or warmup < 0 or not 0 <= final <= 1:
         raise YotoError(
             "`steps` should be at least 1, `warmup` at least 0 and `final` in [0, 1]. "

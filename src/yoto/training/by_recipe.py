@@ -10,7 +10,7 @@ import torch
 from yoto.build import build_objective
 from yoto.curves.evaluation import repeatable
 from yoto.optim import Clipper
-from yoto.optim.schedules import WARMUP
+from yoto.optim.schedules import usual_warmup
 from yoto.training.alone import train_alone
 from yoto.training.batches import Batches
 from yoto.training.polishing import check_count, conditional, one_lam, peak
@@ -50,7 +50,7 @@ def polishing_recipe(
         "training.lr": rate,
         "training.adam_lr": None if adam is None else adam * rate / training.lr,
         "training.schedule": "cosine",
-        "training.warmup": min(WARMUP, steps // 10),
+        "training.warmup": usual_warmup(steps),
         "training.final": 0.01,
         "training.tilt": None,
         "training.spread": None,

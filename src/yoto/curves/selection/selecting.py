@@ -123,6 +123,6 @@ def stored_curve(model: Any) -> TradeoffCurve | None:
     from yoto.bundle import Bundle
     from yoto.curves.curve import TradeoffCurve
 
-    if not isinstance(model, Bundle) or not model.header.curve:
+    if not isinstance(model, Bundle) or not model.curve:
         return None
-    return TradeoffCurve.from_dict(model.header.curve)
+    return TradeoffCurve.from_dict(model.curve)
