@@ -69,6 +69,12 @@ class Header:
     example: dict[str, Any] | None = None
     unknown: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def task_class(self) -> str | None:
+        """Where the class of a task of the user's own was, as `module:Class`: to be told, never imported."""
+        said = self.info.get("task_class")
+        return said if isinstance(said, str) else None
+
 
 def read_header(name_or_path: str | os.PathLike[str]) -> Header:
     """What a bundle says of itself, without torch and without its weights; names as of `locate`.

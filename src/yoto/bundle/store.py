@@ -279,7 +279,7 @@ def own_task(header: Header) -> Task:
     from yoto.registry import load_task
 
     if not header.task:
-        given = header.info.get("task_class")
+        given = header.task_class
         of = f"It was trained by {given}: give load(…, task=) such an object, or" if given else "Give"
         raise YotoError(f"{str(header.path)!r} names no task. {of} load(…, net=…) the plain network it was made from.")
     options: Mapping[str, Any] = {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from yoto.cli import checks, tasks
+from yoto.cli.opening import with_data
 from yoto.cli.options import DataFolder, Json, SettingsArgument, TaskName, recipe_names
 from yoto.cli.output import note, print_json
 from yoto.support import locks, memory
@@ -128,8 +129,3 @@ def find_recipe(name: str, changes: list[str]) -> Recipe:
         return read(name, changes)
     pairs = [change.partition("=") for change in changes]
     return recipe_of(bundle.read_header(name)).replace({key: yaml.load(text, Loader) for key, _, text in pairs})  # noqa: S506 - a safe one
-
-
-def with_data(recipe: Recipe, folder: str | None) -> Recipe:
-    """The recipe with another folder for its data, if one is given."""
-    return recipe if folder is None else recipe.replace({"options.data": folder})

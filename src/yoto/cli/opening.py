@@ -1,4 +1,4 @@
-"""What the commands share that end in a plain network: a model that is opened with its task, and where to write."""
+"""What commands on a model share: its recipe on other data, the model with its task, and where to write a network."""
 
 from __future__ import annotations
 
@@ -18,6 +18,11 @@ def checked_output(path: Path, *, force: bool) -> Path:
     if path.suffix.lower() != ".safetensors":
         raise checks.UsageError(f"-o should end in .safetensors. Found {str(path)!r}")
     return checks.output_file(path, force=force)
+
+
+def with_data(recipe: Recipe, folder: str | None) -> Recipe:
+    """The recipe with another folder for its data, if one is given."""
+    return recipe if folder is None else recipe.replace({"options.data": folder})
 
 
 def opened(header: Header, recipe: Recipe, task_name: str | None) -> tuple[Bundle, BaseTask]:

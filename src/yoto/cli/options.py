@@ -56,6 +56,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DataFolder = Annotated[
     str | None, typer.Option("--data", metavar="DIR", help="Folder of the data set, instead of YOTO_DATA.")
 ]
+SPLITS = ("train", "validation", "test")
+Split = Annotated[str, typer.Option("--split", metavar="|".join(SPLITS), help="Which part of the data.")]
+Limit = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The first N examples only.")]
+NoiseSeed = Annotated[int | None, typer.Option("--seed", metavar="S", help="Of the model's noise.")]
 Model = Annotated[
     str | None,
     typer.Option("--model", metavar="MODEL", help="A model's name or file.", autocompletion=model_names),

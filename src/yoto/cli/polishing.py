@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from yoto.cli import checks, tasks
-from yoto.cli.opening import checked_output, opened
-from yoto.cli.options import DataFolder, Force, Json, ModelArgument, TaskName
+from yoto.cli.opening import checked_output, opened, with_data
+from yoto.cli.options import SPLITS, DataFolder, Force, Json, ModelArgument, TaskName
 from yoto.cli.output import note, print_json, table
-from yoto.cli.sweep import SPLITS
 from yoto.support import memory
 
 if TYPE_CHECKING:
@@ -95,11 +94,10 @@ def polish(
         raise checks.UsageError(f"--at should say for which λ, such as --at {header.space.free[0]}=…")
     header.space.check(point)
     recipe = recipe_of(header)
-    tasks.check_known(header.task, task, header.info.get("task_class"), f"yoto polish {model}")
+    tasks.check_known(header.task, task, header.task_class, f"yoto polish {model}")
     path = checked_output(output or default_output(header, point), force=force)
 
-    memory.keep_freed()
-    loaded, own = opened(header, recipe if data is None else recipe.replace({"options.data": data}), task)
+    loaded, own = opened(header, with_data(recipe, data), task)
     done = polished(loaded, own, recipe, point, steps, lr=lr, seed=seed, split=split)
     write(done, header, own, path)
     if as_json:
@@ -149,6 +147,7 @@ def polished(
     from yoto.training.by_recipe import polish_by_recipe, polishing_recipe
     from yoto.training.progress import Progress
 
+    memory.keep_freed()
     own = polishing_recipe(recipe, point, steps, lr=lr, seed=seed)
     begin = time.monotonic()
     progress = Progress(steps, 0, label="polish")

@@ -9,10 +9,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from yoto.cli import checks, polishing, tasks
-from yoto.cli.opening import checked_output, opened
-from yoto.cli.options import DataFolder, Force, Json, ModelArgument, TaskName
+from yoto.cli.opening import checked_output, opened, with_data
+from yoto.cli.options import (
+    SPLITS,
+    DataFolder,
+    Force,
+    Json,
+    Limit,
+    ModelArgument,
+    NoiseSeed,
+    Split,
+    TaskName,
+)
 from yoto.cli.output import note, print_json, table
-from yoto.cli.sweep import SPLITS
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
@@ -61,17 +70,15 @@ def select(
         typer.Option("--confidence", metavar="P", help="Bounds hold with this probability over the samples."),
     ] = None,
     data: DataFolder = None,
-    split: Annotated[
-        str, typer.Option("--split", metavar="|".join(SPLITS), help="Which part of the data.")
-    ] = "validation",
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The first N examples only.")] = None,
+    split: Split = "validation",
+    limit: Limit = None,
     evaluations: Annotated[
         int | None, typer.Option("--evaluations", metavar="N", min=1, help="Measure N settings of λ at most.")
     ] = None,
     seconds: Annotated[
         float | None, typer.Option("--seconds", metavar="S", min=0, help="Search for S seconds at most.")
     ] = None,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="S", help="Of the model's noise.")] = None,
+    seed: NoiseSeed = None,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", metavar="FILE", help="Weights of the plain network there (.safetensors)."),
@@ -112,22 +119,23 @@ def select(
     if header.conditioning is None:
         raise checks.UsageError(f"{str(model)!r} was trained for one λ: there is nothing to choose")
     recipe = recipe_of(header)
-    tasks.check_known(header.task, task, header.info.get("task_class"), f"yoto select {model}")
-    if data is not None:
-        recipe = recipe.replace({"options.data": data})
+    tasks.check_known(header.task, task, header.task_class, f"yoto select {model}")
+    here = with_data(recipe, data)
     held = checks.point(at or [], "--at")
     asked = Asked(split=split, limit=limit, seed=seed, evaluations=evaluations, seconds=seconds, at=held)
-    loaded, own = opened(header, recipe, task)
+    loaded, own = opened(header, here, task)
     told: dict[str, Any] = {}
     if wanted is None:
         from yoto.cli.asking import interview
 
         point = interview(loaded, own, asked.at, seed or 0)
     else:
-        point, told = met(search(loaded, own, recipe, wanted, asked), as_json)
+        point, told = met(search(loaded, own, here, wanted, asked), as_json)
     told = {"point": dict(point), **told}
     if polish is not None:
-        told["polished"] = polish_there(header, loaded, own, point, polish, asked, output, quiet=as_json, force=force)
+        told["polished"] = polish_there(
+            header, loaded, own, recipe, point, polish, asked, output, quiet=as_json, force=force
+        )
     if as_json:
         print_json(told)
     if polish is None:
@@ -186,6 +194,7 @@ def polish_there(
     header: Header,
     loaded: Bundle,
     task: BaseTask,
+    recipe: Recipe,
     point: Mapping[str, float],
     steps: int,
     asked: Asked,
@@ -195,10 +204,8 @@ def polish_there(
     force: bool,
 ) -> dict[str, Any]:
     """Train the plain network on at the point, write it as a model, and say what that brought."""
-    from yoto.build import recipe_of
-
     path = output or checked_output(polishing.default_output(header, point), force=force)
-    done = polishing.polished(loaded, task, recipe_of(header), point, steps, seed=asked.seed, split=asked.split)
+    done = polishing.polished(loaded, task, recipe, point, steps, seed=asked.seed, split=asked.split)
     polishing.write(done, header, task, path)
     if not quiet:
         print(polishing.text(done))

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from yoto.cli import checks, tasks
-from yoto.cli.options import DataFolder, Force, Json, ModelArgument, TaskName
+from yoto.cli.opening import opened, with_data
+from yoto.cli.options import SPLITS, DataFolder, Force, Json, Limit, ModelArgument, NoiseSeed, Split, TaskName
 from yoto.cli.output import note, print_json, table
 from yoto.registry import find, imported
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from yoto.bundle import Header
     from yoto.curves import TradeoffCurve
     from yoto.recipe import Recipe
-
-SPLITS = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,9 +44,9 @@ def sweep(
         typer.Option("--grid", metavar="N", min=1, help="Points along each free parameter [default: the recipe's]."),
     ] = None,
     data: DataFolder = None,
-    split: Annotated[str, typer.Option("--split", metavar="|".join(SPLITS), help="Which part of the data.")] = "test",
-    limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The first N examples only.")] = None,
-    seed: Annotated[int | None, typer.Option("--seed", metavar="S", help="Of the model's noise.")] = None,
+    split: Split = "test",
+    limit: Limit = None,
+    seed: NoiseSeed = None,
     scores: Annotated[
         bool, typer.Option("--scores", help="Numbers of the whole network too, such as disentanglement.")
     ] = False,
@@ -89,10 +88,8 @@ def sweep(
         if task is None:
             note("the curve that the file holds; measuring anew takes your data: --task, or yoto.sweep in Python")
         return
-    recipe = recipe_of(header)
-    if data is not None:
-        recipe = recipe.replace({"options.data": data})
-    tasks.check_known(header.task, task, header.info.get("task_class"), f"yoto sweep {model}")
+    recipe = with_data(recipe_of(header), data)
+    tasks.check_known(header.task, task, header.task_class, f"yoto sweep {model}")
     checks.output_folder(folder, force=force)
     application = find(header.task)
     if application is not None and application.sweep is not None and header.conditioning is not None:
@@ -156,18 +153,13 @@ def show(curve: TradeoffCurve, folder: Path, as_json: bool) -> None:
 
 def measure(header: Header, recipe: Recipe, asked: Asked, task_name: str | None) -> TradeoffCurve:
     """The trade-off curve of a model by its recipe's settings, but for those given."""
-    import torch
-
-    from yoto import bundle
-    from yoto.build import build_objective, build_task, evaluation_points
+    from yoto.build import build_objective, evaluation_points
     from yoto.curves import sweep as measure_points
 
-    task = build_task(recipe, tasks.make_task(task_name, recipe.options))
-    loaded = bundle.load(header.path, task=task)
+    loaded, task = opened(header, recipe, task_name)
     settings = recipe.evaluation
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     return measure_points(
-        loaded.model.to(device),
+        loaded.model,
         task.data(asked.split),  # type: ignore[arg-type]
         task,
         evaluation_points(recipe, asked.grid),

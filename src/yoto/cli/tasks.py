@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -54,10 +53,9 @@ def check_known(registered: str, name: str | None, given: str | None, command: s
 
 def of_run(run: Path) -> str | None:
     """How a run's task was named, as its record says."""
-    try:
-        said = json.loads((run / "run.json").read_text("utf-8")).get("task_class")
-    except (OSError, ValueError, AttributeError):
-        return None
+    from yoto.training.folder import record
+
+    said = record(run).get("task_class")
     return said if isinstance(said, str) else None
 
 
@@ -67,8 +65,7 @@ def of_model(name: str) -> str | None:
 
     if Path(name).suffix != ".safetensors":
         return of_run(Path(name))
-    said = bundle.read_header(name).info.get("task_class")
-    return said if isinstance(said, str) else None
+    return bundle.read_header(name).task_class
 
 
 def make_task(name: str | None, options: Mapping[str, Any] | None) -> Task | None:

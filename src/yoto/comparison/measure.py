@@ -10,13 +10,13 @@ import torch
 
 from yoto import bundle
 from yoto.build import build_objective, build_task, evaluation_points
-from yoto.comparison.runs import record
 from yoto.conditioning import bind
 from yoto.curves.curve import TradeoffCurve, same_point
 from yoto.curves.evaluation import free_columns
 from yoto.curves.parity import Cost
 from yoto.curves.sweep import sweep
 from yoto.errors import YotoError
+from yoto.training.folder import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +65,7 @@ def finished(recipe: Recipe, run: Path) -> bool:
     Raises:
         YotoError: If it was made by another recipe.
     """
-    from yoto.training.folder import differences_in_parameters
+    from yoto.training.folder import differences_in_parameters, record
 
     if not (run / "model.safetensors").exists() or not (run / "recipe.yaml").exists():
         return False
@@ -76,15 +75,6 @@ def finished(recipe: Recipe, run: Path) -> bool:
             "Usually: give the changed comparison another output folder."
         )
     return bool(record(run).get("finished"))
-
-
-def record(run: Path) -> dict[str, Any]:
-    """What run.json says, or nothing."""
-    try:
-        found = json.loads((run / "run.json").read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
 
 
 def minutes_left(deadline: float | None) -> float | None:

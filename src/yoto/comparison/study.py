@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yoto.comparison.plan import make_plan
-from yoto.comparison.runs import record, train_all
+from yoto.comparison.runs import train_all
 from yoto.curves.curve import TradeoffCurve
 from yoto.curves.parity import Comparison, Contender
 from yoto.report.report import report_comparison
 from yoto.report.summary import labels
 from yoto.support.locks import alone_in
+from yoto.training.folder import record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,6 +49,15 @@ def clear(out: Path) -> None:
         shutil.rmtree(out / name, ignore_errors=True)
     for name in ("recipe.yaml", "log.csv", "model.safetensors", "run.json"):
         (out / name).unlink(missing_ok=True)
+
+
+def record(run: Path) -> dict[str, Any]:
+    """What run.json says, or nothing."""
+    try:
+        found = json.loads((run / "run.json").read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def check_same(old: Recipe, new: Recipe, out: Path) -> None:
