@@ -111,14 +111,24 @@ def photograph(home: Path) -> None:
     Image.linear_gradient("L").resize((256, 192)).convert("RGB").save(home / "photo.png")
 
 
+def readme_blocks() -> list[str]:
+    """The Python of the README, each block going on from the one before."""
+    return re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
 def test_the_bare_wheel_serves_the_core(environment):
     bare = environment()
     place = bare.done("python", "-c", "import yoto; print(yoto.__file__)")
     assert str(ROOT) not in place
-    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL | re.MULTILINE)
-    bare.done("python", "-", input=block)
+    bare.done("python", "-", input=readme_blocks()[0])
     shown = bare.done("python", "-", input=(ROOT / "examples/quickstart.py").read_text("utf-8"))
     assert "baked" in shown
+
+
+def test_the_readme_selects_with_the_extra_for_training(environment):
+    first, *more = readme_blocks()
+    assert more
+    environment("train").done("python", "-", input="".join([first, *more, "assert found.feasible\n"]))
 
 
 def test_the_bare_environment_holds_no_optional_library(environment):
@@ -148,7 +158,8 @@ def test_the_bare_wheel_loads_a_model_that_carries_a_recipe(environment):
     )
     shown, refused = bare.done("python", "-", input=code).splitlines()
     assert shown == f"(1, 2) {recipe.name}"
-    assert refused == "A recipe needs PyYAML. Found none. Install it with pip install '.[train]' in a checkout of yoto."
+    advice = "Install it with pip install '.[train]' in a checkout of yoto."
+    assert refused == f"A recipe needs pydantic. Found none. {advice}"
 
 
 # What a bare environment refuses, and the extra that it names.
