@@ -88,3 +88,37 @@ def test_a_model_says_in_python_what_it_was_trained_by(trained):
 
     with pytest.raises(YotoError, match="trained by line_fit:LineFit"):
         yoto.load("runs/line_fit")
+
+
+FAULTS = {
+    "terms": ("y = net(batch[:, 0])", "y = net(batch[:, 0, :7])", "in terms: RuntimeError: "),
+    "metrics": (
+        'return {"noise"',
+        'return {"noise": 1 / 0, "other"',
+        "in metrics: ZeroDivisionError: division by zero",
+    ),
+    "data": ("phase = ", "phase = open('no.csv') or ", "in data: FileNotFoundError: "),
+    "network": ("self.width = width", "self.width = width + ''", "in __init__: TypeError: "),
+    "module": ("POINTS = 32", "POINTS = undefined", "NameError: name 'undefined' is not defined"),
+    "text": ("POINTS = 32", "POINTS = = 32", "SyntaxError: invalid syntax"),
+}
+
+
+@pytest.mark.parametrize("part", FAULTS)
+def test_an_error_in_the_users_code_is_said_to_be_there(run, tmp_path, part):
+    good, bad, expected = FAULTS[part]
+    file = tmp_path / "line_fit.py"
+    text = file.read_text()
+    assert good in text
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if good in each)
+    file.write_text(text.replace(good, bad, 1))
+    command, target = ("sweep", "runs/line_fit") if part == "metrics" else ("train", "line_fit.yaml")
+    if part == "metrics":
+        assert run("train", "line_fit.yaml", "training.steps=1", "training.validate_every=0", *TASK).code == 0
+    found = run(command, target, *TASK)
+    assert found.code == 2
+    assert f"yoto {command}: your code failed at line_fit.py, line {line}" in found.err
+    assert expected in found.err
+    assert "internal error" not in found.err
+    assert len(found.err.strip().splitlines()[-1:]) == 1
+    assert "Traceback" not in found.err

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from yoto.conditioning import Conditional
 from yoto.conditioning.binding import refuse_bound
+from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 from yoto.errors import YotoError
 from yoto.export.entry import LAMBDA, Entry
 from yoto.export.onnx import write_onnx
@@ -41,7 +42,8 @@ def export(
     the columns of λ mean: their names and ranges and the loss space.
 
     Args:
-        model: A `Conditional` (λ becomes the last input, "lambda" [B, D]) or a plain network, baked for instance.
+        model: A `Conditional` (λ becomes the last input, "lambda" [B, D]) or a plain network, baked for instance; wrapped
+            by DDP or `torch.compile` or not.
         path: The file; its suffix tells the format unless `format` does.
         inputs: Example tensors by argument name, B ≥ 2 samples each. Where names are not those of the method's
             arguments, they are labels, in the order of the arguments. Other values than tensors are settings, which
@@ -57,7 +59,9 @@ def export(
         YotoError: For an unknown format, missing or misnamed example inputs, a network that cannot be exported, or an
             exported model whose outputs deviate from eager by more than 1e-4 (also at another batch size).
     """
+    model = unwrapped(model)
     refuse_bound(model, "export")
+    refuse_sharded(model, "export")
     target = Path(path)
     chosen = format or FORMATS.get(target.suffix)
     if chosen not in FORMATS.values():
