@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from yoto.bundle.example import example_parts, holds_example, stored_example
 from yoto.bundle.header import EXTRAS, Header, described_layers, metadata_of, read_header
 from yoto.errors import YotoError
 from yoto.space import LossSpace
 from yoto.support import cores, tensors
+from yoto.support.directions import Direction, check_direction
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from yoto.objective import Objective
     from yoto.recipe import Recipe
     from yoto.task import Task
-
-Direction: TypeAlias = Literal["lower", "higher"]
-
 
 EARLIEST = {"gain": "linear", "skip": False, "fourier": 0}
 """Settings of models that were stored before `condition` had them, whatever its defaults are now."""
@@ -190,8 +188,7 @@ def check_saved(model: Any, curve: Any, objective: Any, directions: Any) -> None
             known = {"curve": "a TradeoffCurve", "objective": "a yoto.Objective"}[name]
             raise YotoError(f"`{name}` should be {known}, or what its to_dict gives. Found {type(value).__name__}.")
     for name, way in (directions or {}).items():
-        if way not in ("lower", "higher"):
-            raise YotoError(f"`directions` of {name!r} should be 'lower' or 'higher'. Found {way!r}.")
+        check_direction(repr(name), way, "directions")
 
 
 def halve(model: nn.Module) -> None:

@@ -42,8 +42,8 @@ def export(
     the columns of λ mean: their names and ranges and the loss space.
 
     Args:
-        model: A `Conditional` (λ becomes the last input, "lambda" [B, D]) or a plain network, baked for instance; wrapped
-            by DDP or `torch.compile` or not.
+        model: A `Conditional` (λ becomes the last input, "lambda" [B, D]) or a plain network, baked for instance, also
+            wrapped (DDP, `torch.compile`).
         path: The file; its suffix tells the format unless `format` does.
         inputs: Example tensors by argument name, B ≥ 2 samples each. Where names are not those of the method's
             arguments, they are labels, in the order of the arguments. Other values than tensors are settings, which
