@@ -124,7 +124,7 @@ class BaseTask(ABC):
             YotoError: If the task gives none.
         """
         raise YotoError(
-            "The model's task should have a method `examples` to be exported here. Use yoto.export in Python."
+            "The model's task should have a method `examples` to be exported here. Use yoto.export.export in Python."
         )
 
     def dynamic(self, method: str) -> dict[str, dict[int, str]] | None:

@@ -54,6 +54,9 @@ class Bundle:
     extras: dict[str, Tensor]
     registered: bool
 
+    def __repr__(self) -> str:
+        return f"Bundle({type(self.model).__name__}, {self.header!r})"
+
     @property
     def space(self) -> LossSpace:
         """The loss space."""
@@ -264,7 +267,13 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     if header.conditioning is not None:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"condition\(\): ")  # it was said when the model was made
-            model = condition(net, header.space, **{**EARLIEST, **header.conditioning})
+            try:
+                model = condition(net, header.space, **{**EARLIEST, **header.conditioning})
+            except YotoError as error:
+                raise YotoError(
+                    f"{str(header.path)!r} should be of the network that it is loaded into, a {type(net).__name__}. "
+                    f"Found: {error}"
+                ) from None
     if any(t.dtype == torch.float64 for t in state.values()):
         model = model.double()
     tensors.restore(model, {**state, **header.state}, str(header.path))
