@@ -3,6 +3,7 @@
     YOTO_DATA=… python benchmarks/own_loop.py [PROBLEM …] [--seeds 3] [-o results/own_loop]
     YOTO_DATA=… python benchmarks/own_loop.py pictures --seeds 1 --set multiplier=1 --set fourier=0
     python benchmarks/own_loop.py curves --width 0.5 --set conditioning_lr=0.02 -o results/own_loop_narrow
+    YOTO_DATA=… python benchmarks/own_loop.py pictures --pictures 30000 --seeds 1 -o results/own_loop_more
 
 One conditional network is trained with a λ per sample, and plain networks with the same steps, batches and schedule at
 one λ each, by the same optimiser and by Adam. A ratio is the full loss of the one network over that of a plain one at
