@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from yoto.conditioning import Conditional
-from yoto.curves.evaluation import evaluating
+from yoto.conditioning.modes import evaluating
 from yoto.errors import YotoError
 from yoto.space import Choice, Distribution, Interval, LogUniform, LossSpace, Simplex, Value
 from yoto.support.extras import needed

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto.conditioning import Conditional, bind
+from yoto.conditioning.modes import evaluating
 from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 from yoto.curves.batches import Batches
 from yoto.curves.metric import Direction, Metric, check_direction
@@ -291,18 +292,6 @@ def check_points(model: nn.Module, points: Any, space: LossSpace) -> None:
         raise YotoError(
             f"`points` should be one point for a plain network, which is the same at every λ. Found {len(points)}."
         )
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """A block in which every module is in evaluation mode; each gets its own mode back."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 @contextmanager

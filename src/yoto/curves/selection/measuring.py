@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from yoto.conditioning import bind
+from yoto.conditioning.modes import evaluating
 from yoto.curves.batches import Batches
-from yoto.curves.evaluation import Evaluation, Evaluator, evaluating, repeatable
+from yoto.curves.evaluation import Evaluation, Evaluator, repeatable
 from yoto.curves.selection.coordinates import Coordinates
 from yoto.curves.selection.evaluations import Budget, Evaluate, Lam
 from yoto.curves.selection.request import Measured, Request
