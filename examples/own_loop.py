@@ -72,8 +72,9 @@ validation, test = (DataLoader(signals(1024, seed), batch_size=512) for seed in 
 space = yoto.LossSpace(classification=1.0, reconstruction=yoto.LogUniform(0.01, 10.0))
 model, objective = yoto.condition(Network(), space), yoto.Objective(space)
 step = yoto.LossStep(model, terms, objective)
-optimiser = yoto.optimiser(model)  # that of the recipes: Muon on matrices, Adam on the rest
-schedule, clip = cosine(optimiser, EPOCHS * len(train)), Clipper()
+steps = EPOCHS * len(train)
+optimiser = yoto.optimiser(model, lr=0.02)  # that of the recipes: Muon on matrices, Adam on the rest
+schedule, clip = cosine(optimiser, steps), Clipper()
 best, waited, first = float("inf"), 0, 0
 
 if (folder / "last.pt").exists():  # a LossSpace is a plain value: weights_only loading takes it
@@ -89,8 +90,8 @@ if (folder / "last.pt").exists():  # a LossSpace is a plain value: weights_only 
 for epoch in range(first, EPOCHS):
     order.manual_seed(epoch)  # what is random in an epoch depends on its number alone, so resuming repeats nothing
     draws.manual_seed(epoch)
-    for batch in train:
-        lam = space.sample(len(batch[0]), draws)
+    for number, batch in enumerate(train, epoch * len(train)):
+        lam = space.sample(len(batch[0]), draws, progress=number / steps)  # a λ for every sample
         loss, _ = step(batch, lam)
         loss.backward()
         clip(model.parameters())

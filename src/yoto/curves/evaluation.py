@@ -14,12 +14,13 @@ from yoto.conditioning import Conditional, bind
 from yoto.conditioning.modes import evaluating
 from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 from yoto.curves.batches import Batches
-from yoto.curves.metric import Direction, Metric, check_direction
+from yoto.curves.metric import Metric
 from yoto.curves.sums import Sums
 from yoto.errors import YotoError
 from yoto.objective import Objective
 from yoto.objective.terms import TermsLike, terms_function, with_lambda
 from yoto.space import LossSpace
+from yoto.support.directions import Direction
 from yoto.support.seeds import noise_seed
 from yoto.task import BaseTask, Task, complete
 
@@ -112,8 +113,6 @@ class Evaluator:
         said = {name: metric.better for name, metric in self.metrics.items()}
         if self.task_metrics is None or self.task is None:
             return said
-        for name, better in self.task.better.items():
-            check_direction(repr(name), better)
         return {**cast("Mapping[str, Direction]", self.task.better), **said}
 
     def __call__(self, points: Tensor, progress: Progress | None = None) -> list[Evaluation]:
@@ -160,8 +159,10 @@ class Evaluator:
         terms = self.terms(net, examples, at)
         loss = self.objective.loss(terms, lam)
         count = next((len(term) for term in terms.values() if term.ndim), size or 1)
-        groups = {"term": terms, "metric": self.per_sample(net, examples, at), "loss": {"loss": loss}}
-        sums.add(groups, count)
+        metrics = self.per_sample(net, examples, at)
+        if not self.objective.per_batch:
+            check_per_sample(metrics, count)
+        sums.add({"term": terms, "metric": metrics, "loss": {"loss": loss}}, count)
         return count
 
     def per_sample(self, net: nn.Module, examples: Any, at: Tensor) -> dict[str, Tensor]:
@@ -235,6 +236,18 @@ def outputs_of(metric: Metric, name: str, net: nn.Module, examples: Any) -> tupl
         kinds = ", ".join(type(part).__name__ for part in parts)
         raise YotoError(f"Metric {name!r} should collect tensors [B, ...]. Found {kinds}. Give outputs=.")
     return tuple(part.detach().cpu() for part in parts)
+
+
+def check_per_sample(metrics: Mapping[str, Any], size: int) -> None:
+    """Refuse metrics that are not one number per sample, [size]."""
+    for name, value in metrics.items():
+        shape = tuple(value.shape) if isinstance(value, Tensor) else None
+        if shape is None or not shape or value.numel() != size:
+            found = f"shape {list(shape)}" if shape is not None else type(value).__name__
+            raise YotoError(
+                f"Metric {name!r} should hold one number per sample, shape [{size}]. Found {found}. Leave the mean "
+                "over samples to yoto; what is no mean is Metric(…, whole=True)."
+            )
 
 
 def checked_metrics(metrics: Any) -> dict[str, Metric]:

@@ -52,9 +52,11 @@ def steerability(
     >>> found.points, list(found.correlation), sorted(found.share)
     (9, ['size'], ['fit', 'size'])
     """
+    from yoto.conditioning.wrappers import conditional
     from yoto.curves.sweep import opened, sweep
 
+    network = conditional(opened(model, objective)[0], "measure")
     if points is None:
-        points = opened(model, objective)[0].space.grid(GRID)  # type: ignore[operator, union-attr]
+        points = network.space.grid(GRID)
     settings: dict[str, Any] = {"objective": objective, "batch": batch, "limit": limit, "seed": seed}
     return sweep(model, batches, terms, points, metrics={}, **settings).steering()

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from yoto.build import build_objective
+from yoto.conditioning.wrappers import conditional
 from yoto.curves.evaluation import repeatable
 from yoto.optim import Clipper
 from yoto.optim.schedules import usual_warmup
 from yoto.training.alone import train_alone
 from yoto.training.batches import Batches
-from yoto.training.polishing import check_count, conditional, one_lam, peak
+from yoto.training.polishing import check_count, one_lam, peak
 from yoto.training.schedules import make_optimiser
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto.conditioning import Conditional
-from yoto.conditioning.wrappers import refuse_sharded, unwrapped
+from yoto.conditioning.wrappers import conditional
 from yoto.curves.batches import unmoved
 from yoto.curves.evaluation import repeatable
 from yoto.curves.sweep import opened
@@ -132,21 +132,6 @@ def check_count(value: Any, name: str) -> None:
     """Refuse what is no whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise YotoError(f"`{name}` should be a whole number of at least 1. Found {value!r}.")
-
-
-def conditional(model: Any, action: str) -> Conditional[Any]:
-    """The conditional network that was given, out of what wraps it.
-
-    Raises:
-        YotoError: If it is none, or in shards.
-    """
-    inner = unwrapped(model) if isinstance(model, nn.Module) else model
-    if not isinstance(inner, Conditional):
-        raise YotoError(
-            f"`model` should be a conditional network, or what yoto.load gave. Found {type(inner).__name__}."
-        )
-    refuse_sharded(inner, action)
-    return inner
 
 
 def checked_objective(objective: Objective | None, network: Conditional[Any]) -> Objective:

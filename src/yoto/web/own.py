@@ -15,6 +15,8 @@ from yoto.web.outcome import Outcome
 from yoto.web.page import Page
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from yoto.bundle import Bundle
     from yoto.task import Task
 
@@ -73,21 +75,27 @@ class Own(Page):
                 self.loaded = bundle.load(self.header.path, task=self.given)
             return self.loaded
 
+    def check(self) -> None:
+        """Draw the network at the middle of its space, where a task draws."""
+        self.drawing(self.header.space.median())
+
     def picture(self, values: Mapping[str, Value], seed: int = 0) -> Outcome:
         """The task's picture of the network at a setting; empty where it draws none.
 
         Raises:
             YotoError: If a value leaves its range, or the task's data are missing.
         """
-        space = self.header.space
-        at = space.point(dict(values))
-        facts: dict[str, Any] = {"weights": space.describe(at.tolist())}
+        at = self.header.space.point(dict(values))
+        return Outcome({"weights": self.header.space.describe(at.tolist())}, self.drawing(at, seed))
+
+    def drawing(self, at: Tensor, seed: int = 0) -> bytes:
+        """The task's picture at λ [D] as a PNG file; empty where there is none."""
         if not self.drawn:
-            return Outcome(facts, b"")
+            return b""
         import torch
 
         loaded = self.ready()
         assert loaded.task is not None
         with torch.inference_mode():
             pixels = loaded.task.picture(loaded.conditional.at(at), at, seed=seed)
-        return Outcome(facts, b"" if pixels is None else uploads.png(pixels))
+        return b"" if pixels is None else uploads.png(pixels)

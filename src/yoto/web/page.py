@@ -43,6 +43,13 @@ class Page(ABC):
         """What the first clicks need: functions that load it once, one after the other."""
         return ()
 
+    def check(self) -> None:  # noqa: B027 - most have nothing to do
+        """Do once what a click does, for `yoto demo --check`; by default nothing.
+
+        Raises:
+            YotoError: If it does not work.
+        """
+
     def put(self, copy: CopyFolder) -> None:
         """Write what the page asks for where there is no server: its facts and networks.
 

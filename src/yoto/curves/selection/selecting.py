@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from yoto.curves.selection.request import request
 from yoto.curves.selection.result import SelectedPoint, selected
-from yoto.errors import YotoError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -50,7 +49,7 @@ def select(
     always measured on all of the batches.
 
     Args:
-        model: A `Conditional`, or what `load` gave.
+        model: A `Conditional`, wrapped or not, or what `load` gave.
         batches: What to measure on, as of `sweep`: not the data that the result will be judged by.
         terms: As of `sweep`.
         minimise, maximise: Name of a term, a metric or "loss": one of the two.
@@ -86,17 +85,14 @@ def select(
     >>> found.feasible, len(found.point)
     (True, 1)
     """
-    from yoto.conditioning import Conditional
+    from yoto.conditioning.wrappers import conditional
     from yoto.curves.selection.evaluations import Budget
     from yoto.curves.sweep import opened
 
     wanted = request(minimise, maximise, subject_to, confidence)
     budget = Budget(evaluations, seconds)
     network, objective, _ = opened(model, objective)
-    if not isinstance(network, Conditional):
-        raise YotoError(
-            f"`model` should be a conditional network, which has a λ to choose. Found {type(network).__name__}."
-        )
+    network = conditional(network, "measure")
     from yoto.curves.evaluation import Evaluator
     from yoto.curves.selection.coordinates import Coordinates
     from yoto.curves.selection.measuring import Bench
