@@ -8,6 +8,7 @@ from curves.selection.models import THREE, only, terms
 from yoto import LogUniform, LossSpace, Objective, Simplex, TradeoffCurve, condition, steerability
 from yoto.curves.consistency import better_elsewhere, crossed, slopes_beyond
 from yoto.curves.steering import rank_correlation
+from yoto.errors import YotoError
 
 SPACE = LossSpace(fit=1.0, size=LogUniform(0.05, 20.0))
 
@@ -156,3 +157,17 @@ def test_a_simplex_steers_along_its_weights():
     function = only("fit", "size", "tilt")
     found = steerability(trained(space, function), DATA, function)
     assert not found.decorative
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"points": SPACE.grid(3)}, "`points` should be at least 5, to tell what follows λ. Found 3"),
+        ({"model": nn.Linear(4, 4)}, "`model` should be a conditional network, which has a λ. Found Linear"),
+        ({"model": "vae"}, "`model` should be a network"),
+    ],
+)
+def test_bad_input(changes, message):
+    given = {"model": condition(nn.Linear(4, 4), SPACE), "points": None, **changes}
+    with pytest.raises(YotoError, match=message):
+        steerability(given["model"], DATA, only("fit", "size"), points=given["points"])

@@ -91,6 +91,8 @@ class Evaluator:
     ) -> None:
         check_kinds(model, objective)
         model = unwrapped(model)
+        if objective is not None and isinstance(model, Conditional):
+            check_space(objective, model)
         refuse_sharded(model, "measure")
         self.model, self.seed, self.scores = model, seed, scores
         parameter = next(model.parameters(), None)
@@ -159,8 +161,11 @@ class Evaluator:
         terms = self.terms(net, examples, at)
         loss = self.objective.loss(terms, lam)
         count = next((len(term) for term in terms.values() if term.ndim), size or 1)
-        groups = {"term": terms, "metric": self.per_sample(net, examples, at), "loss": {"loss": loss}}
-        sums.add(groups, count)
+        metrics = self.per_sample(net, examples, at)
+        doubled = {*metrics, *self.metrics} & {*terms, "loss"}
+        if doubled:
+            raise YotoError(f"A metric should have a name of its own. Found {min(doubled)!r}, which a loss has.")
+        sums.add({"term": terms, "metric": metrics, "loss": {"loss": loss}}, count)
         return count
 
     def per_sample(self, net: nn.Module, examples: Any, at: Tensor) -> dict[str, Tensor]:
@@ -257,6 +262,15 @@ def check_kinds(model: Any, objective: Any) -> None:
         raise YotoError(f"`model` should be a network, conditional or plain. Found {type(model).__name__}.")
     if objective is not None and not isinstance(objective, Objective):
         raise YotoError(f"`objective` should be a yoto.Objective or None. Found {type(objective).__name__}.")
+
+
+def check_space(objective: Objective, model: Conditional[Any]) -> None:
+    """Refuse an objective whose λ has other columns than the model's."""
+    if objective.space.names != model.space.names:
+        raise YotoError(
+            f"`objective` should be of the model's loss space, columns {', '.join(model.space.names)}. "
+            f"Found {', '.join(objective.space.names)}."
+        )
 
 
 def columns_of(space: LossSpace, lam: Tensor) -> dict[str, float]:
