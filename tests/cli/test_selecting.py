@@ -104,7 +104,10 @@ def test_a_request_that_cannot_be_met_exits_with_the_nearest(yoto, trained):
         (["--minimise", "kl", "--at", "kl=3"], "needs a free parameter"),
         (["--ask", "--minimise", "kl"], "--ask chooses by eye"),
         (["--minimise", "kl", "--confidence", "2"], "`confidence` should lie between"),
+        (["--minimise", "kl", "--confidence", "nan"], "`confidence` should lie between"),
+        (["--minimise", "kl", "--limit", "1", "--subject-to", "kl<=9", "--confidence", ".9"], "at least 2 samples"),
         (["--minimise", "kl", "--seconds", "0"], "`seconds` should be above 0"),
+        (["--minimise", "kl", "--seconds", "inf"], "`seconds` should be above 0"),
     ],
 )
 def test_bad_input_is_one_line(yoto, trained, arguments, message):
@@ -118,6 +121,18 @@ def test_a_model_for_one_lam_has_nothing_to_choose(yoto, fixed_model):
     code, _, err = yoto("select", fixed_model, "--minimise", "kl")
     assert code == 2
     assert "there is nothing to choose" in err
+
+
+def test_a_model_from_a_loop_of_ones_own_is_chosen_for_in_python(yoto, tmp_path):
+    from torch import nn
+
+    from yoto import LogUniform, LossSpace, condition, save
+
+    save(condition(nn.Linear(3, 2), LossSpace(fit=1.0, size=LogUniform(0.1, 10.0))), tmp_path / "own.safetensors")
+    code, out, err = yoto("select", "own.safetensors", "--minimise", "fit")
+    assert (code, out) == (2, "")
+    assert "has no recipe, which says how to measure: choose in Python, yoto.select(" in err
+    assert err.count("\n") == 1
 
 
 def answers(monkeypatch, decide):

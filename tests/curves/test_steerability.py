@@ -8,6 +8,7 @@ from curves.selection.models import THREE, only, terms
 from yoto import LogUniform, LossSpace, Objective, Simplex, TradeoffCurve, condition, steerability
 from yoto.curves.consistency import better_elsewhere, crossed, slopes_beyond
 from yoto.curves.steering import rank_correlation
+from yoto.errors import YotoError
 
 SPACE = LossSpace(fit=1.0, size=LogUniform(0.05, 20.0))
 
@@ -210,3 +211,17 @@ def test_a_lattice_at_whose_points_the_same_network_stands_is_decorative():
     wrong = TradeoffCurve(points=weights, weights=weights, terms=found.terms, loss=loss, info={"n": 100})
     assert wrong.steering().decorative
     assert set(wrong.steering().correlation) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"points": SPACE.grid(3)}, "`points` should be at least 5, to tell what follows λ. Found 3"),
+        ({"model": nn.Linear(4, 4)}, "`model` should be a conditional network, .*Found Linear"),
+        ({"model": "vae"}, "`model` should be a network"),
+    ],
+)
+def test_bad_input(changes, message):
+    given = {"model": condition(nn.Linear(4, 4), SPACE), "points": None, **changes}
+    with pytest.raises(YotoError, match=message):
+        steerability(given["model"], DATA, only("fit", "size"), points=given["points"])

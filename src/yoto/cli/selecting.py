@@ -118,6 +118,11 @@ def select(
     header = bundle.read_header(model)
     if header.conditioning is None:
         raise checks.UsageError(f"{str(model)!r} was trained for one λ: there is nothing to choose")
+    if header.recipe is None:
+        raise checks.UsageError(
+            f"{str(model)!r} has no recipe, which says how to measure: choose in Python, "
+            "yoto.select(yoto.load(FILE, net=…), batches, terms, minimise=…)"
+        )
     recipe = recipe_of(header)
     tasks.check_known(header.task, task, header.task_class, f"yoto select {model}")
     here = with_data(recipe, data)

@@ -93,6 +93,8 @@ class Evaluator:
     ) -> None:
         check_kinds(model, objective)
         model = unwrapped(model)
+        if objective is not None and isinstance(model, Conditional):
+            check_space(objective, model)
         refuse_sharded(model, "measure")
         self.model, self.seed, self.scores = model, seed, scores
         parameter = next(model.parameters(), None)
@@ -162,6 +164,9 @@ class Evaluator:
         metrics = self.per_sample(net, examples, at)
         if not self.objective.per_batch:
             check_per_sample(metrics, count)
+        doubled = {*metrics, *self.metrics} & {*terms, "loss"}
+        if doubled:
+            raise YotoError(f"A metric should have a name of its own. Found {min(doubled)!r}, which a loss has.")
         sums.add({"term": terms, "metric": metrics, "loss": {"loss": loss}}, count)
         return count
 
@@ -271,6 +276,15 @@ def check_kinds(model: Any, objective: Any) -> None:
         raise YotoError(f"`model` should be a network, conditional or plain. Found {type(model).__name__}.")
     if objective is not None and not isinstance(objective, Objective):
         raise YotoError(f"`objective` should be a yoto.Objective or None. Found {type(objective).__name__}.")
+
+
+def check_space(objective: Objective, model: Conditional[Any]) -> None:
+    """Refuse an objective whose λ has other columns than the model's."""
+    if objective.space.names != model.space.names:
+        raise YotoError(
+            f"`objective` should be of the model's loss space, columns {', '.join(model.space.names)}. "
+            f"Found {', '.join(objective.space.names)}."
+        )
 
 
 def columns_of(space: LossSpace, lam: Tensor) -> dict[str, float]:

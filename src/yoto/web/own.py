@@ -45,7 +45,7 @@ class Own(Page):
         if self.header.conditioning is None or not self.header.space.free:
             raise YotoError(
                 f"A page of sliders needs a model trained for a range of losses. Found {str(self.header.path)!r}, "
-                "trained for one setting."
+                "trained for one setting. Usually: show the model that it was baked or polished from."
             )
         self.given = task
         self.lock = threading.Lock()
