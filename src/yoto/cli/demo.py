@@ -36,7 +36,7 @@ def demo(
         typer.Option("--port", metavar="N", min=0, max=65535, help="[default: the first free one from 8000 on]"),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Start, load every page once, stop.")] = False,
+    check: Annotated[bool, typer.Option("--check", help="Start, load all pages and models once, stop.")] = False,
     static: Annotated[
         Path | None,
         typer.Option("--static", metavar="DIR", help="Write a copy for any web host, which computes in the browser."),
@@ -88,8 +88,9 @@ def demo(
         return
     browser = not no_browser
     serve.run(
-        pages, host, port, browser=browser, say=lambda url: note(f"yoto demo: {url} (Ctrl-C ends it)"), refused=refused
-    )
+        pages, host, port, browser=browser, say=lambda url: note(f"yoto demo: {url} (Ctrl-C ends it)"),
+        warn=lambda said: note(f"yoto demo: {said}"), refused=refused,
+    )  # fmt: skip
 
 
 def own_task(name: str | None, model: str | None) -> Task | None:
