@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-PATIENCE = 60.0
+PATIENCE = 180.0
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 ZOOMED = {"width": 640, "height": 450}
 """A window of 1280x900 at 200 %."""
@@ -39,6 +39,21 @@ WATCH = """(selector) => {
   };
   look();
 }"""
+
+FRAMES = """(count) => new Promise((done) => {
+  const next = () => (count-- > 0 ? requestAnimationFrame(next) : done());
+  next();
+})"""
+RESTS = """(selector) => new Promise((done) => {
+  let [last, same] = [null, 0];
+  const look = () => {
+    const { left, top } = document.querySelector(selector).getBoundingClientRect();
+    same = last === `${left} ${top}` ? same + 1 : 0;
+    last = `${left} ${top}`;
+    return same < 12 ? requestAnimationFrame(look) : done();
+  };
+  look();
+})"""
 
 
 class Tab:
@@ -71,9 +86,20 @@ class Tab:
         while not (found := condition()):
             said = self.problem
             assert time.monotonic() < end, (what, self.problems, said)
-            assert said in ("", known), (what, said)
+            if said not in ("", known):
+                found = condition()  # it may have come true meanwhile, by just that message
+                assert found, (what, said)
+                break
             self.page.wait_for_timeout(15)
         return found
+
+    def frames(self, count=20):
+        """Let the browser draw so often."""
+        self.page.evaluate(FRAMES, count)
+
+    def rests(self, selector):
+        """Wait until an element has not moved for some frames: until scrolling, by itself too, has come to rest."""
+        self.page.evaluate(RESTS, selector)
 
     @property
     def done(self):
@@ -101,21 +127,22 @@ class Tab:
             self.page.wait_for_timeout(20)
         self.page.mouse.up()
 
-    def shown_while_dragging(self, slider, picture):
-        """Drag a slider for 2.5 seconds: how often what a picture shows on the screen changed before it was let go."""
+    def shown_while_dragging(self, slider, picture, least):
+        """Drag a slider to and fro until a picture on the screen has changed so often; the seconds that it took."""
         self.page.evaluate(WATCH, picture)
         box = self.page.locator(slider).bounding_box()
         y = box["y"] + box["height"] / 2
         self.page.mouse.move(box["x"] + 0.02 * box["width"], y)
         self.page.mouse.down()
-        end, step = time.monotonic() + 2.5, 0
-        while time.monotonic() < end:
+        begin, step = time.monotonic(), 0
+        while (changes := self.page.evaluate("watched.changes")) < least:
+            assert time.monotonic() < begin + PATIENCE, (changes, self.problem)
             step += 1
             self.page.mouse.move(box["x"] + (0.5 - 0.45 * math.cos(step / 40)) * box["width"], y)
             self.page.wait_for_timeout(8)
-        changes = self.page.evaluate("watched.changes")
+        took = time.monotonic() - begin
         self.after(self.page.mouse.up)
-        return changes
+        return took
 
     def unfold(self, selector):
         """Open a part of the page that is folded away."""

@@ -16,6 +16,7 @@ from yoto.web.pages import all_pages
 
 AXE = Path(__file__).parents[2] / "build" / "web" / "node_modules" / "axe-core" / "axe.min.js"
 """Where `make web` puts it."""
+SETTLED = "document.getAnimations().every((a) => !(a instanceof CSSTransition) || a.playState === 'finished')"
 SIZE = "() => [document.querySelector('#viewer img').naturalWidth, document.querySelector('#viewer img').naturalHeight]"
 
 
@@ -48,16 +49,20 @@ def service():
         made.stop()
 
 
+@pytest.mark.slow
 def test_a_server_that_is_gone_is_said_until_it_is_back_and_the_picture_is_sent_again(visit, service, small):
     base = service.start()
     tab = visit("compression.html", base=base, allowed=["ERR_CONNECTION", "ERR_EMPTY", "status of 404"])
     tab.upload("#upload", small)
     shown = tab.shown
+    failed = []
+    tab.page.on("requestfailed", lambda request: failed.append(request.url))
     service.stop()
     tab.page.locator("#slider-quality").press("End")
     tab.until(lambda: tab.page.locator("#connection").is_visible(), "the message")
     assert "Not connected" in tab.text("#connection")
-    tab.page.wait_for_timeout(500)
+    tried = len(failed)
+    tab.until(lambda: len(failed) > tried + 1, "other tries")
     assert tab.page.locator("#connection").is_visible()
     assert tab.page.evaluate("[...document.images].every((i) => i.complete && i.naturalWidth > 0)")
     done = tab.done
@@ -92,6 +97,7 @@ def test_originals_come_as_small_files(visit):
     assert 0 < originals[first] < 200_000
 
 
+@pytest.mark.slow
 def test_nothing_jumps_while_a_result_is_made(visit):
     tab = visit("compression.html")
     tab.until(lambda: tab.page.locator("#plot .other").count() == 3)
@@ -111,6 +117,7 @@ def test_without_javascript_the_page_says_what_to_do(visit, name):
     assert "JavaScript" in tab.page.locator(".needs.now").text_content()
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_opened_as_a_file_says_what_to_do(browser, tmp_path):
     pages = {name: page for name, page in all_pages().items() if page.alone}
     for address, path in site.files(pages).items():
@@ -182,6 +189,7 @@ def test_a_model_of_somebodys_own_loop_has_a_truthful_page(browser, plain):
 # ---- accessibility
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not AXE.is_file(), reason="make web was not run")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("name", ["index", "model", *names.PAGES, "readme", "guide"])
@@ -190,7 +198,7 @@ def test_axe_finds_nothing(visit, name, scheme):
     tab = visit(f"{name}.html", color_scheme=scheme, viewport=view, bypass_csp=True)
     tab.page.evaluate("document.querySelectorAll('details:not(#blend)').forEach((e) => { e.open = true; })")
     tab.until(lambda: not tab.page.evaluate("'stale' in document.documentElement.dataset"))
-    tab.page.wait_for_timeout(600)  # what was greyed is black again
+    tab.until(lambda: tab.page.evaluate(SETTLED), "what was greyed is black again")
     tab.page.evaluate(AXE.read_text("utf-8"))
     found = tab.page.evaluate(
         "axe.run().then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 160))]))"

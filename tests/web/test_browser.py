@@ -57,6 +57,7 @@ def test_a_page_loads_and_names_what_can_be_moved(visit, name):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_a_page_fits_a_phone_in_the_dark(visit, name):
     tab = visit(f"{name}.html", viewport=PHONE, color_scheme="dark", has_touch=True)
@@ -71,6 +72,7 @@ def test_a_page_fits_a_phone_in_the_dark(visit, name):
     assert ground < 150 < 500 < letters
 
 
+@pytest.mark.slow
 def test_pages_lead_to_each_other(visit):
     tab = visit("", wait=False)
     assert tab.page.url.endswith("/model.html")
@@ -81,19 +83,22 @@ def test_pages_lead_to_each_other(visit):
         tab.until(lambda name=name: tab.page.url.endswith(f"/{name}.html") and tab.done)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("name", "slider", "picture", "least"),
+    ("name", "slider", "picture", "least", "path"),
     [
-        ("compression", "#slider-quality", "#viewer .layer:nth-child(2) img", 6),
-        ("style", "#slider-strength", "#viewer .layer:nth-child(2) img", 7),
-        ("vae", "#slider-beta", "#reconstructions canvas", 8),
-        ("model", "#slider-kl", "#output img", 10),
+        ("compression", "#slider-quality", "#viewer .layer:nth-child(2) img", 12, "/api/compression/encode"),
+        ("style", "#slider-strength", "#viewer .layer:nth-child(2) img", 15, "/api/style/paint"),
+        ("vae", "#slider-beta", "#reconstructions canvas", 25, "/api/vae/show"),
+        ("model", "#slider-kl", "#output img", 25, "/api/model/show"),
     ],
 )
-def test_the_picture_moves_while_the_slider_is_dragged(visit, name, slider, picture, least):
+def test_every_preview_is_shown_while_the_slider_is_dragged(visit, name, slider, picture, least, path):
     tab = visit(f"{name}.html")
-    tab.page.wait_for_timeout(1500)  # models are loaded one after the other
-    assert max(tab.shown_while_dragging(slider, picture) for _ in range(2)) >= least
+    answers = []
+    tab.page.on("response", lambda r: answers.append(r.url) if r.url.endswith(path) else None)
+    tab.shown_while_dragging(slider, picture, least)
+    assert len(answers) <= 1.25 * least + 3, "previews were made that nobody saw"
 
 
 # ---- compression
@@ -126,6 +131,7 @@ def test_the_quality_follows_keys_and_mouse(visit, small):
     assert tab.page.locator("#plot .trace").count() == traces + 1
 
 
+@pytest.mark.slow
 def test_a_picture_is_taken_home_as_a_file_and_opened_again(visit, small, tmp_path):
     tab = visit("compression.html")
     tab.upload("#upload", small)
@@ -151,6 +157,7 @@ def test_a_picture_is_taken_home_as_a_file_and_opened_again(visit, small, tmp_pa
     assert tab.figures("yoto")[0] > 0
 
 
+@pytest.mark.slow
 def test_a_target_is_reached_and_other_formats_stand_beside(visit, small):
     tab = visit("compression.html")
     tab.upload("#upload", small)
@@ -176,6 +183,7 @@ def test_a_target_is_reached_and_other_formats_stand_beside(visit, small):
     assert tab.figures("yoto")[0] <= 2500
 
 
+@pytest.mark.slow
 def test_the_divider_and_the_zoom(visit):
     tab = visit("compression.html")
     for key, expected in (("Home", "0"), ("ArrowRight", "5"), ("End", "100"), ("ArrowLeft", "95")):
@@ -194,6 +202,7 @@ def test_the_divider_and_the_zoom(visit):
     assert abs(int(tab.attribute("#viewer .divider", "aria-valuenow")) - 75) <= 1
 
 
+@pytest.mark.slow
 def test_samples_and_dropped_pictures_are_taken(visit):
     tab = visit("compression.html")
     first = tab.attribute("#viewer img", "src")
@@ -213,6 +222,7 @@ def test_samples_and_dropped_pictures_are_taken(visit):
     assert tab.page.locator("#gallery [aria-pressed=true] img").get_attribute("alt") == "x.png"
 
 
+@pytest.mark.slow
 def test_a_broken_picture_is_refused_and_the_page_goes_on(visit, small, tmp_path):
     tab = visit("compression.html", allowed=["status of 422"])
     shown = tab.shown
@@ -232,6 +242,7 @@ def test_a_broken_picture_is_refused_and_the_page_goes_on(visit, small, tmp_path
 # ---- style
 
 
+@pytest.mark.slow
 def test_a_painting_follows_every_control(visit, small):
     tab = visit("style.html")
     tab.upload("#upload", small)
@@ -278,6 +289,7 @@ def test_the_painting_is_taken_home_in_full_size(visit, tmp_path):
         assert (np.asarray(image.convert("RGB")) != np.asarray(samples.picture(300, 500))).any()
 
 
+@pytest.mark.slow
 def test_points_of_the_style_curve_set_the_strength(visit, small):
     tab = visit("style.html")
     tab.upload("#upload", small)
@@ -322,6 +334,7 @@ def test_a_typed_beta_is_kept_within_its_range(visit, typed, expected):
     assert float(box.input_value()) == expected
 
 
+@pytest.mark.slow
 def test_other_pictures_samples_and_models(visit, small):
     tab = visit("vae.html")
     latents = tab.page.evaluate(PIXELS, "traversals")
@@ -383,6 +396,7 @@ def test_points_of_the_curve_move_the_slider(visit):
     assert 0.5 < tab.value("#slider-kl-number") < 4
 
 
+@pytest.mark.slow
 def test_weights_with_a_fixed_sum_and_choices_have_controls(visit, mixed):
     tab = visit("model.html", base=mixed)
     weights = [f"#slider-{name}-number" for name in "abc"]
@@ -406,6 +420,7 @@ def test_weights_with_a_fixed_sum_and_choices_have_controls(visit, mixed):
 # ---- texts to take along
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SLIDERS)
 def test_the_texts_that_are_copied_run(visit, name, small, digits, tmp_path, monkeypatch):
     tab = visit(f"{name}.html", permissions=["clipboard-read", "clipboard-write"])

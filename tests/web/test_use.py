@@ -59,6 +59,7 @@ def shape(tab, selector=LEFT):
 # ---- 1, 2: the picture and the slider
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "slider", "ids"),
     [
@@ -76,6 +77,7 @@ def test_number_picture_and_dot_belong_together(visit, name, slider, ids):
     assert tab.page.evaluate("apart") == []
 
 
+@pytest.mark.slow
 def test_figures_of_a_drag_are_those_of_the_file(visit):
     tab = visit("compression.html")
     tab.until(lambda: "estimated" in tab.text("#plot .caption"))
@@ -105,6 +107,7 @@ def test_figures_of_a_drag_are_those_of_the_file(visit):
         assert about[2] == pytest.approx(made[2], rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("view", [PHONE, ZOOMED], ids=["phone", "zoomed"])
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_picture_stays_in_sight_at_every_slider(visit, name, view):
@@ -113,7 +116,7 @@ def test_the_picture_stays_in_sight_at_every_slider(visit, name, view):
     assert sliders.count() >= 1
     for slider in sliders.all():
         slider.evaluate("e => e.scrollIntoView({ block: 'end' })")
-        tab.page.wait_for_timeout(50)
+        tab.rests(f"#{slider.get_attribute('id')}")
         assert tab.page.evaluate(SIGHT, PICTURES[name]) >= 0.33, slider.get_attribute("id")
         assert slider.evaluate(
             """e => {
@@ -135,11 +138,12 @@ def test_pairs_stay_under_each_other_on_a_phone(visit):
         assert 0 < below - top < 1.3 * height
 
 
+@pytest.mark.slow
 def test_a_swipe_that_starts_on_a_slider_scrolls_and_a_finger_sideways_moves_it(visit):
     tab = visit("style.html", viewport=PHONE, has_touch=True, is_mobile=True)
     slider = tab.page.locator("#slider-strength")
     slider.evaluate("e => e.scrollIntoView({ block: 'center' })")
-    tab.page.wait_for_timeout(100)
+    tab.rests("#slider-strength")
     session = tab.page.context.new_cdp_session(tab.page)
 
     def swipe(dx, dy):
@@ -150,13 +154,14 @@ def test_a_swipe_that_starts_on_a_slider_scrolls_and_a_finger_sideways_moves_it(
             points = [{"x": x + dx * step / 10, "y": y + dy * step / 10}]
             session.send("Input.dispatchTouchEvent", {"type": "touchMove", "touchPoints": points})
         session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+        tab.rests("#slider-strength")  # what was swiped scrolls on by itself
 
     before, scrolled = tab.value("#slider-strength-number"), tab.page.evaluate("scrollY")
     swipe(4, -200)
     tab.until(lambda: tab.page.evaluate("scrollY") > scrolled + 50)
     assert tab.value("#slider-strength-number") == before
     slider.evaluate("e => e.scrollIntoView({ block: 'center' })")
-    tab.page.wait_for_timeout(200)
+    tab.rests("#slider-strength")
     tab.after(lambda: swipe(150, 3))
     assert tab.value("#slider-strength-number") != before
 
@@ -164,6 +169,7 @@ def test_a_swipe_that_starts_on_a_slider_scrolls_and_a_finger_sideways_moves_it(
 # ---- 3: a stranger
 
 
+@pytest.mark.slow
 def test_the_start_page_says_what_this_is_and_moves_by_itself(visit):
     tab = visit("index.html")
     assert "training library" in tab.text(".lead")
@@ -175,7 +181,7 @@ def test_the_start_page_says_what_this_is_and_moves_by_itself(visit):
     tab.until(lambda: all(a != b for a, b in zip(first, tab.page.evaluate(pixels), strict=True)))
     tab.page.locator("#pause").click()
     still = tab.page.evaluate(pixels)
-    tab.page.wait_for_timeout(300)
+    tab.frames()
     assert tab.page.evaluate(pixels) == still
     for link in tab.page.locator(".hero a[href]").all():
         assert re.fullmatch(rf"#cards|\w+\.html|{re.escape(PAPER)}", link.get_attribute("href"))
@@ -183,10 +189,11 @@ def test_the_start_page_says_what_this_is_and_moves_by_itself(visit):
     tab.until(lambda: tab.page.url.endswith("/vae.html") and tab.done)
 
 
+@pytest.mark.slow
 def test_the_start_page_stands_still_where_motion_is_not_wanted(visit):
     tab = visit("index.html", reduced_motion="reduce")
     before = tab.attribute(".card[data-name=style] canvas", "data-position")
-    tab.page.wait_for_timeout(300)
+    tab.frames()
     assert tab.attribute(".card[data-name=style] canvas", "data-position") == before
     tab.page.locator(".card[data-name=style] input").press("End")
     assert tab.attribute(".card[data-name=style] canvas", "data-position") == "5.00"
@@ -208,6 +215,7 @@ def test_documents_come_along(visit, name):
     assert tab.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["compression", "style", "vae", "model"])
 def test_words_are_explained_by_keyboard_touch_and_mouse(visit, name):
     tab = visit(f"{name}.html", has_touch=True)
@@ -237,6 +245,7 @@ def test_words_are_explained_by_keyboard_touch_and_mouse(visit, name):
     tab.until(shown)
 
 
+@pytest.mark.slow
 def test_sliders_are_reset_one_and_all(visit, small):
     tab = visit("style.html")
     tab.upload("#upload", small)
@@ -257,6 +266,7 @@ def test_sliders_are_reset_one_and_all(visit, small):
 # ---- 4: what stays
 
 
+@pytest.mark.slow
 def test_settings_are_in_the_address_and_back_leads_back(visit):
     tab = visit("vae.html")
     assert tab.page.url.endswith("/vae.html")
@@ -283,6 +293,7 @@ def test_settings_are_in_the_address_and_back_leads_back(visit):
     assert codec_page.value("#slider-quality-number") in (0, 50)
 
 
+@pytest.mark.slow
 def test_a_picture_of_the_users_outlives_pages_and_reloads(visit, small):
     tab = visit("compression.html")
     tab.upload("#upload", small)
@@ -305,6 +316,7 @@ def test_a_picture_of_the_users_outlives_pages_and_reloads(visit, small):
 # ---- 5, 6: judging
 
 
+@pytest.mark.slow
 def test_pixels_are_shown_as_they_are(visit, tmp_path):
     large = tmp_path / "large.png"
     large.write_bytes(samples.png(1000, 1500))
@@ -336,6 +348,7 @@ def test_pixels_are_shown_as_they_are(visit, tmp_path):
     assert zoom(tab).endswith("(fit)")
 
 
+@pytest.mark.slow
 def test_a_key_holds_the_original_and_others_show_other_formats(visit, small):
     tab = visit("compression.html")
     tab.upload("#upload", small)
@@ -354,6 +367,7 @@ def test_a_key_holds_the_original_and_others_show_other_formats(visit, small):
     assert names == ["JPEG", "WebP", "AVIF"]
 
 
+@pytest.mark.slow
 def test_two_results_are_compared_side_by_side(visit, small):
     tab = visit("style.html")
     tab.upload("#upload", small)
@@ -373,6 +387,7 @@ def test_two_results_are_compared_side_by_side(visit, small):
     assert tab.text("#viewer .tag.left") == "photograph"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(3000, 150), (120, 1500)], ids=["panorama", "tall"])
 def test_extreme_pictures_can_be_looked_at(visit, tmp_path, size):
     path = tmp_path / "extreme.png"
@@ -430,6 +445,7 @@ def test_a_bound_is_shaded_and_met(visit):
     assert tab.page.locator("#plot .bound").count() == 0
 
 
+@pytest.mark.slow
 def test_a_target_of_the_codec_is_shaded_and_its_margin_said(visit, small):
     tab = visit("compression.html")
     tab.upload("#upload", small)
@@ -443,6 +459,7 @@ def test_a_target_of_the_codec_is_shaded_and_its_margin_said(visit, small):
 # ---- 7: files
 
 
+@pytest.mark.slow
 def test_files_may_be_dropped_on_any_page(visit, tmp_path):
     data = codec.compress(samples.picture(96, 144), quality=40)
     tab = visit("compression.html")
@@ -462,6 +479,7 @@ def test_files_may_be_dropped_on_any_page(visit, tmp_path):
     tab.until(lambda: "/compression.html" in tab.page.url and tab.done and shape(tab) == [90, 60])
 
 
+@pytest.mark.slow
 def test_names_come_from_the_input_and_transparency_stays(visit, tmp_path):
     image = samples.picture(60, 90)
     image.putalpha(Image.linear_gradient("L").resize(image.size))
@@ -480,6 +498,7 @@ def test_names_come_from_the_input_and_transparency_stays(visit, tmp_path):
         assert "'my sprite.png'" in tab.text("#code-shell")
 
 
+@pytest.mark.slow
 def test_empty_files_and_unreadable_ones_are_named(visit, tmp_path, small):
     tab = visit("compression.html", allowed=["status of 422"])
     empty = tmp_path / "empty.png"
@@ -489,18 +508,16 @@ def test_empty_files_and_unreadable_ones_are_named(visit, tmp_path, small):
     heic = tmp_path / "phone.heic"
     heic.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(200))
     tab.page.set_input_files("#upload", heic)
-    tab.page.locator("#problem").wait_for(state="visible")
-    end = 200
-    while "HEIC" not in tab.problem and "picture" not in tab.problem and end:
-        tab.page.wait_for_timeout(20)
-        end -= 1
-    assert re.search("HEIC|should be a picture", tab.problem)
+    tab.until(
+        lambda: re.search("HEIC|should be a picture", tab.problem), known="empty.png is empty. Choose another file."
+    )
     tab.upload("#upload", small)
 
 
 # ---- 10: keys and numbers
 
 
+@pytest.mark.slow
 def test_number_boxes_take_what_people_type(visit):
     tab = visit("style.html")
     box = tab.page.locator("#slider-strength-number")
@@ -521,6 +538,7 @@ def test_number_boxes_take_what_people_type(visit):
     assert "number from 0 to 1" in tab.text(".slider:has(#slider-strength) .note")
 
 
+@pytest.mark.slow
 def test_the_keyboard_gets_through_quickly(visit):
     tab = visit("compression.html")
     tab.page.keyboard.press("Tab")

@@ -49,7 +49,7 @@ def rendered(name: str) -> tuple[str, dict[str, Path]]:
         if token.children:
             dropped = without_links(token.children, source, pictures)
             token.children = [child for child in token.children if not any(child is other for other in dropped)]
-    html = str(parser.renderer.render(tokens, parser.options, {}))
+    html = str(parser.renderer.render(tokens, parser.options, {})).replace("<th></th>", "<td></td>")  # it heads nothing
     for tag, label in (("table", "Table"), ("pre", "Code")):
         numbers = count(1)
         html = re.sub(f"<{tag}>.*?</{tag}>", partial(framed, label, numbers), html, flags=re.DOTALL)
