@@ -36,17 +36,20 @@ KNOBS: dict[str, list[tuple[str, dict[str, Any]]]] = {
         ("`multiplier=1`", {"multiplier": 1.0}),
         ("P_λ as it is, no `progress`", {"progress": False}),
         ("twice the steps", {"epochs": 32}),
-        ("twice the width", {"width": 2}),
+        ("half the width", {"width": 0.5}),
+        ("the conditioning network no faster: `conditioning_lr=0.02`", {"conditioning_lr": 0.02}),
     ],
     "arm": [
         ("as in the README", {}),
         ("no Fourier features: `fourier=0`", {"fourier": 0}),
         ("more draws at the high end: `tilt=-2`", {"tilt": -2.0}),
+        ("the conditioning network no faster: `conditioning_lr=0.02`", {"conditioning_lr": 0.02}),
     ],
     "pictures": [
         ("as in the README", {}),
         ("unbalanced: `Objective(space, balance=None)`", {"balance": 0}),
         ("one λ for each batch", {"per_batch": True}),
+        ("the conditioning network no faster: `conditioning_lr=0.02`", {"conditioning_lr": 0.02}),
     ],
 }
 
