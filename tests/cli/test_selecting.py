@@ -123,18 +123,6 @@ def test_a_model_for_one_lam_has_nothing_to_choose(yoto, fixed_model):
     assert "there is nothing to choose" in err
 
 
-def test_a_model_from_a_loop_of_ones_own_is_chosen_for_in_python(yoto, tmp_path):
-    from torch import nn
-
-    from yoto import LogUniform, LossSpace, condition, save
-
-    save(condition(nn.Linear(3, 2), LossSpace(fit=1.0, size=LogUniform(0.1, 10.0))), tmp_path / "own.safetensors")
-    code, out, err = yoto("select", "own.safetensors", "--minimise", "fit")
-    assert (code, out) == (2, "")
-    assert "has no recipe, which says how to measure: choose in Python, yoto.select(" in err
-    assert err.count("\n") == 1
-
-
 def answers(monkeypatch, decide):
     """Standard input that answers each question by the two pictures on disk."""
 

@@ -42,7 +42,7 @@ def peak(lr: float, steps: int) -> float:
     """Peak learning rate of a polishing, where a whole training has `lr`.
 
     It falls with the root of the steps: few of them cannot make good what a high rate undoes at first. Measured at 100,
-    400 and 1,600 steps, `results/polishing.md`.
+    400 and 1,600 steps, `results/polishing/learning-rates.md`.
     """
     return lr * min(1.0, math.sqrt(steps / LONG))
 
