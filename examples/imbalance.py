@@ -116,6 +116,9 @@ def report(results: list[common.Result]) -> tuple[list[str], common.Figure]:
     """The tables, what was chosen, and the ROC region of the first seed."""
     titles = {"auc": "AUC", "ap": "average precision"}
     rows = [[n, *(common.over_seeds(results, "chosen", n, key) for key in titles)] for n in results[0]["chosen"]]
+    for place, kind in enumerate(("one network", "separate")):
+        means = [{key: sum(r["columns"][key][place]) / len(r["ratios"]) for key in titles} for r in results]
+        rows += [[f"{kind}, mean over the grid", *(common.over_seeds(means, key) for key in titles)]]
     caught, alarms = (common.over_seeds(results, "selected", key) for key in ("caught", "false alarms"))
     paragraphs = [
         common.markdown(["chosen on validation data", *titles.values()], rows),

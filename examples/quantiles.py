@@ -123,7 +123,7 @@ def report(results: list[common.Result]) -> tuple[list[str], common.Figure]:
     for name in sets:
         level, share = (common.over_seeds(results, "sets", name, "selected", key) for key in ("level", "test"))
         paragraphs += [f"{name}: 90 % of validation targets lie below level {level}; on test data {share} do."]
-    figure, axes = common.axes_of([f"{name}: targets below" for name in sets])
+    figure, axes = common.axes_of(sets, width=3.2)
     for pair, name in zip(axes, sets, strict=True):
         pair.plot([0, 1], [0, 1], color="0.7")
         for kind, style in zip(kinds, ("-o", "x", "+"), strict=True):

@@ -1,6 +1,8 @@
 """The examples run as they stand, in seconds, and show what they promise."""
 
+import importlib
 import json
+import math
 import os
 import re
 import subprocess
@@ -152,3 +154,24 @@ def test_without_its_data_an_example_says_in_one_line_where_they_come_from(tmp_p
     assert result.returncode == 2
     assert result.stderr.startswith("imbalance: mammography.csv.gz should lie in the folder that YOTO_DATA names")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["quantiles", "imbalance", "denoising"])
+@pytest.mark.filterwarnings("ignore:condition")
+def test_a_reduced_run_of_a_domain_example_is_near_separate_networks(name, tmp_path, monkeypatch):
+    """On the generated stand-in, and for a tenth of the steps or so."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.chdir(tmp_path)
+    module = importlib.import_module(name)
+    load = module.load
+    monkeypatch.setattr(module, "load", lambda *given: load(*given[:-1], True))
+    if name == "quantiles":
+        monkeypatch.setattr(module, "FILES", {"power-plant": ()})
+    monkeypatch.setattr(module, "STEPS", {"denoising": 60}.get(name, 150))
+    found = module.experiment(0, smoke=False)
+    ratios = list(found["ratios"].values())
+    assert found["steers"]
+    assert 0.3 < math.prod(ratios) ** (1 / len(ratios)) < 1.5
+    paragraphs, _ = module.report([found])
+    assert paragraphs[0]

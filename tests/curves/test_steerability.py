@@ -168,6 +168,8 @@ def test_points_that_differ_in_what_weighs_no_term_are_not_compared():
     assert curve.better_elsewhere() == []
     assert curve.steering().own is None
     assert not curve.steering().unfounded
+    twice = TradeoffCurve(points=levels[:1] * 5, weights=[{"fit": 1.0}] * 5, terms={"fit": [1.0] * 5}, loss=[1.0] * 5)
+    assert twice.steering().own is None  # one λ five times: nothing is told
     joined = TradeoffCurve(
         points=[{"level": level, "size": size} for level in (0.1, 0.9) for size in (1.0, 2.0)],
         weights=[{"fit": 1.0, "size": size, "level": level} for level in (0.1, 0.9) for size in (1.0, 2.0)],

@@ -68,13 +68,13 @@ def crossed(weights: Sequence[Mapping[str, float]], terms: Columns) -> list[list
     """Loss [m, m] at the λ of each point (rows) of the network of each point (columns), as a weighted sum.
 
     NaN where the two differ in a column of λ that weighs no term (a quantile, ε of an attack, a style): terms may be
-    other functions there, so that what was measured at one says nothing of the other.
+    other functions there, so that what was measured at one says nothing of the other. NaN too for two points of one λ.
     """
     count = len(weights)
     held = [{name: value for name, value in point.items() if name not in terms} for point in weights]
 
     def loss(row: int, net: int) -> float:
-        if held[row] != held[net]:
+        if held[row] != held[net] or (row != net and weights[row] == weights[net]):
             return math.nan
         return sum(weights[row].get(name, 0.0) * column[net] for name, column in terms.items())
 
