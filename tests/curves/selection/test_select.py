@@ -162,7 +162,7 @@ def test_a_bundle_brings_its_curve(model, curve, tmp_path):
         ({"batch": "8"}, "`batch` should be a whole number"),
         ({"metrics": {"fit": NEAR}}, "a name of its own. Found 'fit'"),
         ({"metrics": {"near": NEAN}, "subject_to": "near >= 1"}, "'near' should be finite. Found NaN"),
-        ({"metrics": {"near": WORD}}, "Metric 'near' should be a tensor"),
+        ({"metrics": {"near": WORD}}, "Metric 'near' should hold one number per sample"),
     ],
 )
 def test_requests_that_make_no_sense_are_refused(model, changes, message):
