@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from yoto.conditioning import Conditional
+from yoto.conditioning.modes import evaluating
 from yoto.conditioning.wrappers import conditional
-from yoto.curves.evaluation import evaluating
 from yoto.curves.sweep import opened
 from yoto.errors import YotoError
 from yoto.space import Choice, Distribution, Interval, LogUniform, LossSpace, Simplex, Value

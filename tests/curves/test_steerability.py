@@ -8,6 +8,7 @@ from curves.selection.models import THREE, only, terms
 from yoto import LogUniform, LossSpace, Objective, Simplex, TradeoffCurve, condition, steerability
 from yoto.curves.consistency import better_elsewhere, crossed, slopes_beyond
 from yoto.curves.steering import rank_correlation
+from yoto.errors import YotoError
 
 SPACE = LossSpace(fit=1.0, size=LogUniform(0.05, 20.0))
 
@@ -210,3 +211,39 @@ def test_a_lattice_at_whose_points_the_same_network_stands_is_decorative():
     wrong = TradeoffCurve(points=weights, weights=weights, terms=found.terms, loss=loss, info={"n": 100})
     assert wrong.steering().decorative
     assert set(wrong.steering().correlation) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"points": SPACE.grid(3)}, "`points` should be at least 5, to tell what follows λ. Found 3"),
+        ({"model": nn.Linear(4, 4)}, "`model` should be a conditional network, .*Found Linear"),
+        ({"model": "vae"}, "`model` should be a network"),
+    ],
+)
+def test_bad_input(changes, message):
+    given = {"model": condition(nn.Linear(4, 4), SPACE), "points": None, **changes}
+    with pytest.raises(YotoError, match=message):
+        steerability(given["model"], DATA, only("fit", "size"), points=given["points"])
+
+
+def test_points_that_differ_in_what_weighs_no_term_are_not_compared():
+    """A quantile regression, whose loss term is another function at each level: the least is not the best."""
+    levels = [{"level": level} for level in (0.1, 0.5, 0.9)]
+    pinball = (0.2, 0.5, 0.21)
+    curve = TradeoffCurve(
+        points=levels, weights=[{"fit": 1.0, **level} for level in levels], terms={"fit": pinball}, loss=pinball
+    )
+    assert curve.better_elsewhere() == []
+    assert curve.steering().own is None
+    assert not curve.steering().unfounded
+    twice = TradeoffCurve(points=levels[:1] * 5, weights=[{"fit": 1.0}] * 5, terms={"fit": [1.0] * 5}, loss=[1.0] * 5)
+    assert twice.steering().own is None  # one λ five times: nothing is told
+    joined = TradeoffCurve(
+        points=[{"level": level, "size": size} for level in (0.1, 0.9) for size in (1.0, 2.0)],
+        weights=[{"fit": 1.0, "size": size, "level": level} for level in (0.1, 0.9) for size in (1.0, 2.0)],
+        terms={"fit": (1.0, 1.5, 9.0, 9.8), "size": (1.0, 0.1, 1.0, 0.3)},
+        loss=(2.0, 1.7, 10.0, 10.4),
+    )
+    assert [(each.point, each.other) for each in joined.better_elsewhere()] == [(0, 1)]
+    assert joined.steering().own == 0.75

@@ -38,7 +38,7 @@ def demo(
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
     check: Annotated[
-        bool, typer.Option("--check", help="Start, load every page once, draw MODEL's picture, stop.")
+        bool, typer.Option("--check", help="Start, load all pages and models once, draw MODEL's picture, stop.")
     ] = False,
     static: Annotated[
         Path | None,
@@ -96,8 +96,9 @@ def demo(
         return
     browser = not no_browser
     serve.run(
-        pages, host, port, browser=browser, say=lambda url: note(f"yoto demo: {url} (Ctrl-C ends it)"), refused=refused
-    )
+        pages, host, port, browser=browser, say=lambda url: note(f"yoto demo: {url} (Ctrl-C ends it)"),
+        warn=lambda said: note(f"yoto demo: {said}"), refused=refused,
+    )  # fmt: skip
 
 
 def own_task(name: str | None, model: str | None) -> Task | None:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto.conditioning import Conditional, bind
+from yoto.conditioning.modes import evaluating
 from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 from yoto.curves.batches import Batches
 from yoto.curves.metric import Metric
@@ -92,6 +93,8 @@ class Evaluator:
     ) -> None:
         check_kinds(model, objective)
         model = unwrapped(model)
+        if objective is not None and isinstance(model, Conditional):
+            check_space(objective, model)
         refuse_sharded(model, "measure")
         self.model, self.seed, self.scores = model, seed, scores
         parameter = next(model.parameters(), None)
@@ -161,6 +164,9 @@ class Evaluator:
         metrics = self.per_sample(net, examples, at)
         if not self.objective.per_batch:
             check_per_sample(metrics, count)
+        doubled = {*metrics, *self.metrics} & {*terms, "loss"}
+        if doubled:
+            raise YotoError(f"A metric should have a name of its own. Found {min(doubled)!r}, which a loss has.")
         sums.add({"term": terms, "metric": metrics, "loss": {"loss": loss}}, count)
         return count
 
@@ -272,6 +278,15 @@ def check_kinds(model: Any, objective: Any) -> None:
         raise YotoError(f"`objective` should be a yoto.Objective or None. Found {type(objective).__name__}.")
 
 
+def check_space(objective: Objective, model: Conditional[Any]) -> None:
+    """Refuse an objective whose λ has other columns than the model's."""
+    if objective.space.names != model.space.names:
+        raise YotoError(
+            f"`objective` should be of the model's loss space, columns {', '.join(model.space.names)}. "
+            f"Found {', '.join(objective.space.names)}."
+        )
+
+
 def columns_of(space: LossSpace, lam: Tensor) -> dict[str, float]:
     """All columns of λ [D] by name, without the digits that float32 does not carry."""
     return {name: float(f"{value:.7g}") for name, value in zip(space.names, lam.tolist(), strict=True)}
@@ -304,18 +319,6 @@ def check_points(model: nn.Module, points: Any, space: LossSpace) -> None:
         raise YotoError(
             f"`points` should be one point for a plain network, which is the same at every λ. Found {len(points)}."
         )
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """A block in which every module is in evaluation mode; each gets its own mode back."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 @contextmanager

@@ -62,7 +62,8 @@ class Steerability:
             of points drawn at random. Healthy: near −1.
         share: By term: how much of its variation over points and samples λ explains, in [0, 1].
         own: Share of the losses of other points' networks, at a point's λ, that are higher than its own network's;
-            a network that ignores λ has 0 or about one half. None where the loss is no weighted sum.
+            a network that ignores λ has 0 or about one half. Points that differ in a parameter which weighs no term are
+            not compared; None where no two are, or the loss is no weighted sum.
         shuffled_correlation, shuffled_own: The same with λ shuffled among the points, mean over 200 shuffles: what
             chance gives.
         points: How many.
@@ -118,8 +119,8 @@ class Steerability:
         return {name: getattr(self, name) for name in names}
 
 
-def own_share(losses: Sequence[Sequence[float]], nets: Sequence[int] | None = None) -> float:
-    """Share of the losses [m, m] of `crossed` off the diagonal that exceed the diagonal's.
+def own_share(losses: Sequence[Sequence[float]], nets: Sequence[int] | None = None) -> float | None:
+    """Share of the losses [m, m] of `crossed` off the diagonal that exceed the diagonal's; None where no two compare.
 
     Args:
         losses: At each λ (rows), of each network.
@@ -127,8 +128,11 @@ def own_share(losses: Sequence[Sequence[float]], nets: Sequence[int] | None = No
     """
     count = len(losses)
     own = list(range(count)) if nets is None else nets
-    higher = sum(losses[row][net] > losses[row][own[row]] for row in range(count) for net in range(count))
-    return higher / (count * (count - 1)) if count > 1 else 0.0
+    pairs = [
+        (losses[row][net], losses[row][own[row]]) for row in range(count) for net in range(count) if net != own[row]
+    ]
+    known = [other > mine for other, mine in pairs if not math.isnan(other + mine)]
+    return sum(known) / len(known) if known else None
 
 
 def axis(name: str, weights: Sequence[Mapping[str, float]], terms: Columns) -> tuple[list[int], list[float]] | None:
@@ -190,11 +194,13 @@ def steering(
     def chance(name: str) -> float:
         return sum(correlation(name, order) for order in shuffles) / len(shuffles)
 
+    chances = [] if losses is None else [own_share(losses, each) for each in shuffles]
+    known = [share for share in chances if share is not None]
     return Steerability(
         correlation={name: correlation(name) for name in axes},
         share=shares,
         own=None if losses is None else own_share(losses),
         shuffled_correlation={name: chance(name) for name in axes},
-        shuffled_own=None if losses is None else sum(own_share(losses, each) for each in shuffles) / len(shuffles),
+        shuffled_own=sum(known) / len(known) if known else None,
         points=len(weights),
     )

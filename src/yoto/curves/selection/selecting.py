@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from yoto.curves.selection.request import request
 from yoto.curves.selection.result import SelectedPoint, selected
+from yoto.errors import YotoError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -97,10 +98,11 @@ def select(
     from yoto.curves.selection.coordinates import Coordinates
     from yoto.curves.selection.measuring import Bench
 
+    guide = stored_curve(model) if curve is None else checked_curve(curve)
     coordinates = Coordinates(network.space, at)
     evaluator = Evaluator(network, batches, terms, metrics, objective, batch=batch, limit=limit, seed=seed)
     bench = Bench(evaluator, wanted, coordinates)
-    measured, limited = bench.problem(budget, curve or stored_curve(model), method, seed).solve()
+    measured, limited = bench.problem(budget, guide, method, seed).solve()
     measured = bench.complete(measured, budget)
     point = network.space.describe(measured.lam)
     return selected(
@@ -112,6 +114,21 @@ def select(
         limited=limited,
         baked=lambda: network.bake(point),
     )
+
+
+def checked_curve(curve: Any) -> TradeoffCurve:
+    """The curve that was given.
+
+    Raises:
+        YotoError: If it is none.
+    """
+    from yoto.curves.curve import TradeoffCurve
+
+    if not isinstance(curve, TradeoffCurve):
+        raise YotoError(
+            f"`curve` should be what `sweep` gave, or TradeoffCurve.from_json(file). Found {type(curve).__name__}."
+        )
+    return curve
 
 
 def stored_curve(model: Any) -> TradeoffCurve | None:
