@@ -3,7 +3,7 @@
     YOTO_DATA=… python benchmarks/own_loop.py [PROBLEM …] [--seeds 3] [-o results/own_loop]
     YOTO_DATA=… python benchmarks/own_loop.py pictures --seeds 1 --set multiplier=1 --set fourier=0
     python benchmarks/own_loop.py curves --width 0.5 --set conditioning_lr=0.02 -o results/own_loop_narrow
-    YOTO_DATA=… python benchmarks/own_loop.py pictures --pictures 30000 --seeds 1 -o results/own_loop_more
+    YOTO_DATA=… python benchmarks/own_loop.py pictures --pictures 30000 -o results/own_loop_more
 
 One conditional network is trained with a λ per sample, and plain networks with the same steps, batches and schedule at
 one λ each, by the same optimiser and by Adam. A ratio is the full loss of the one network over that of a plain one at
@@ -46,6 +46,8 @@ RATES = {"muon": 0.02, "adam": 0.02}
 """Of networks trained alone, and of the conditional one with the same optimiser."""
 THREE = ("pictures", "arm", "curves")
 """What is measured unless problems are named; `tasks` is an example of one for which the network is too small."""
+PICTURES = 10000
+"""Of the 60,000 of Fashion-MNIST, unless told otherwise."""
 CONDITION = ("hidden", "multiplier", "fourier", "gain", "layout", "sites", "exclude")
 SAMPLE = ("tilt", "spread")
 
@@ -219,7 +221,8 @@ def described(name: str, options: argparse.Namespace) -> str:
     problem = PROBLEMS[name]
     count = len(problem.data()[0][0]) if name != "pictures" else options.pictures
     size = sum(p.numel() for p in problem.network(options.width).parameters())
-    note = f", {problem.note}" if problem.note and options.width == 1 else ""
+    usual = options.width == 1 and (name != "pictures" or options.pictures == PICTURES)
+    note = f", {problem.note}" if problem.note and usual else ""
     return f"{name}: {count:,} samples, {problem.epochs} epochs, {size:,} parameters{note}"
 
 
@@ -232,7 +235,7 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=RATES["muon"])
     parser.add_argument("--adam-lr", type=float, default=RATES["adam"])
     parser.add_argument("--width", type=float, default=1, help="of all networks, as a multiple")
-    parser.add_argument("--pictures", type=int, default=10000, help="the first so many of the 60,000")
+    parser.add_argument("--pictures", type=int, default=PICTURES, help="the first so many of the 60,000")
     parser.add_argument("--alone", action="store_true", help="train the networks for one λ, and no other")
     parser.add_argument("-o", "--out", type=Path)
     options = parser.parse_args()
