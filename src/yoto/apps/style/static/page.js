@@ -1,4 +1,5 @@
 import { address } from "./address.js";
+import { choosing } from "./choose.js";
 import { $, between, belongs, copyBox, done, el, facts, isStatic, Latest, loaded, number, problem, quoted, result, save, Visited } from "./common.js";
 import { gallery, LARGEST } from "./gallery.js";
 import { plot } from "./plot.js";
@@ -59,6 +60,11 @@ const mix = slider($("mix"), { ...options, id: "mix", label: "Share of the secon
 const strength = slider($("strength"), {
   ...options, id: "strength", label: "Strength", low: 0, high: 1, value: info.strength, ends: ["photograph", "painting"],
   about: "The weight of the style loss against the content loss, from the lowest (0) to the highest (1) that the network was trained for.",
+});
+choosing($("choose"), {
+  page: "style", what: "the strength", say: (point) => `strength ${number(strengthOf(point.style))}`,
+  picture: async (point) => (await pictures.ask("api/style/paint", { ...setting(), strength: strengthOf(point.style), preview: true })).inline,
+  take: (point) => { strength.value = strengthOf(point.style); release(); },
 });
 const sliders = Object.fromEntries(info.sliders.map((s) => [s.name, slider($("sliders"), {
   ...options, id: s.name, label: WORDS[s.name]?.[0] ?? s.name, about: WORDS[s.name]?.[1], low: s.low, high: s.high, value: Number(s.value.toPrecision(3)), scale: "log",
