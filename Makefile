@@ -31,7 +31,7 @@ help:
 	@echo "make types      mypy --strict"
 	@echo "make demo       the page with the sliders, with the bundled models"
 	@echo "make tour       train and compare on the embedded digits, then show the report"
-	@echo "make web        fetch with npm what yoto demo --static runs networks with in the browser"
+	@echo "make web        fetch with npm what yoto demo --static runs networks with, and what tests accessibility"
 	@echo "make bench      the benchmarks"
 	@echo "make clean      remove caches and build/"
 
@@ -94,11 +94,12 @@ tour: $(STAMP)
 
 # An exact version; npm checks what it downloads against the digests of the registry.
 ONNXRUNTIME_WEB := 1.30.0
+AXE := 4.14.1
 VENDOR := src/yoto/web/static/vendor
 web:
 	@command -v npm >/dev/null || { echo "make web needs npm, which comes with Node.js. Found none."; exit 1; }
 	npm install --prefix build/web --no-package-lock --ignore-scripts --no-audit --no-fund --loglevel error \
-	  --save-exact onnxruntime-web@$(ONNXRUNTIME_WEB)
+	  --save-exact onnxruntime-web@$(ONNXRUNTIME_WEB) axe-core@$(AXE)
 	@mkdir -p $(VENDOR)
 	cd build/web/node_modules/onnxruntime-web/dist && \
 	  cp ort.wasm.min.mjs ort-wasm-simd-threaded.mjs ort-wasm-simd-threaded.wasm $(CURDIR)/$(VENDOR)/

@@ -38,12 +38,16 @@ from yoto.support.files import write_atomic
 from yoto.training.machine import processor
 
 ROOT = Path(__file__).parents[1]
-PAGES = ("compression", "style", "vae", "model")
+PAGES = ("index", "compression", "style", "vae", "model")
 MODEL = "vae/fashion-mnist"
 """Bundled model that the page of a user's own model is shown with."""
-LIMITS = {"compression": 1.2, "style": 1.0, "vae": 0.2, "model": None, "first page": 2.0, "start to page": 8.0}
+LIMITS = {"compression": 0.6, "style": 1.0, "vae": 0.2, "model": None, "first page": 2.0, "start to page": 8.0}
 """Seconds that are asked for."""
-VIEWS = {"light": ("light", 1280, 860), "dark": ("dark", 1280, 860), "phone": ("light", 390, 844)}
+VIEWS = {
+    "light": ("light", 1280, 860, 1), "dark": ("dark", 1280, 860, 1), "phone": ("light", 390, 844, 1),
+    "zoom": ("light", 640, 430, 2),
+}  # fmt: skip
+"""Colours, width and height of the window in CSS pixels, and pixels of the screen in each: the last is 200 %."""
 QUALITY = 80
 
 
@@ -134,7 +138,7 @@ def times(repeats: int) -> dict[str, Any]:
     with browsing() as browser:
         with served() as (address, _, begin):
             page = browser.new_page()
-            page.goto(address)
+            page.goto(f"{address}compression.html")
             page.wait_for_selector("h1")
             page.wait_for_selector("#gallery img")
             result["start to page"] = {"median": time.perf_counter() - begin}
@@ -352,16 +356,17 @@ def attack(uploads: int) -> dict[str, Any]:
 
 
 def screenshots(folder: Path) -> list[str]:
-    """Every page in light, dark and on a phone, as WebP files."""
+    """Every page in light, dark, on a phone and at 200 %, as WebP files."""
     names = []
     with served(MODEL) as (address, _, _), browsing() as browser:
-        for view, (scheme, width, height) in VIEWS.items():
-            context = browser.new_context(color_scheme=scheme, viewport={"width": width, "height": height})  # type: ignore[arg-type]
+        for view, (scheme, width, height, ratio) in VIEWS.items():
+            size = {"width": width, "height": height}
+            context = browser.new_context(color_scheme=scheme, viewport=size, device_scale_factor=ratio)  # type: ignore[arg-type]
             for name in PAGES:
                 page = context.new_page()
                 open_page(page, f"{address}{name}.html")
-                page.wait_for_timeout(2500)
-                data = page.screenshot(full_page=True)
+                page.wait_for_timeout(6000)  # files of other formats, the original's own pixels
+                data = page.screenshot()
                 with Image.open(io.BytesIO(data)) as image:
                     buffer = io.BytesIO()
                     image.convert("RGB").save(buffer, "WEBP", quality=QUALITY, method=6)
@@ -372,17 +377,22 @@ def screenshots(folder: Path) -> list[str]:
     return names
 
 
-def report(found: dict[str, Any]) -> str:
-    """The figures as Markdown."""
+def report(found: dict[str, Any], before: dict[str, Any] | None = None) -> str:
+    """The figures as Markdown; beside the times those that another commit took on the same machine."""
     lines = ["# The page with the sliders", "", "`python benchmarks/app.py -o results/app --pictures`", ""]
-    lines += [f"{found['machine']}, {found['cores']} cores. Seed 0.", ""]
+    load = found.get("load_average")
+    busy = "" if load is None else f" Processes that wanted a core at the beginning: {load:.0f}."
+    lines += [f"{found['machine']}, {found['cores']} cores. Seed 0.{busy}", ""]
     if "times" in found:
         lines += ["## Times", "", "Seconds in the browser; from letting a slider go to the new picture (768x512).", ""]
         rows = [
-            (name, f"{row['median']:.2f}", f"{row['worst']:.2f}" if "worst" in row else "", LIMITS[name] or "")
+            (
+                name, f"{row['median']:.2f}", f"{row['worst']:.2f}" if "worst" in row else "",
+                f"{before['times'][name]['median']:.2f}" if before else "", LIMITS[name] or "",
+            )
             for name, row in found["times"].items()
-        ]
-        lines += [table_of(("what", "median", "worst", "asked: under"), rows), ""]
+        ]  # fmt: skip
+        lines += [table_of(("what", "median", "worst", "the commit before: median", "asked: under"), rows), ""]
     if "load" in found:
         row = found["load"]
         answers = ", ".join(f"{n} {name}" for name, n in row["answers"].items())
@@ -414,6 +424,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, help="folder for report.md, measures.json and pictures")
+    parser.add_argument("--before", type=Path, help="measures.json of the commit before, on the same machine")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -421,15 +432,18 @@ def main() -> None:
     parser.add_argument("--pictures", action="store_true", help="write screenshots too")
     arguments = parser.parse_args()
     found: dict[str, Any] = {"machine": processor(), "cores": cores.available(), "seed": 0}
+    if hasattr(os, "getloadavg"):
+        found["load_average"] = os.getloadavg()[0]
+    before = None if arguments.before is None else json.loads(arguments.before.read_text("utf-8"))
     found["times"] = times(arguments.repeats)
     found["load"] = load(arguments.clients, arguments.seconds)
     found["hostile"] = attack(arguments.uploads)
-    print(report(found))
+    print(report(found, before))
     if arguments.output is not None:
         if arguments.pictures:
             found["pictures"] = screenshots(arguments.output)
         write_atomic(arguments.output / "measures.json", json.dumps(found, indent=1) + "\n")
-        write_atomic(arguments.output / "report.md", report(found) + "\n")
+        write_atomic(arguments.output / "report.md", report(found, before) + "\n")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ class Problem:
         points: Where networks are trained alone, and everything is measured.
     """
 
-    network: Callable[[int], nn.Module]
+    network: Callable[[float], nn.Module]
     terms: Callable[[nn.Module, Batch], dict[str, Tensor]]
     space: LossSpace
     data: Callable[[], tuple[Batch, Batch]]
@@ -50,9 +50,9 @@ class Problem:
 class Pictures(nn.Module):
     """A code of 12 numbers from a picture; the class and the picture from the code. Batch norm everywhere."""
 
-    def __init__(self, width: int = 1) -> None:
+    def __init__(self, width: float = 1) -> None:
         super().__init__()
-        a, b, c = 12 * width, 16 * width, 64 * width
+        a, b, c = (int(n * width) for n in (12, 16, 64))
         self.encoder = nn.Sequential(
             nn.Conv2d(1, a, 4, 4, bias=False), nn.BatchNorm2d(a), nn.ReLU(),
             nn.Conv2d(a, b, 3, padding=1, bias=False), nn.BatchNorm2d(b), nn.ReLU(),
@@ -96,9 +96,9 @@ def pictures() -> tuple[Batch, Batch]:
 # ---- kin8nm: fit a robot arm's reach, and keep the answer when the inputs are noisy
 
 
-def smooth_network(width: int) -> nn.Module:
+def smooth_network(width: float) -> nn.Module:
     """Eight joint angles to one distance."""
-    n = 64 * width
+    n = int(64 * width)
     return nn.Sequential(nn.Linear(8, n), nn.ReLU(), nn.Linear(n, n), nn.ReLU(), nn.Linear(n, 1))
 
 
@@ -128,9 +128,9 @@ POINTS = 32
 """Of a curve."""
 
 
-def curve_network(width: int) -> nn.Module:
+def curve_network(width: float) -> nn.Module:
     """A noisy curve [B, 32] to another."""
-    n = 64 * width
+    n = int(128 * width)
     return nn.Sequential(nn.Linear(POINTS, n), nn.ReLU(), nn.Linear(n, n), nn.ReLU(), nn.Linear(n, POINTS))
 
 
@@ -174,9 +174,9 @@ TASKS = ("first", "second", "third")
 class Shared(nn.Module):
     """Sixteen inputs to a code of four numbers, from which three heads answer."""
 
-    def __init__(self, width: int = 1) -> None:
+    def __init__(self, width: float = 1) -> None:
         super().__init__()
-        n, h = 64 * width, 48 * width
+        n, h = int(64 * width), int(48 * width)
         self.trunk = nn.Sequential(nn.Linear(16, n), nn.ReLU(), nn.Linear(n, n), nn.ReLU(), nn.Linear(n, 4))
         self.heads = nn.ModuleList(nn.Sequential(nn.Linear(4, h), nn.ReLU(), nn.Linear(h, 2)) for _ in TASKS)
 

@@ -53,7 +53,7 @@ def own_loop(folder):
     ).stdout
 
 
-def test_a_loop_of_ones_own_trains_stops_resumes_and_saves(tmp_path):
+def test_a_loop_of_ones_own_trains_stops_resumes_chooses_polishes_and_saves(yoto, tmp_path):
     begin = cpu_seconds()
     shown = own_loop(tmp_path)
     assert cpu_seconds() - begin < 30
@@ -62,12 +62,21 @@ def test_a_loop_of_ones_own_trains_stops_resumes_and_saves(tmp_path):
     assert reconstruction == sorted(reconstruction, reverse=True)
     assert classification[0] < 0.6 * classification[-1]
     assert accuracy[0] > accuracy[-1] + 0.1
+    chosen = re.search(r"^chosen: weight (\S+), accuracy (\S+), as asked for$", shown, re.MULTILINE)
+    weight, reached = map(float, chosen.groups())
+    assert 0.1 < weight < 10  # between the curve's points, where the accuracy has just not left the bound
+    assert 0.85 <= reached < 0.86
+    before, after = map(float, re.search(r"^polished: loss (\S+) before, (\S+) after$", shown, re.MULTILINE).groups())
+    assert after < 0.99 * before
     assert shown.endswith("the same outputs\n")
     assert own_loop(tmp_path).splitlines()[-1].endswith("the same outputs")
     header = read_header(tmp_path / "model.safetensors")
     assert header.directions == {"accuracy": "higher"}
     assert header.example is not None
     assert set(torch.load(tmp_path / "plain.pt", weights_only=True)) >= {"encoder.0.weight", "classifier.2.bias"}
+    code, _, err = yoto("demo", tmp_path / "model.safetensors", "--check")  # its page needs neither task nor recipe
+    assert code == 0
+    assert "/api/model.json\n" in err
 
 
 def test_a_loop_that_is_cut_off_goes_on_as_if_it_had_not_been(tmp_path):
@@ -81,7 +90,7 @@ def test_a_loop_that_is_cut_off_goes_on_as_if_it_had_not_been(tmp_path):
             script.write_text(text.replace(epochs, f"range(first, {end})"))
             run = [sys.executable, script, tmp_path / name]
             shown = subprocess.run(run, capture_output=True, text=True, check=True).stdout
-        outputs.append(shown.replace("goes on after epoch 1\n", ""))
+        outputs.append(shown.replace("goes on after epoch 1\n", "").replace(str(tmp_path / name), ""))
     assert outputs[0] == outputs[1]
 
 

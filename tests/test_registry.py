@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -119,6 +120,35 @@ with TestClient(server.create(all_pages(), warm=False), base_url="http://127.0.0
     print(len(client.post("/api/lines/smooth", json=body).json()["values"]))
 """
     assert installed.run("-W", "ignore", "-c", code).stdout.split() == ["True", "lines/mini", "8"]
+
+
+@pytest.mark.slow
+def test_the_page_of_an_installed_application_is_browsed(installed):
+    from playwright.sync_api import sync_playwright
+
+    from web.tabs import WIDE, Tab, executable
+
+    found = executable()
+    command = [installed.python, "-m", "yoto", "demo", "--port", "0", "--no-browser"]
+    process = subprocess.Popen(command, cwd=installed.home, stderr=subprocess.PIPE, text=True)
+    try:
+        base = re.match(r"yoto demo: (http://127\.0\.0\.1:\d+/)", process.stderr.readline())[1]
+        with sync_playwright() as driver:
+            browser = driver.chromium.launch(executable_path=found, args=["--no-sandbox"])
+            tab = Tab(browser.new_context(viewport=WIDE).new_page(), base, ())
+            tab.page.goto(base)
+            tab.until(lambda: tab.done, "the start page")
+            tab.page.locator(".card[data-name=lines] h3 a").click()
+            tab.until(lambda: tab.page.url.endswith("/lines.html") and tab.done, "the first result")
+            before = tab.text("#after")
+            tab.press("#slider-roughness", "End")
+            assert tab.text("#after") != before
+            assert tab.page.locator("#plot .now").count() == 1
+            assert tab.problems == []
+            browser.close()
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
 
 
 @pytest.mark.slow

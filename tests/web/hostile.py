@@ -22,11 +22,13 @@ VALUES = (
     {"bpp": 0}, {"dots": 0}, {"dots": 1e308, "stripes": 1e308}, "vae/shapes", "../../x", "JPEG", "GIF",
 )  # fmt: skip
 FIELDS = (
-    "picture", "target", "preview", "kind", "size", "style", "strength", "layers", "smoothness", "keep_colours",
+    "picture", "target", "quality", "side", "parts", "preview", "kind", "size", "style", "strength", "layers",
+    "smoothness", "keep_colours",
     "model", "beta", "seed", "traverse", "values", "__proto__", "", "x" * 500,
 )  # fmt: skip
 WHOLE = {
     "/api/compression/encode": {"picture": "sample-canyon-wren", "target": {"quality": 1}, "preview": True},
+    "/api/compression/figures": {"picture": "sample-canyon-wren", "quality": 1},
     "/api/compression/classic": {"picture": "nothing", "kind": "JPEG", "size": 1000},
     "/api/style/paint": {"picture": "sample-canyon-wren", "style": {"dots": 1}, "strength": 0.5, "preview": True},
     "/api/vae/show": {"model": "vae/fashion-mnist", "beta": 2.0},

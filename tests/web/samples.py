@@ -1,9 +1,11 @@
 """Pictures and files as people, and others, upload them."""
 
+import base64
 import io
 import struct
 import zlib
 
+import numpy as np
 from PIL import Image
 
 from apps.style.toy import photograph
@@ -18,6 +20,17 @@ def coded(image, kind, **options):
     buffer = io.BytesIO()
     image.save(buffer, kind, **options)
     return buffer.getvalue()
+
+
+def inline_bytes(address):
+    """The file in a `data:` address."""
+    return base64.b64decode(address.partition(";base64,")[2])
+
+
+def inline(address):
+    """The pixels [H, W, 3] of a picture in a `data:` address."""
+    with Image.open(io.BytesIO(inline_bytes(address))) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def picture(height=48, width=64, seed=0):

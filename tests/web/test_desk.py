@@ -168,3 +168,27 @@ def test_an_upload_that_trickles_in_is_given_up(desk):
         assert desk.uploads == 0
 
     asyncio.run(work())
+
+
+def test_who_left_may_come_again_at_once_and_the_left_job_is_told():
+    desk, stop, begun, there = Desk(), threading.Event(), threading.Event(), [True]
+
+    def first():
+        begun.set()
+        assert stop.wait(30)
+        return "given up"
+
+    async def gone():
+        return not there[0]
+
+    async def main():
+        running = asyncio.create_task(desk.run("a", first, gone, stop))
+        while not begun.is_set():  # noqa: ASYNC110 - set by a thread
+            await asyncio.sleep(0.01)
+        there[0] = False
+        second = await desk.run("a", lambda: "done")
+        return await running, second
+
+    assert asyncio.run(main()) == ("given up", "done")
+    assert not desk.clients | desk.stoppable
+    desk.close()

@@ -1,13 +1,12 @@
 """The page of a model of the user's."""
 
-import io
+import os
+import shutil
 
-import numpy as np
 import pytest
-from PIL import Image
 from torch import nn
 
-from web import toys
+from web import samples, toys
 from web.names import PAGES
 from yoto import bundle
 from yoto.errors import YotoError
@@ -22,11 +21,6 @@ SETTING = {"mix": {"a": 0.2, "b": 0.3, "c": 0.5}, "kind": "y", "kl": 4.0}
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory):
     return Own(str(toys.mixed(tmp_path_factory.mktemp("mixed") / "mixed.safetensors")))
-
-
-def opened(outcome):
-    with Image.open(io.BytesIO(outcome.picture)) as image:
-        return np.asarray(image)
 
 
 def test_every_parameter_has_a_control(mixed):
@@ -84,7 +78,7 @@ def test_the_picture_is_the_tasks(own):
     loaded = bundle.load(own.header.path)
     at = loaded.space.point(kl=2.0)
     expected = loaded.task.picture(loaded.conditional.at(at), at, seed=3)
-    assert abs(opened(made).astype(int) - expected).max() <= 1
+    assert abs(samples.inline(made.inline).astype(int) - expected).max() <= 1
     assert made.facts["weights"] == {"kl": 2.0}
     assert own.info()["drawn"]
 
@@ -97,13 +91,15 @@ def test_the_bundled_vae_has_a_page():
         bundle.load("vae/fashion-mnist").task.data("test")
     except YotoError:
         pytest.skip("Fashion-MNIST is not here")
-    assert (opened(own.picture({"kl": 1.0})) != opened(own.picture({"kl": 100.0}))).any()
+    assert own.picture({"kl": 1.0}).inline != own.picture({"kl": 100.0}).inline
 
 
 def test_a_model_for_one_setting_is_refused(tmp_path):
     path = tmp_path / "plain.safetensors"
     bundle.save(nn.Linear(2, 2), path, space=LossSpace(a=1.0))
-    with pytest.raises(YotoError, match=r"trained for a range of losses. Found .*trained for one setting"):
+    with pytest.raises(
+        YotoError, match=r"trained for a range of losses. Found .*trained for one setting. Usually: show"
+    ):
         Own(str(path))
 
 
@@ -125,3 +121,29 @@ def test_warming_stops_where_the_server_has_ended(mixed, monkeypatch):
     monkeypatch.setattr(Own, "drawn", True)
     monkeypatch.setattr(mixed, "ready", lambda: pytest.fail("it should not have been loaded"))
     warm({"model": mixed}, lambda: True)
+
+
+def test_a_run_that_goes_on_shows_its_best_state_and_then_a_newer_one(tmp_path, own):
+    run, path = tmp_path / "run", tmp_path / "run" / "best" / "model.safetensors"
+    path.parent.mkdir(parents=True)
+    shutil.copy(own.header.path, path)
+    page = Own(str(run))
+    info = page.info()
+    assert info["running"] > 0
+    assert info["load"] == str(path)
+    assert not page.refreshed()
+    page.ready()
+    os.utime(path, ns=(1, 1))
+    assert page.refreshed()
+    assert page.loaded is None
+    shutil.copy(own.header.path, run / "model.safetensors")
+    assert page.refreshed()
+    assert (page.info()["running"], page.info()["load"]) == (0, str(run))
+
+
+def test_a_glimpse_goes_through_the_range(own, mixed):
+    found = own.glimpse()
+    assert found.label == "kl"
+    assert len(found.at) == len(found.frames) == 7
+    assert (found.frames[0] != found.frames[-1]).any()
+    assert mixed.glimpse() is None

@@ -1,6 +1,9 @@
 """Listening, and being found."""
 
+import re
 import socket
+import subprocess
+import sys
 import threading
 import time
 from urllib.request import urlopen
@@ -34,6 +37,13 @@ def sent(address, *parts, wait=True):
         for part in parts:
             connection.sendall(part)
         return connection.recv(4096) if wait else b""
+
+
+def whole(address, text):
+    """All that a server answers, up to its end."""
+    with socket.create_connection(address, timeout=30) as connection:
+        connection.sendall(text.encode())
+        return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def alive(address):
@@ -92,13 +102,56 @@ def test_names_are_this_machines_own_unless_others_are_let_in():
     assert not server.local("192.168.0.7")
     allowed = serve.allowed_on("0.0.0.0")
     assert all(map(allowed, ("localhost", "192.168.0.7", "[fe80::1]", socket.gethostname())))
+    host = socket.gethostname()
+    assert all(map(allowed, (host.upper(), f"{host.partition('.')[0]}.local", f"{host.partition('.')[0]}.LOCAL.")))
+    assert not allowed("evil.local")
     assert not allowed("evil.example")
     assert not allowed("")
+    assert server.local("LocalHost")
+    assert serve.allowed_on("Box.lan")("bOX.LAN")
+
+
+def test_addresses_of_the_network_are_told_where_others_are_let_in(monkeypatch):
+    monkeypatch.setattr(serve, "own_addresses", lambda: ["192.168.0.7", "fd00::7"])
+    with serve.bound("127.0.0.1", 0) as listening:
+        port = listening.getsockname()[1]
+        assert serve.reachable(listening, "127.0.0.1") == serve.reachable(listening, "localhost") == []
+        expected = [f"http://192.168.0.7:{port}/", f"http://[fd00::7]:{port}/"]
+        assert serve.reachable(listening, "0.0.0.0") == expected
+        assert serve.reachable(listening, "192.168.0.9") == [f"http://192.168.0.9:{port}/"]
+    monkeypatch.undo()
+    assert all(not name.startswith("127.") for name in serve.own_addresses())
+
+
+def test_the_command_says_that_there_is_no_login_where_others_are_let_in():
+    command = [sys.executable, "-m", "yoto", "demo", "--host", "0.0.0.0", "--port", "0", "--no-browser"]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    try:
+        said = process.stderr.readline() + process.stderr.readline()
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+    assert re.match(r"yoto demo: http://127\.0\.0\.1:\d+/ ", said)
+    assert "neither login nor encryption" in said
+
+
+def test_head_is_answered_and_a_mistyped_address_for_people(address):
+    ask = "{} {} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nAccept: {}\r\nConnection: close\r\n\r\n".format
+    for path in ("/index.html", "/icon.svg", "/api/samples.json"):
+        answer = sent(address, ask("HEAD", path, address[1], "*/*").encode())
+        head, _, body = answer.partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 200")
+        assert body == b""
+    assert b"There is nothing at this address" in whole(address, ask("GET", "/mistyped", address[1], "text/html"))
+    for path, kind in (("/mistyped", "*/*"), ("/api/x", "text/html")):
+        assert b'{"error":"There is nothing here."}' in whole(address, ask("GET", path, address[1], kind))
 
 
 def test_a_check_loads_every_page(compression):
     found = serve.check_pages({"compression": compression}, "127.0.0.1", None, pytest.fail)
-    assert {url.partition("/")[2].rpartition("/")[2] for url in found} >= {"compression.html", "compression.json"}
+    names = {url.partition("/")[2].rpartition("/")[2] for url in found}
+    assert names >= {"compression.html", "compression.json", "compression.js", "viewer.js", "start.html", "guide.html"}
+    assert compression.codec is not None
 
 
 def test_a_check_fails_where_a_page_does(compression, monkeypatch):
@@ -140,3 +193,12 @@ def test_broken_requests_are_refused_and_the_server_goes_on(address, data):
         answer = b""
     assert not answer or answer.split()[1] in (b"400", b"404", b"422", b"431")
     assert alive(address)
+
+
+def test_the_server_is_there_before_torch_is():
+    code = (
+        "import sys; from yoto.web import pages, server; server.create(pages.all_pages(), warm=False); "
+        "print('torch' in sys.modules)"
+    )
+    made = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert made.stdout.strip() == "False"

@@ -111,7 +111,9 @@ def test_the_first_page_is_that_of_the_users_model(client):
 
 def test_pages_without_a_model_are_not_there(compression):
     with client_for(server.create({"compression": compression}, warm=False)) as client:
-        assert client.get("/").headers["location"] == "/compression.html"
+        assert client.get("/").headers["location"] == "/index.html"
+        assert "style.html" not in client.get("/index.html").text
+        assert [page["name"] for page in client.get("/api/start.json").json()["pages"]] == ["compression"]
         assert "style.html" not in client.get("/compression.html").text
         for path in ("/style.html", "/api/style.json", "/api/styles/great-wave.jpg"):
             refusal(client.get(path), 404)
@@ -168,7 +170,7 @@ def test_every_kind_of_answer_is_secured(client, blocked):
         response = client.get(path)
         assert response.status_code == 200
         secured(response)
-    made = client.post("/api/compression/encode", json=ENCODE)
+    made = client.post("/api/compression/encode", json=ENCODE | {"preview": False})
     secured(made)
     secured(client.get(f"/api/results/{made.json()['id']}.png"))
     for response, status in (
@@ -186,7 +188,7 @@ def test_every_kind_of_answer_is_secured(client, blocked):
 
 
 def test_an_error_of_ours_is_said_without_its_inside(pages, monkeypatch, caplog):
-    monkeypatch.setattr(pages["vae"], "outcomes", lambda *a, **k: 1 / 0)
+    monkeypatch.setattr(pages["vae"], "shown", lambda *a, **k: 1 / 0)
     with client_for(server.create(pages, warm=False)) as client:
         response = client.post("/api/vae/show", json=SHOW)
     assert "log" in refusal(response, 500)
@@ -347,12 +349,12 @@ def test_a_full_queue_says_when_to_come_again(blocked):
 def test_a_client_has_one_job_at_a_time(pages, monkeypatch):
     hold, begun, first = threading.Event(), threading.Event(), []
 
-    def outcomes(*arguments, **options):
+    def shown(*arguments, **options):
         begun.set()
         assert hold.wait(30)
-        return {}, {}
+        return {}
 
-    monkeypatch.setattr(pages["vae"], "outcomes", outcomes)
+    monkeypatch.setattr(pages["vae"], "shown", shown)
     names = [{"X-Yoto-Client": "a" * 12}, {"X-Yoto-Client": "b" * 12}]
     with client_for(server.create(pages, desk=Desk(places=1), warm=False)) as client:
         thread = threading.Thread(
@@ -429,14 +431,15 @@ def test_the_autoencoder_shows_its_strips(client, vae):
     album = client.app.state.server.album
     expected = vae.show("vae/fashion-mnist", 2.5, seed=1, picture=album.get(kept["id"]), traverse=3)[1]
     for name, result in made["strips"].items():
-        np.testing.assert_array_equal(opened(client.get(f"/api/results/{result}.png")), expected[name])
+        np.testing.assert_array_equal(samples.inline(result), expected[name])
+    few = client.post("/api/vae/show", json=body | {"parts": ["samples"]}).json()
+    assert few["strips"] == {"samples": made["strips"]["samples"]}
 
 
 def test_the_users_model_draws(client, own):
     made = client.post("/api/model/picture", json={"values": {"kl": 3.0}}).json()
     assert made["drawn"]
-    found = opened(client.get(f"/api/results/{made['id']}.png"))
-    np.testing.assert_array_equal(found, np.asarray(Image.open(io.BytesIO(own.picture({"kl": 3.0}).picture))))
+    np.testing.assert_array_equal(samples.inline(made["inline"]), own.drawn_at(own.header.space.point(kl=3.0)))
 
 
 def test_what_is_gone_is_said_to_be_gone(client):
@@ -455,7 +458,7 @@ def test_pictures_and_results_are_dropped(client, monkeypatch):
     monkeypatch.setattr(shared, "results", Store("result", 10**9, 12, 60.0, lambda: now[0]))
     monkeypatch.setattr(shared.album, "store", Store("picture", 10**9, 2, 60.0, lambda: now[0]))
     kept = upload(client, samples.png())
-    made = client.post("/api/compression/encode", json=ENCODE | {"picture": kept["id"]}).json()
+    made = client.post("/api/compression/encode", json=ENCODE | {"picture": kept["id"], "preview": False}).json()
     assert client.get(f"/api/results/{made['id']}.png").status_code == 200
     now[0] = 61.0
     refusal(client.get(f"/api/results/{made['id']}.png"), 404)

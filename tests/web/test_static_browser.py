@@ -23,6 +23,7 @@ pytestmark = [
         not all((static_copy.VENDOR / name).is_file() for name in static_copy.RUNTIME), reason="make web was not run"
     ),
 ]
+LEFT, RIGHT = ".viewer .layer:nth-child(1) img", ".viewer .layer:nth-child(2) img"
 DONE = "Number(document.documentElement.dataset.done ?? 0)"
 SLIDE = """([id, position, kinds]) => {
   const range = document.getElementById(id);
@@ -129,7 +130,7 @@ def test_a_painted_picture_is_that_of_the_package(tab, keep):
     from yoto import stylize
 
     pytest.importorskip("onnxruntime")
-    tab.open("")
+    tab.open("style.html")
     tab.until(f"{DONE} > 0")
     if keep:
         tab.after(lambda: tab.page.check("#colours"))
@@ -137,8 +138,8 @@ def test_a_painted_picture_is_that_of_the_package(tab, keep):
     tab.after(lambda: tab.slide("coarse", 80))
     tab.after(lambda: tab.slide("strength", 90))
     values = {n: float(tab.page.input_value(f"#slider-{n}-number")) for n in ("coarse", "smoothness")}
-    (photograph,) = tab.pictures(".viewer img[alt=photograph]")
-    (painted,) = tab.pictures(".viewer img[alt=painted]")
+    (photograph,) = tab.pictures(LEFT)
+    (painted,) = tab.pictures(RIGHT)
     wanted = stylize.load(engine="onnxruntime")(
         photograph, tab.page.input_value("input[name=style]:checked"), strength=0.9,
         layers={"coarse": values["coarse"]}, smoothness=values["smoothness"], keep_colours=keep,
@@ -152,19 +153,19 @@ def test_a_painted_picture_is_that_of_the_package(tab, keep):
 def test_sliders_and_styles_change_the_painting(tab):
     tab.open("style.html")
     tab.until(f"{DONE} > 0")
-    (first,) = tab.pictures(".viewer img[alt=painted]")
+    (first,) = tab.pictures(RIGHT)
     tab.slide("strength", 10, "input")
-    tab.until("document.querySelector('.tag.right').textContent === 'painted (preview)'")
-    (preview,) = tab.pictures(".viewer img[alt^=painted]")
+    tab.until("document.querySelector('.tag.right').textContent.endsWith('(preview)')")
+    (preview,) = tab.pictures(RIGHT)
     assert max(preview.shape) == 384
     tab.after(lambda: tab.slide("strength", 10, "change"))
-    (second,) = tab.pictures(".viewer img[alt=painted]")
+    (second,) = tab.pictures(RIGHT)
     assert apart(first, second) > 4
     tab.after(lambda: tab.page.evaluate("document.querySelector('input[value=checkerboard]').click()"))
-    assert apart(second, tab.pictures(".viewer img[alt=painted]")[0]) > 1
+    assert apart(second, tab.pictures(RIGHT)[0]) > 1
     with tab.page.expect_download() as download:
         tab.page.click("#download")
-    assert download.value.suggested_filename == "checkerboard.png"
+    assert download.value.suggested_filename == "roman-colosseum-checkerboard.png"
     with Image.open(download.value.path()) as image:
         assert image.size == (768, 512)
     tab.clean()
@@ -179,7 +180,7 @@ def test_small_and_large_pictures_of_the_users(tab, tmp_path):
         Image.fromarray(noise).resize(size).save(path)
         tab.after(lambda path=path: tab.page.set_input_files("#upload", path))
         assert tab.page.text_content("#facts").startswith(shown)
-        assert tab.pictures(".viewer img[alt=painted]")[0].shape[1::-1] == tuple(map(int, shown.split()[0].split("×")))
+        assert tab.pictures(RIGHT)[0].shape[1::-1] == tuple(map(int, shown.split()[0].split("×")))
     tab.clean()
 
 
@@ -250,5 +251,32 @@ def test_the_pages_lead_to_each_other(tab):
     assert tab.page.url == tab.address + "vae.html"
     tab.page.click("a.brand")
     tab.until(f"{DONE} > 0")
-    assert tab.page.url == tab.address
+    assert tab.page.url == tab.address + "index.html"
     assert tab.page.locator("nav a").count() == 2
+    assert tab.page.locator(".card canvas").count() == 2
+    tab.page.click("footer a[href='guide.html']")
+    tab.until(f"{DONE} > 0 && document.querySelector('article h1')")
+    tab.clean()
+
+
+def test_transparency_is_kept(tab, tmp_path):
+    from yoto import stylize
+    from yoto.data import images
+
+    x, y = np.meshgrid(np.arange(120), np.arange(80))
+    pixels = np.stack([2 * x, 3 * y, 255 - x, np.where(x < 60, 255, 0)], -1).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "sprite.png")
+    tab.open("style.html")
+    tab.until(f"{DONE} > 0")
+    tab.after(lambda: tab.page.set_input_files("#upload", tmp_path / "sprite.png"))
+    with tab.page.expect_download() as download:
+        tab.page.click("#download")
+    with Image.open(download.value.path()) as image:
+        found = np.asarray(image)
+    np.testing.assert_array_equal(found[..., 3], pixels[..., 3])
+    assert "putalpha" in tab.page.text_content("#code-python")
+    wanted = stylize.load(engine="onnxruntime")(
+        images.read_picture(tmp_path / "sprite.png"), tab.page.input_value("input[name=style]:checked"), strength=0.7
+    )
+    assert apart(found[:, :60, :3], wanted[:, :60]) <= 2
+    tab.clean()

@@ -61,7 +61,7 @@ def test_formats_with_loss(kind):
 @pytest.mark.parametrize(
     ("data", "expected"),
     [
-        (b"", "Found a format other than PNG"),
+        (b"", "Found an empty file"),
         (b"no picture", "Found a format other than PNG"),
         (b"GIF89a", "should be a picture"),
         (bytes(1000), "Found a format other than PNG"),
@@ -167,9 +167,64 @@ def test_png_loses_nothing():
         np.testing.assert_array_equal(np.asarray(image), pixels)
 
 
+def test_a_large_photograph_is_shrunk(monkeypatch):
+    monkeypatch.setattr(uploads, "PIXELS", 1000)
+    image = samples.picture()
+    image.putalpha(200)
+    found = uploads.decoded(samples.coded(image, "PNG"))
+    height, width = found.pixels.shape[:2]
+    assert 900 < height * width <= 1000
+    assert found.alpha.shape == (height, width)
+    assert width / height == pytest.approx(64 / 48, rel=0.05)
+    monkeypatch.setattr(uploads, "READ", 3000)
+    with pytest.raises(YotoError, match="at most 0 million pixels. Found 64x48"):
+        uploads.decoded(samples.coded(image, "PNG"))
+
+
+def test_heic_is_read_where_its_library_is_installed():
+    library = pytest.importorskip("pillow_heif")
+    image = Image.linear_gradient("L").resize((128, 96)).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # taken with the camera on its side
+    buffer = io.BytesIO()
+    library.register_heif_opener()
+    image.save(buffer, "HEIF", quality=90, exif=exif.tobytes())
+    found = uploads.decoded(buffer.getvalue())
+    assert found.pixels.shape == (128, 96, 3)
+    assert abs(found.pixels.astype(int) - np.rot90(np.asarray(image), -1)).max() < 12
+    with pytest.raises(YotoError, match=r"should be a picture"):
+        uploads.decoded(buffer.getvalue()[:200])
+
+
+def test_heic_is_named_where_nothing_reads_it(monkeypatch):
+    data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50)
+    monkeypatch.setattr(uploads, "find_spec", lambda name: None)
+    with pytest.raises(YotoError, match=r"HEIC.*pillow-heif.*convert the picture to JPEG"):
+        uploads.decoded(data)
+    assert not uploads.heif(samples.coded(samples.picture(), "AVIF"))
+
+
+def test_renditions_and_previews_are_made_once():
+    image = samples.picture(120, 200)
+    image.putalpha(90)
+    shown = uploads.Shown(uploads.decoded(samples.coded(image, "PNG")))
+    assert shown.webp is shown.webp
+    for data in (shown.png, shown.webp):
+        with Image.open(io.BytesIO(data)) as found:
+            assert (found.size, found.mode) == ((200, 120), "RGBA")
+    with Image.open(io.BytesIO(shown.png)) as found:
+        np.testing.assert_array_equal(np.asarray(found), np.asarray(image))
+    small = shown.preview(100)
+    assert small is shown.preview(100)
+    assert small.pixels.shape[:2] == small.alpha.shape == (60, 100)
+    for side in range(130, 140):
+        shown.preview(side)
+    assert len(shown.previews) == uploads.PREVIEWS
+
+
 def test_an_album_keeps_two_pictures_per_client_and_knows_the_samples():
     album = uploads.Album()
-    picture = uploads.shown(uploads.decoded(samples.png()))
+    picture = uploads.Shown(uploads.decoded(samples.png()))
     names = [album.add(picture, "a") for _ in range(3)]
     other = album.add(picture, "b")
     with pytest.raises(GoneError, match="This picture is no longer kept here"):

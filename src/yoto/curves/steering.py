@@ -58,7 +58,8 @@ class Steerability:
 
     Attributes:
         correlation: By weight: Spearman's rank correlation of its ratio to the others with the mean of the term that it
-            weighs, over the points at which nothing else varies. Healthy: near −1.
+            weighs, over the points at which nothing else varies; without a weight for which these are too few, as
+            of points drawn at random. Healthy: near −1.
         share: By term: how much of its variation over points and samples λ explains, in [0, 1].
         own: Share of the losses of other points' networks, at a point's λ, that are higher than its own network's;
             a network that ignores λ has 0 or about one half. Points that differ in a parameter which weighs no term are
@@ -134,10 +135,11 @@ def own_share(losses: Sequence[Sequence[float]], nets: Sequence[int] | None = No
     return sum(known) / len(known) if known else None
 
 
-def axis(name: str, weights: Sequence[Mapping[str, float]], terms: Columns) -> tuple[list[int], list[float]]:
-    """The most points that differ in the ratio of one weight to the others alone, and that ratio; else all points.
+def axis(name: str, weights: Sequence[Mapping[str, float]], terms: Columns) -> tuple[list[int], list[float]] | None:
+    """The most points that differ in the ratio of one weight to the others alone, and that ratio; None for too few.
 
-    Only ratios of weights matter to an optimum. Columns of λ that weigh no term are held too.
+    Only ratios of weights matter to an optimum. Columns of λ that weigh no term are held too. Where the others change
+    among themselves, a term may rise with its weight at the optimum too, so that nothing can be told.
     """
     ratios: list[float] = []
     groups: dict[tuple[str, ...], list[int]] = {}
@@ -145,11 +147,12 @@ def axis(name: str, weights: Sequence[Mapping[str, float]], terms: Columns) -> t
         rest = {other: value for other, value in point.items() if other in terms and other != name}
         total = sum(rest.values()) or 1.0
         held = [value for other, value in point.items() if other not in terms]
-        key = tuple(f"{value:.5g}" for value in (*held, *(value / total for value in rest.values())))
+        shares = [round(value / total, 2) for value in rest.values()]  # a simplex keeps off 0, so that edges bend a bit
+        key = tuple(f"{value:.5g}" for value in (*held, *shares))
         groups.setdefault(key, []).append(index)
         ratios.append(point[name] / total)
     largest = max(groups.values(), key=len)
-    return (largest if len(largest) >= FEWEST else list(range(len(weights)))), ratios
+    return (largest, ratios) if len(groups) == 1 or len(largest) >= FEWEST else None
 
 
 def steering(
@@ -180,7 +183,8 @@ def steering(
     losses = crossed(weights, terms) if weighted_sum else None
     draw = random.Random(0)  # noqa: S311 - chance, not secrecy
     shuffles = [draw.sample(range(len(weights)), len(weights)) for _ in range(SHUFFLES)]
-    axes = {name: axis(name, weights, terms) for name in names if name in terms}
+    found = {name: axis(name, weights, terms) for name in names if name in terms}
+    axes = {name: each for name, each in found.items() if each is not None}
 
     def correlation(name: str, order: Sequence[int] | None = None) -> float:
         chosen, ratios = axes[name]

@@ -15,6 +15,7 @@ LIBRARIES: dict[str, tuple[str, str]] = {
     "h5py": ("h5py", "data"),
     "ipywidgets": ("ipywidgets", "notebook"),
     "lightning_fabric": ("lightning-fabric", "train"),
+    "markdown_it": ("markdown-it-py", "web"),
     "matplotlib": ("matplotlib", "train"),
     "moocore": ("moocore", "train"),
     "onnx": ("onnx", "onnx"),

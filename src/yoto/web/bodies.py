@@ -6,9 +6,13 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from yoto.web import uploads
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Name = Annotated[str, Field(max_length=100)]
+Side = Annotated[int, Field(ge=uploads.SMALLEST_PREVIEW, le=uploads.PREVIEW)]
+"""Longest side of a preview, pixels."""
 
 
 class Body(BaseModel):

@@ -72,6 +72,7 @@ def curve(header: Header) -> dict[str, Any] | None:
         "series": {**found["terms"], **found.get("metrics", {}), "loss": found["loss"]},
         "terms": list(found["terms"]),
         "units": info.get("units") or {},
+        "directions": {**header.directions, **(info.get("directions") or {})},
         "images": info.get("n"),
         "split": info.get("split"),
     }

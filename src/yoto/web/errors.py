@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from yoto.errors import YotoError
 
 
@@ -19,3 +21,13 @@ class GoneError(YotoError):
 
 class TooLargeError(YotoError):
     """An upload beyond the limit on its bytes."""
+
+
+class StoppedError(YotoError):
+    """Nobody waits for the result any longer."""
+
+
+def go_on(stopped: Callable[[], bool]) -> None:
+    """Raise a StoppedError where nobody waits any longer."""
+    if stopped():
+        raise StoppedError("The result is not wanted any longer.")

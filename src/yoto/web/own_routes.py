@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ from fastapi import FastAPI, Request
 from pydantic import Field
 
 from yoto.web.bodies import Body, Finite, Name
-from yoto.web.own import Own
+from yoto.web.own import OWN, Own
 from yoto.web.service import Server
 
 
@@ -25,4 +26,12 @@ def add(app: FastAPI, server: Server, page: Own) -> None:
     @app.post("/api/model/picture")
     async def picture(request: Request, body: PointBody) -> Any:
         outcome = await server.job(request, partial(page.picture, body.values))
-        return {**server.kept(request, outcome), "drawn": bool(outcome.picture)}
+        return {**outcome.facts, "inline": outcome.inline, "drawn": bool(outcome.inline)}
+
+    @app.get("/api/model/state")
+    async def state() -> Any:
+        if await asyncio.to_thread(page.refreshed):
+            server.infos[OWN] = await asyncio.to_thread(page.info)
+            server.glimpses.pop(OWN, None)
+        info = server.infos[OWN]
+        return {"stamp": info["stamp"], "running": info["running"]}

@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING
 
 from yoto.errors import YotoError
 from yoto.registry import applications, imported
-from yoto.web.own import Own
+from yoto.web.own import OWN, Own
 
 if TYPE_CHECKING:
     from yoto.task import Task
     from yoto.web.page import Page
 
 log = logging.getLogger("yoto.web")
-OWN = "model"
-"""Name of the page of a model of the user's."""
 
 
 def all_pages(

@@ -8,13 +8,14 @@ import socket
 import sys
 import threading
 import webbrowser
+from contextlib import suppress
 from types import FrameType
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from yoto.errors import YotoError
-from yoto.web import server
+from yoto.web import documents, server, site, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 PORT = 8000
 ELSEWHERE = 20
 """Ports that are tried from the default one on."""
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+"""Addresses at which only this machine reaches the server."""
 CONNECTIONS = 256
 """Open at a time; more are answered 503."""
 PATIENCE = 60.0
@@ -70,21 +73,49 @@ def address(listening: socket.socket, host: str) -> str:
 def allowed_on(host: str) -> Callable[[str], bool]:
     """Which host names requests may use, without their port, on the address that the server listens on.
 
-    On an address of the network these are addresses in numbers, this machine's own name and the given one: a web
-    site that would reach the server under a name of its own has another.
+    On an address of the network these are addresses in numbers, this machine's own names, that with ".local" among
+    them, and the given one: a web site that would reach the server under a name of its own has another.
     """
-    if host in ("127.0.0.1", "localhost", "::1"):
+    if host.lower() in LOOPBACK:
         return server.local
-    names = {"localhost", host, socket.gethostname(), socket.getfqdn()}
+    own = {socket.gethostname().lower(), socket.getfqdn().lower()}
+    names = {"localhost", host.lower(), *own, *(f"{name.partition('.')[0]}.local" for name in own)}
 
     def allowed(name: str) -> bool:
         try:
             ipaddress.ip_address(name.strip("[]"))
         except ValueError:
-            return name in names
+            return name.lower().rstrip(".") in names
         return True
 
     return allowed
+
+
+def reachable(listening: socket.socket, host: str) -> list[str]:
+    """The addresses by which other machines reach the server; none where it listens to this machine alone."""
+    if host.lower() in LOOPBACK:
+        return []
+    port = listening.getsockname()[1]
+    found = [host] if host not in ("0.0.0.0", "", "::") else own_addresses()  # noqa: S104 - as the user gave it
+    return [f"http://{f'[{name}]' if ':' in name else name}:{port}/" for name in found]
+
+
+def exposure(addresses: list[str]) -> str:
+    """What to know where other machines can reach the server."""
+    where = f"from other machines {', '.join(addresses)}. " if addresses else ""
+    return f"{where}There is neither login nor encryption: anybody on the network can use this page."
+
+
+def own_addresses() -> list[str]:
+    """This machine's addresses on its networks in numbers, as far as they can be told."""
+    found: dict[str, None] = {}
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # of a network for documentation: nothing is sent
+        found[probe.getsockname()[0]] = None
+    with suppress(OSError):
+        for entry in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET):
+            found[str(entry[4][0])] = None
+    return [name for name in found if not ipaddress.ip_address(name).is_loopback]
 
 
 class Announced(uvicorn.Server):
@@ -121,6 +152,7 @@ def run(
     *,
     browser: bool,
     say: Callable[[str], object],
+    warn: Callable[[str], object],
     refused: Callable[[str], object],
 ) -> None:
     """Serve until interrupted.
@@ -128,6 +160,7 @@ def run(
     Args:
         browser: Whether a browser is opened, where there is a display.
         say: Called with the address once it can be reached.
+        warn: Called with what to know where other machines can reach it.
         refused: Called with what is wrong with an application's page, which is left out.
     """
     listening = bound(host, port)
@@ -135,6 +168,8 @@ def run(
 
     def ready() -> None:
         say(url)
+        if host.lower() not in LOOPBACK:
+            warn(exposure(reachable(listening, host)))
         if browser and displayed():
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
 
@@ -166,11 +201,16 @@ def check_pages(pages: Mapping[str, Page], host: str, port: int | None, refused:
         if not begun.wait(PATIENCE):
             raise YotoError("The server did not start within a minute.")
         base = address(listening, host)
-        kinds = ("{}.html", "api/{}.json", "js/{}.js")
-        found = [kind.format(name) for kind in kinds for name in app.state.server.pages]
-        return [
-            loaded(base + path) for path in ("", *found, "api/samples.json", "js/common.js", "css/app.css", "icon.svg")
-        ]
+        pages = app.state.server.pages
+        kinds = ("{}.html", "api/{}.json")
+        found = [kind.format(name) for kind in kinds for name in (*pages, start.NAME)]
+        found += [f"{name}.html" for name in documents.documents()]
+        files = [name for name in site.files(pages) if not name.startswith("vendor/")]
+        answered = [loaded(base + path) for path in ("", *found, "api/samples.json", *files)]
+        for page in pages.values():
+            for load in page.loads():
+                load()
+        return answered
     finally:
         service.should_exit = True
         thread.join(PATIENCE)

@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from fastapi import FastAPI, Request
@@ -17,12 +18,12 @@ from starlette.requests import ClientDisconnect
 
 from yoto.errors import YotoError
 from yoto.registry import find, imported
-from yoto.web import own_routes, site, uploads
+from yoto.web import choosing, documents, own_routes, site, start, uploads
 from yoto.web.bodies import Name
 from yoto.web.desk import Desk
 from yoto.web.errors import BusyError, GoneError, TooLargeError
 from yoto.web.guard import HEADERS, Guard, Measured, said
-from yoto.web.own import Own
+from yoto.web.own import OWN, Own
 from yoto.web.pages import left_out
 from yoto.web.pages import warm as load_all
 from yoto.web.service import Server, client_of, refuse_length
@@ -34,14 +35,14 @@ log = logging.getLogger("yoto.web")
 TYPES = {
     ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8",
     ".mjs": "text/javascript; charset=utf-8", ".wasm": "application/wasm", ".svg": "image/svg+xml",
-    ".onnx": "application/octet-stream", ".txt": "text/plain; charset=utf-8",
+    ".onnx": "application/octet-stream", ".txt": "text/plain; charset=utf-8", **documents.KINDS,
 }  # fmt: skip
 """Kinds of static files; no other is served."""
 
 
 def local(host: str) -> bool:
     """Whether a host name is one of this machine for itself."""
-    return host in ("127.0.0.1", "localhost", "[::1]")
+    return host.lower().rstrip(".") in ("127.0.0.1", "localhost", "[::1]")
 
 
 def create(
@@ -76,13 +77,14 @@ def create(
         yield
         tidying.cancel()
         ended.set()
-        server.desk.close()
+        server.close()
 
     app = FastAPI(title="yoto", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.server = server
-    add_errors(app)
+    add_errors(app, server.pages)
     add_pages(app, server)
     add_pictures(app, server)
+    add_questions(app, server)
     for name, page in pages.items():
         try:
             add_page(app, server, name, page)
@@ -123,11 +125,23 @@ def add_static(app: FastAPI, pages: Mapping[str, Page]) -> None:
         return FileResponse(path, media_type=TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
 
 
-def add_errors(app: FastAPI) -> None:
-    """Every error as one line of JSON."""
+def for_people(request: Request) -> bool:
+    """Whether a browser asks for a page that somebody is to read."""
+    return "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
+
+
+def nowhere(pages: Mapping[str, Page]) -> Response:
+    """The answer to a mistyped address, for people."""
+    return Response(site.page(site.NOWHERE, pages), 404, media_type=TYPES[".html"])
+
+
+def add_errors(app: FastAPI, pages: Mapping[str, Page]) -> None:
+    """Every error as one line of JSON; a mistyped address as a page."""
 
     @app.exception_handler(YotoError)
-    async def refused(_: Request, error: Exception) -> Response:
+    async def refused(request: Request, error: Exception) -> Response:
+        if isinstance(error, GoneError) and for_people(request):
+            return nowhere(pages)
         if isinstance(error, BusyError):
             return said(str(error), 503, **{"Retry-After": str(error.seconds)})
         status = 404 if isinstance(error, GoneError) else 413 if isinstance(error, TooLargeError) else 422
@@ -141,8 +155,10 @@ def add_errors(app: FastAPI) -> None:
         return said(f"{place[:100]}: {first['msg']}", 422)
 
     @app.exception_handler(HTTPException)
-    async def other(_: Request, error: Exception) -> Response:
+    async def other(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
+        if error.status_code == 404 and for_people(request):
+            return nowhere(pages)
         return said("There is nothing here." if error.status_code == 404 else str(error.detail), error.status_code)
 
     @app.exception_handler(ClientDisconnect)
@@ -167,7 +183,7 @@ def add_pages(app: FastAPI, server: Server) -> None:
 
     @app.get("/")
     async def first() -> Response:
-        return RedirectResponse(f"/{next(iter(pages))}.html", 307)
+        return RedirectResponse(f"/{OWN if OWN in pages else 'index'}.html", 307)
 
     @app.get("/favicon.ico")
     async def icon() -> Response:
@@ -175,17 +191,46 @@ def add_pages(app: FastAPI, server: Server) -> None:
 
     @app.get("/{page}.html")
     async def page(page: str) -> Response:
-        if page not in pages:
+        name = start.NAME if page == "index" else page
+        if name not in (*pages, start.NAME, *documents.documents()):
             raise GoneError("There is no such page.")
-        return Response(site.page(page, pages), media_type=TYPES[".html"], headers={"Cache-Control": "no-cache"})
+        return Response(site.page(name, pages), media_type=TYPES[".html"], headers={"Cache-Control": "no-cache"})
 
     @app.get("/api/{page}.json")
     async def info(page: str) -> Response:
         if page == "samples":
             return JSONResponse(site.samples())
+        if page == start.NAME:
+            return JSONResponse(start.info(pages))
         if page not in pages:
             raise GoneError("There is no such page.")
         return JSONResponse(server.infos[page])
+
+    @app.get("/api/glimpse/{page}.json")
+    async def glimpse(page: str) -> Response:
+        if page not in pages:
+            raise GoneError("There is no such page.")
+        async with server.glimpsing:
+            if page not in server.glimpses:
+                server.glimpses[page] = await server.desk.run(f"glimpse/{page}", partial(start.glimpse, pages[page]))
+        return JSONResponse(server.glimpses[page], headers={"Cache-Control": "max-age=300"})
+
+
+def add_questions(app: FastAPI, server: Server) -> None:
+    """Choosing by eye, on every page that has something to choose."""
+
+    @app.post("/api/choose/{page}")
+    async def choose(request: Request, page: str, body: choosing.AnswersBody) -> Any:
+        if page not in server.pages:
+            raise GoneError("There is no such page.")
+
+        def asked() -> dict[str, Any]:
+            coordinates = server.pages[page].chosen_by_eye(body.model)
+            if coordinates is None:
+                raise GoneError("Nothing is chosen by eye on this page.")
+            return choosing.question(coordinates, body.answers)
+
+        return await server.job(request, asked, " question")
 
 
 def add_pictures(app: FastAPI, server: Server) -> None:
@@ -196,14 +241,20 @@ def add_pictures(app: FastAPI, server: Server) -> None:
         refuse_length(request, uploads.BYTES)
         async with server.desk.receiving():
             data = await uploads.body(request.stream())
-        added = await server.job(request, lambda: uploads.shown(uploads.decoded(data)), " upload")
+        added = await server.job(request, lambda: uploads.Shown(uploads.decoded(data)), " upload")
         height, width = added.picture.pixels.shape[:2]
-        return {"id": server.album.add(added, client_of(request)), "width": width, "height": height}
+        facts = {"width": width, "height": height, "alpha": added.picture.alpha is not None}
+        if width * height > uploads.SHRUNK and uploads.size_of(data) != (height, width):
+            facts["notice"] = (
+                f"This picture is larger than {uploads.PIXELS / 1e6:.0f} million pixels: it was shrunk to "
+                f"{width}×{height}. The command line takes it as it is."
+            )
+        return {"id": server.album.add(added, client_of(request)), **facts}
 
-    @app.get("/api/pictures/{name}.png")
-    async def original(name: Name) -> Response:
-        found = await asyncio.to_thread(server.album.shown, name)
-        return Response(found.png, media_type="image/png")
+    @app.get("/api/pictures/{name}.{kind}")
+    async def original(name: Name, kind: Literal["png", "webp"]) -> Response:
+        found = server.album.shown(name)
+        return Response(await asyncio.to_thread(found.file, kind), media_type=f"image/{kind}")
 
     @app.get("/api/samples/{name}.jpg")
     async def thumbnail(name: Name) -> Response:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from yoto.errors import YotoError
 from yoto.support.extras import require
-from yoto.web import site, uploads
+from yoto.web import documents, site, start, uploads
 from yoto.web.copy_folder import CopyFolder
 from yoto.web.pages import all_pages
 
@@ -19,7 +19,7 @@ VENDOR = site.STATIC / "vendor"
 """What `make web` fetched."""
 RUNTIME = ("ort.wasm.min.mjs", "ort-wasm-simd-threaded.mjs", "ort-wasm-simd-threaded.wasm")
 LICENCE = "onnxruntime-web.LICENSE.txt"
-KINDS = (".css", ".js", ".svg")
+KINDS = (".css", ".js", ".svg", *documents.KINDS)
 """Of the static files that are copied as they are."""
 QUALITY = 92
 """Of the sample pictures as JPEG."""
@@ -33,11 +33,13 @@ def write_copy(folder: Path) -> CopyFolder:
     """
     refuse_incomplete()
     pages = {name: page for name, page in all_pages().items() if page.alone}
-    first = next(iter(pages))
     copy = CopyFolder(folder)
-    for name in pages:
+    for name in (*pages, *documents.documents()):
         copy.put(f"{name}.html", site.page(name, pages, mode="static"))
-    copy.put("index.html", site.page(first, pages, mode="static"))
+    copy.put("index.html", site.page(start.NAME, pages, mode="static"))
+    copy.put_json(f"api/{start.NAME}.json", start.info(pages))
+    for name, page in pages.items():
+        copy.put_json(f"api/glimpse/{name}.json", start.glimpse(page))
     put_files(copy, pages)
     put_samples(copy)
     for page in pages.values():

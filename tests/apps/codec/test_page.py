@@ -10,10 +10,11 @@ from PIL import Image
 
 from web import samples
 from yoto import codec
-from yoto.apps.codec.page import CLASSICS, PREVIEW, Compression, classic, last_below
+from yoto.apps.codec.page import CLASSICS, PREVIEW, Compression, classic, last_below, tiles_of
 from yoto.data.pixels import psnr_of
 from yoto.errors import YotoError
 from yoto.web import uploads
+from yoto.web.errors import StoppedError
 
 
 def opened(data):
@@ -54,7 +55,7 @@ def test_the_file_beside_is_the_best_of_its_size(kind, size):
 
 @pytest.mark.parametrize("target", [{"quality": 40}, {"bpp": 1.0}, {"psnr": 30.0}, {"size": 900.0}])
 def test_facts_are_those_of_the_codec(compression, upload, target):
-    made = compression.encode(upload, target, preview=False)
+    made = compression.encode(upload, target)
     options = {name: int(value) if name == "size" else value for name, value in target.items()}
     coded = codec.encode(upload, **options)
     assert made.file == coded.data
@@ -67,16 +68,48 @@ def test_facts_are_those_of_the_codec(compression, upload, target):
 
 
 def test_a_preview_is_small_and_no_file(compression):
-    large = uploads.decoded(samples.png(300, PREVIEW + 100))
-    made = compression.encode(large, {"quality": 30}, preview=True)
-    assert opened(made.picture).shape[1] == made.facts["width"] == PREVIEW
-    assert made.file == b""
+    large = uploads.Shown(uploads.decoded(samples.png(300, PREVIEW + 100)))
+    for side in (200, PREVIEW):
+        made = compression.preview(large.preview(side), 30)
+        assert samples.inline(made.inline).shape[1] == made.facts["width"] == side
+        assert made.file == made.picture == b""
+
+
+@pytest.mark.parametrize("quality", [0, 37, 100])
+def test_figures_are_those_of_the_file_where_the_whole_picture_is_measured(compression, upload, quality):
+    found, made = compression.figures(upload, quality), compression.encode(upload, {"quality": quality})
+    assert found["whole"]
+    assert found["bytes"] == len(codec.encode(upload.pixels, quality=quality).data)
+    assert found["psnr"] == pytest.approx(made.facts["psnr"])
+
+
+def test_a_sample_of_tiles_stands_for_a_large_picture():
+    pixels = np.arange(1024 * 2048 * 3, dtype=np.uint32).reshape(1024, 2048, 3).astype(np.uint8)
+    found = tiles_of(pixels, 1024 * 512)
+    assert found.shape == (512, 1024, 3)
+    np.testing.assert_array_equal(found[:256, :256], pixels[:256, :256])
+    np.testing.assert_array_equal(found[-256:, -256:], pixels[-256:, -256:])
+    assert tiles_of(pixels, pixels.size) is pixels
+
+
+def test_work_that_nobody_waits_for_ends(compression, upload):
+    asked = []
+
+    def stopped():
+        asked.append(1)
+        return len(asked) > 2
+
+    with pytest.raises(StoppedError):
+        compression.encode(upload, {"quality": 30}, lambda: True)
+    with pytest.raises(StoppedError):
+        classic(upload.pixels, "JPEG", 800, stopped)
+    assert len(asked) == 3
 
 
 def test_transparency_travels_in_the_file(compression):
     image = samples.picture()
     image.putalpha(Image.linear_gradient("L").resize(image.size))
-    made = compression.encode(uploads.decoded(samples.coded(image, "PNG")), {"quality": 30}, preview=False)
+    made = compression.encode(uploads.decoded(samples.coded(image, "PNG")), {"quality": 30})
     found = codec.decompress(made.file)
     np.testing.assert_array_equal(np.asarray(found)[..., 3], np.asarray(image)[..., 3])
 
@@ -94,7 +127,7 @@ def test_transparency_travels_in_the_file(compression):
 )
 def test_targets_out_of_reach_are_refused(compression, upload, target, expected):
     with pytest.raises(YotoError, match=expected):
-        compression.encode(upload, target, preview=False)
+        compression.encode(upload, target)
 
 
 def test_a_file_is_decoded(compression, upload):
@@ -135,8 +168,8 @@ def test_targets_are_searched_for_in_pictures_of_some_size(compression, monkeypa
     monkeypatch.setattr("yoto.apps.codec.page.SEARCHED", 48 * 64 - 1)
     large = uploads.decoded(samples.png(48, 64))
     with pytest.raises(YotoError, match="at most 0 million pixels. Found 64x48"):
-        compression.encode(large, {"psnr": 30.0}, preview=False)
-    assert compression.encode(large, {"quality": 30.0}, preview=False).file
+        compression.encode(large, {"psnr": 30.0})
+    assert compression.encode(large, {"quality": 30.0}).file
 
 
 def test_files_with_large_tiles_are_refused(compression, upload):

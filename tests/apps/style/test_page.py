@@ -13,8 +13,9 @@ from yoto.apps.style.page import PREVIEW, Style, strength_curves
 from yoto.apps.style.painting.bank import open_bank
 from yoto.errors import YotoError
 from yoto.web import uploads
+from yoto.web.errors import StoppedError
 
-PLAIN = {"strength": 0.7, "layers": {}, "smoothness": None, "keep_colours": False, "preview": False}
+PLAIN = {"strength": 0.7, "layers": {}, "smoothness": None, "keep_colours": False}
 
 
 def opened(outcome):
@@ -33,7 +34,6 @@ def opened(outcome):
 def test_a_painting_is_the_painters(style, upload, weights, changes):
     settings = PLAIN | changes
     made = style.paint(upload, weights, **settings)
-    settings.pop("preview")
     expected = stylize.load(style.name)(upload.pixels, weights, **settings)
     np.testing.assert_array_equal(opened(made), expected)
     facts = made.facts
@@ -50,9 +50,28 @@ def test_every_slider_changes_the_picture(style, upload):
 
 
 def test_a_preview_is_small(style):
-    large = uploads.decoded(samples.png(200, PREVIEW + 60))
-    made = style.paint(large, {"dots": 1.0}, **PLAIN | {"preview": True})
-    assert opened(made).shape[1] == PREVIEW
+    large = uploads.Shown(uploads.decoded(samples.png(200, PREVIEW + 60)))
+    for side in (200, PREVIEW):
+        made = style.paint(large.preview(side), {"dots": 1.0}, **PLAIN, preview=True)
+        assert samples.inline(made.inline).shape[1] == side
+        assert made.picture == b""
+
+
+def test_transparency_is_kept(style):
+    image = samples.picture()
+    image.putalpha(Image.linear_gradient("L").resize(image.size))
+    picture = uploads.decoded(samples.coded(image, "PNG"))
+    for made in (
+        style.paint(picture, {"dots": 1.0}, **PLAIN).picture,
+        samples.inline_bytes(style.paint(picture, {"dots": 1.0}, **PLAIN, preview=True).inline),
+    ):
+        with Image.open(io.BytesIO(made)) as found:
+            np.testing.assert_array_equal(np.asarray(found)[..., 3], np.asarray(image)[..., 3])
+
+
+def test_work_that_nobody_waits_for_ends(style, upload):
+    with pytest.raises(StoppedError):
+        style.paint(upload, {"dots": 1.0}, **PLAIN, stopped=lambda: True)
 
 
 @pytest.mark.parametrize(

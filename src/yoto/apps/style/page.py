@@ -13,14 +13,16 @@ from yoto import bundle
 from yoto.apps.style.options import LAYERS, PAINTING, THUMBNAIL
 from yoto.apps.style.painting.bank import DEFAULT, DEFAULT_STRENGTH, Bank, open_bank
 from yoto.data.images import Picture, shrunk, visible
-from yoto.web import describe, uploads
+from yoto.web import describe, site, uploads
 from yoto.web.copy_folder import CopyFolder, fixed, parsed
+from yoto.web.errors import go_on
 from yoto.web.outcome import Outcome
-from yoto.web.page import Page
+from yoto.web.page import Glimpse, Page
 from yoto.web.uploads import PREVIEW
 
 if TYPE_CHECKING:
     from yoto.apps.style.painting.painter import Painter
+    from yoto.curves.selection.coordinates import Coordinates
 
 
 FILES = Path(__file__).parent / "static"
@@ -34,6 +36,8 @@ class Style(Page):
     """
 
     title = "Style"
+    about = "Style transfer: one network paints in every manner, at any strength and any weight of strokes and shapes."
+    opens = ("image/*",)
     html = FILES / "page.html"
     script = FILES / "page.js"
     alone = True
@@ -108,19 +112,42 @@ class Style(Page):
         layers: Mapping[str, float],
         smoothness: float | None,
         keep_colours: bool,
-        preview: bool,
+        preview: bool = False,
+        stopped: Callable[[], bool] = lambda: False,
     ) -> Outcome:
-        """A picture in the manner of paintings; arguments as of `yoto.stylize.Painter`."""
-        pixels = visible(picture)
-        pixels = shrunk(pixels, PREVIEW, quick=True) if preview else pixels
+        """A picture in the manner of paintings; arguments as of `yoto.stylize.Painter`.
+
+        Args:
+            preview: Whether it is for the page alone, and comes with the facts.
+            stopped: Tells whether nobody waits for it any longer.
+
+        Raises:
+            StoppedError: If so.
+        """
+        go_on(stopped)
         painter = self.ready()
-        made = painter(
-            pixels, style, strength=strength, layers=layers, smoothness=smoothness, keep_colours=keep_colours
-        )
-        facts = {
-            "width": made.shape[1], "height": made.shape[0], "preview": preview,
-        }  # fmt: skip
-        return Outcome(facts, uploads.png(made, icc_profile=uploads.profile(picture)))
+        values = painter.bank.parameters(style, strength=strength, layers=layers, smoothness=smoothness)
+        made = painter.paint(
+            visible(picture), values, keep_colours=keep_colours, progress=lambda *_: go_on(stopped)
+        )  # fmt: skip
+        facts = {"width": made.shape[1], "height": made.shape[0], "preview": preview}
+        image = uploads.of_picture(made, picture)
+        return Outcome(facts, inline=uploads.inline(image)) if preview else Outcome(facts, uploads.png(image))
+
+    def chosen_by_eye(self, model: str = "") -> Coordinates | None:
+        from yoto.curves.selection.coordinates import Coordinates
+
+        others = [name for name in self.bank.space.free if name != "style"]
+        held = {name: self.bank.names[0] if name == PAINTING else self.bank.value(name, 0.5) for name in others}
+        return Coordinates(self.bank.space, held)
+
+    def glimpse(self) -> Glimpse:
+        """A photograph at strengths from low to high."""
+        pixels = shrunk(uploads.sample(site.FIRST).pixels, 288, quick=True)
+        strengths = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
+        name = next((name for name in self.bank.names if name in self.thumbnails), self.bank.names[0])
+        frames = [self.ready()(pixels, name, strength=strength) for strength in strengths]
+        return Glimpse("Strength", [f"strength {strength:.1f}" for strength in strengths], frames)
 
 
 def style_network(page: Style) -> bytes:

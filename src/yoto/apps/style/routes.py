@@ -9,9 +9,9 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from yoto.apps.style.page import Style
-from yoto.web.bodies import Body, Finite, Name, Share
+from yoto.web import uploads
+from yoto.web.bodies import Body, Finite, Name, Share, Side
 from yoto.web.errors import GoneError
-from yoto.web.outcome import Outcome
 from yoto.web.service import Server
 
 
@@ -25,6 +25,7 @@ class PaintBody(Body):
     smoothness: Finite | None = None
     keep_colours: bool = False
     preview: bool = False
+    side: Side = uploads.PREVIEW
 
 
 def add(app: FastAPI, server: Server, page: Style) -> None:
@@ -39,15 +40,19 @@ def add(app: FastAPI, server: Server, page: Style) -> None:
 
     @app.post("/api/style/paint")
     async def paint(request: Request, body: PaintBody) -> Any:
-        def work() -> Outcome:
-            return page.paint(
-                server.album.get(body.picture),
-                body.style,
-                strength=body.strength,
-                layers=body.layers,
-                smoothness=body.smoothness,
-                keep_colours=body.keep_colours,
-                preview=body.preview,
+        found = server.album.shown(body.picture)
+        options: dict[str, Any] = {
+            "strength": body.strength, "layers": body.layers, "smoothness": body.smoothness,
+            "keep_colours": body.keep_colours,
+        }  # fmt: skip
+        if body.preview:
+            outcome = await server.job(
+                request, lambda: page.paint(found.preview(body.side), body.style, preview=True, **options)
             )
-
-        return server.kept(request, await server.job(request, work))
+        else:
+            outcome = await server.long_job(
+                request,
+                lambda stopped: page.paint(found.picture, body.style, stopped=stopped, **options),
+                pixels=found.pixels,
+            )
+        return server.kept(request, outcome)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -18,8 +18,7 @@ from yoto.data.pixels import Pixels
 from yoto.errors import YotoError
 from yoto.web import describe, uploads
 from yoto.web.copy_folder import CopyFolder, fixed, parsed
-from yoto.web.outcome import Outcome
-from yoto.web.page import Page
+from yoto.web.page import Glimpse, Page
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,11 +27,15 @@ if TYPE_CHECKING:
     from yoto.apps.vae.network import VAE
     from yoto.apps.vae.task import VAETask
     from yoto.bundle import Bundle
+    from yoto.curves.selection.coordinates import Coordinates
 
 FILES = Path(__file__).parent / "static"
 DEFAULTS = ("vae/fashion-mnist", "vae/shapes")
 EXAMPLES = Path(__file__).parents[2] / "assets" / "vae"
 """Holds strips of examples of data sets that do not come with the package, DATASET.png."""
+Part = Literal["originals", "reconstructions", "samples", "traversals"]
+PARTS: tuple[Part, ...] = ("originals", "reconstructions", "samples", "traversals")
+"""Strips that the page shows."""
 METHODS = ("encode", "decode")
 """Of the network, that a page without a server runs."""
 COUNT = 12
@@ -62,6 +65,7 @@ class Autoencoders(Page):
     """
 
     title = "β-VAE"
+    about = "A variational autoencoder at every β: from sharp copies to few, independent latents."
     html = FILES / "page.html"
     script = FILES / "page.js"
     alone = True
@@ -138,8 +142,22 @@ class Autoencoders(Page):
                 self.loaded[name] = Loaded(found, found.task, plain, examples(found.task))
             return self.loaded[name]
 
+    def chosen_by_eye(self, model: str = "") -> Coordinates | None:
+        from yoto.curves.selection.coordinates import Coordinates
+
+        if model not in self.headers:
+            raise YotoError(f"The model should be one of {', '.join(self.headers)}. Found another.")
+        return Coordinates(self.headers[model].space)
+
     def show(
-        self, name: str, beta: float, *, seed: int = 0, picture: Picture | None = None, traverse: int = 0
+        self,
+        name: str,
+        beta: float,
+        *,
+        seed: int = 0,
+        picture: Picture | None = None,
+        traverse: int = 0,
+        parts: Sequence[Part] = PARTS,
     ) -> tuple[dict[str, Any], dict[str, Pixels]]:
         """Strips of pictures at one β: "originals", "reconstructions", "samples" and "traversals".
 
@@ -148,6 +166,7 @@ class Autoencoders(Page):
             seed: Of the samples' latents, the same at every β.
             picture: A picture of the user's, in front of the examples; its central square.
             traverse: Number of the picture whose latents are traversed.
+            parts: The strips that are wanted.
 
         Returns:
             Facts, and strips uint8 [rows·H, columns·W, 3] by name.
@@ -174,19 +193,36 @@ class Autoencoders(Page):
                 kl = losses.kl_of_dimensions(mean, sigma)
                 number = min(max(traverse, 0), len(images) - 1)
                 order = telling(sigma[number], DIMENSIONS)
-                strips["traversals"] = traversals(likelihood, net, mean[number], order)
+                if "traversals" in parts:
+                    strips["traversals"] = traversals(likelihood, net, mean[number], order)
                 facts |= {
                     "psnr": float(psnr((decoded - images).square().mean())),
                     "kl": float(kl.sum(dim=1).mean()), "active": int(used_units(kl).sum()),
                     "dimensions": order, "traversed": number,
                 }  # fmt: skip
             strips["samples"] = strip(likelihood.decode(net, draw_latents(COUNT, task.options.latents, seed)))
-        return facts, strips
+        return facts, {part: pixels for part, pixels in strips.items() if part in parts}
 
-    def outcomes(self, *arguments: Any, **options: Any) -> tuple[dict[str, Any], dict[str, Outcome]]:
-        """As `show`, with strips as PNG."""
+    def shown(self, *arguments: Any, **options: Any) -> dict[str, Any]:
+        """As `show`, with the strips as PNG in `data:` addresses."""
         facts, strips = self.show(*arguments, **options)
-        return facts, {name: Outcome({}, uploads.png(pixels)) for name, pixels in strips.items()}
+        return {**facts, "strips": {name: uploads.png_inline(pixels) for name, pixels in strips.items()}}
+
+    def glimpse(self) -> Glimpse | None:
+        """A few pictures and their reconstructions at values of β from low to high."""
+        name = next(iter(self.headers))
+        loaded = self.ready(name)
+        if loaded.examples is None:
+            return None
+        low, high = (self.info()["models"][0]["beta"][key] for key in ("low", "high"))
+        betas = [float(low * (high / low) ** (step / 6)) for step in range(7)]
+        frames = []
+        for beta in betas:
+            _, strips = self.show(name, beta, parts=PARTS[:2])
+            side = strips["originals"].shape[0]
+            both = np.concatenate([strips[part][:, side : 4 * side] for part in PARTS[:2]])
+            frames.append(both.repeat(3, axis=0).repeat(3, axis=1))
+        return Glimpse("β", [f"β {beta:.3g}" for beta in betas], frames)
 
 
 def vae_networks(model: Any, task: Any) -> dict[str, bytes]:

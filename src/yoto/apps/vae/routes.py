@@ -7,9 +7,8 @@ from typing import Annotated, Any
 from fastapi import FastAPI, Request
 from pydantic import Field
 
-from yoto.apps.vae.page import Autoencoders
+from yoto.apps.vae.page import PARTS, Autoencoders, Part
 from yoto.web.bodies import Body, Finite, Name
-from yoto.web.outcome import Outcome
 from yoto.web.service import Server
 
 
@@ -21,6 +20,7 @@ class ShowBody(Body):
     seed: Annotated[int, Field(ge=0, le=2**31)] = 0
     picture: Name | None = None
     traverse: Annotated[int, Field(ge=0, le=100)] = 0
+    parts: Annotated[list[Part], Field(max_length=4)] = Field(default_factory=lambda: [*PARTS])
 
 
 def add(app: FastAPI, server: Server, page: Autoencoders) -> None:
@@ -28,9 +28,11 @@ def add(app: FastAPI, server: Server, page: Autoencoders) -> None:
 
     @app.post("/api/vae/show")
     async def show(request: Request, body: ShowBody) -> Any:
-        def work() -> tuple[dict[str, Any], dict[str, Outcome]]:
-            picture = None if body.picture is None else server.album.get(body.picture)
-            return page.outcomes(body.model, body.beta, seed=body.seed, picture=picture, traverse=body.traverse)
-
-        facts, outcomes = await server.job(request, work)
-        return {**facts, "strips": {name: server.kept(request, outcome)["id"] for name, outcome in outcomes.items()}}
+        picture = None if body.picture is None else server.album.get(body.picture)
+        options: dict[str, Any] = {
+            "seed": body.seed,
+            "picture": picture,
+            "traverse": body.traverse,
+            "parts": body.parts,
+        }
+        return await server.job(request, lambda: page.shown(body.model, body.beta, **options))

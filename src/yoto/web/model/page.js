@@ -1,17 +1,26 @@
-import { $, ask, copyBox, done, el, facts, Latest, loaded, number, problem, quoted, Visited, whole } from "./common.js";
+import { address } from "./address.js";
+import { choosing } from "./choose.js";
+import { $, ask, belongs, copyBox, done, el, facts, Latest, loaded, number, problem, quoted, result, save, Visited, whole } from "./common.js";
+import { receive } from "./files.js";
 import { plot } from "./plot.js";
+import { reach } from "./reach.js";
 import { slider } from "./slider.js";
 
 const info = await facts("model");
-const work = new Latest((busy) => $("output").classList.toggle("busy", busy));
+const work = new Latest();
 const visited = new Visited($("replaces"), info.replaces);
 const copy = copyBox($("copy"));
 const controls = {};
 $("name").textContent = info.model;
-$("about").textContent = [
-  info.task ? `Task ${info.task}.` : "A network of your own.", `${whole(info.weights)} weights,`,
-  `${(info.size / 1e6).toFixed(1)} MB,`, info.steps ? `${whole(info.steps)} steps.` : "trained in a loop of your own.",
-].join(" ");
+/** What is known of the model. */
+function about() {
+  $("about").textContent = [
+    info.task ? `Task ${info.task}:` : "A network trained in a loop of your own:", `${whole(info.weights)} weights,`,
+    `${(info.size / 1e6).toFixed(1)} MB${info.steps ? `, ${whole(info.steps)} steps` : ""}.`,
+    info.running ? "Training goes on: this is the best state so far, and a newer one is shown by itself." : "",
+  ].join(" ");
+}
+about();
 
 for (const p of info.parameters) {
   if (p.scale === "choice") choice(p);
@@ -20,7 +29,7 @@ for (const p of info.parameters) {
     const s = slider($("sliders"), {
       id: p.name, label: p.label, low: p.low, high: p.high, value: Number(p.value.toPrecision(3)), scale: p.scale, moved: () => drag(), set: () => release(),
     });
-    controls[p.name] = { get: () => s.value, set: (point) => { if (p.name in point) s.value = point[p.name]; } };
+    controls[p.name] = { get: () => s.value, set: (point) => { if (p.name in point) s.value = Number(point[p.name]); } };
   }
 }
 
@@ -31,6 +40,7 @@ function choice(p) {
   controls[p.name] = {
     get: () => select.value,
     set: (point) => {
+      if (p.options.includes(point[p.name])) { select.value = point[p.name]; return; }
       const most = p.options.reduce((a, b) => ((point[`${p.name}:${b}`] ?? 0) > (point[`${p.name}:${a}`] ?? 0) ? b : a));
       select.value = most;
     },
@@ -58,25 +68,50 @@ function simplex(p) {
   }
   controls[p.name] = {
     get: () => Object.fromEntries(p.options.map((term, i) => [term, values[i]])),
-    set: (point) => p.options.forEach((term, i) => { if (term in point) { values[i] = point[term]; sliders[i].value = values[i]; } }),
+    set: (point) => p.options.forEach((term, i) => { if (term in point) { values[i] = Number(point[term]); sliders[i].value = values[i]; } }),
   };
 }
 
 const curve = info.curve;
+const [first, second] = curve ? (curve.terms.length > 1 ? [curve.terms[1], curve.terms[0]] : [null, curve.terms[0] ?? "loss"]) : [];
+const unit = (name) => (curve.units[name] ? `${name}, ${curve.units[name]}` : name);
+const xs = curve && (first ? curve.series[first] : curve.points.map((p) => p[curve.parameters[0]]));
+const line = curve?.parameters.length === 1;
+const better = (name) => (name ? curve.directions[name] ?? "lower" : "");
+const words = (point) => Object.entries(point).map(([n, v]) => `${n} ${number(v)}`).join(", ");
 let chart = null;
-if (curve) {
-  const [first, second] = curve.terms.length > 1 ? curve.terms : [null, curve.terms[0] ?? "loss"];
-  const unit = (name) => (curve.units[name] ? `${name}, ${curve.units[name]}` : name);
-  const x = first ? curve.series[first] : curve.points.map((p) => p[curve.parameters[0]]);
-  const line = curve.parameters.length === 1;
+let shown = null; // address of the picture
+function draw() {
+  if (!curve) {
+    $("plot").replaceChildren(el("p", { class: "note" }, info.task
+      ? "This file has no trade-off curve yet; yoto sweep measures one."
+      : "This file has no trade-off curve. Give it one: curve = yoto.sweep(model, loader, terms); yoto.save(model, file, curve=curve)."));
+    return;
+  }
   chart = plot($("plot"), {
-    x, y: curve.series[second], xLabel: first ? unit(first) : curve.parameters[0], yLabel: unit(second), line,
-    title: "The trade-off of this one network on held-out data. Click a point to go there.",
+    x: xs, y: curve.series[second], xLabel: first ? unit(first) : curve.parameters[0], yLabel: unit(second), line, xBetter: better(first), yBetter: better(second),
+    title: `The trade-off of this one network${curve.images ? `, mean of ${whole(curve.images)} examples` : ""}${curve.split ? ` (${curve.split})` : ""}. Click a point to go there.`,
+    at: (i) => words(curve.points[i]),
     pick: (i) => { for (const c of Object.values(controls)) c.set(curve.points[i]); release(); },
   });
-} else {
-  $("plot").textContent = "This file has no trade-off curve; yoto sweep measures one.";
+  const names = Object.keys(curve.series).filter((name) => name !== "loss" || curve.terms.length < 2);
+  if (names.length < 2) return;
+  const terms = names.map((name) => ({ name, axis: name === first ? "x" : name === second ? "y" : null, unit: curve.units[name] ?? "", better: better(name) }));
+  if (!line) {
+    reach($("reach"), {
+      terms, series: curve.series, points: curve.points, say: words, chart, go: (point) => { for (const c of Object.values(controls)) c.set(point); release(); },
+    });
+    return;
+  }
+  const [parameter] = curve.parameters;
+  const rising = [...curve.points.keys()].sort((a, b) => curve.points[a][parameter] - curve.points[b][parameter]);
+  const sorted = Object.fromEntries(names.map((name) => [name, rising.map((i) => curve.series[name][i])]));
+  reach($("reach"), {
+    terms, series: sorted, order: rising, along: rising.map((i) => curve.points[i][parameter]), log: info.parameters[0].scale === "log",
+    say: (v) => `${parameter} ${number(v)}`, chart, go: (v) => { controls[parameter].set({ [parameter]: v }); release(); },
+  });
 }
+draw();
 
 /** Where on the curve a setting lies: between the two points next to it, along one parameter; else the nearest. */
 function position(values) {
@@ -96,35 +131,101 @@ function position(values) {
   const near = curve.points.map((p, i) => [distance(p), i]).sort((a, b) => a[0] - b[0]).slice(0, 2);
   const [[d1, a], [d2, b]] = near.length > 1 ? near : [near[0], near[0]];
   const share = d1 + d2 > 0 ? d1 / (d1 + d2) : 0;
-  const at = (name, i) => (name ? curve.series[name][i] : curve.points[i][curve.parameters[0]]);
-  const [first, second] = curve.terms.length > 1 ? curve.terms : [null, curve.terms[0] ?? "loss"];
-  return [first, second].map((name) => at(name, a) + share * (at(name, b) - at(name, a)));
+  const at = (name) => {
+    const values = name ? curve.series[name] : xs;
+    return values[a] + share * (values[b] - values[a]);
+  };
+  return { at, place: [at(first), at(second)] };
 }
 
 const setting = () => Object.fromEntries(Object.entries(controls).map(([name, c]) => [name, c.get()]));
+const flat = (values) => Object.entries(values).flatMap(([n, v]) => (typeof v === "object" ? Object.entries(v) : [[n, v]]));
+
+/** What the curve says at a setting, where there is one. */
+function tell(values) {
+  if (!chart) return;
+  const { at, place } = position(values);
+  chart.move(...place, false, flat(values).map(([n, v]) => `${n} ${typeof v === "string" ? v : number(v)}`).join(", "));
+  const names = Object.keys(curve.series).filter((name) => name !== "loss").slice(0, 6);
+  $("values").textContent = `${line ? "Along the curve" : "Near"}, at this setting: ${names.map((name) => `${name} ≈ ${number(at(name))}${curve.units[name] ? ` ${curve.units[name]}` : ""}`).join(", ")}.`;
+}
 
 async function show(final) {
   const values = setting();
-  const found = await ask("api/model/picture", { values });
-  if (found.drawn) {
-    const image = await loaded(`api/results/${found.id}.png`);
-    image.alt = `What the network does at ${Object.entries(found.weights).map(([n, v]) => `${n} ${number(v)}`).join(", ")}`;
-    $("output").replaceChildren(image);
-  } else {
-    $("output").replaceChildren(el("p", {}, "This model's task draws no picture. The curve and the setting beside it work all the same."));
+  if (info.drawn) {
+    const found = await ask("api/model/picture", { values });
+    if (found.drawn) {
+      shown = await result(found);
+      const image = await loaded(shown);
+      image.alt = `What the network does at ${Object.entries(found.weights).map(([n, v]) => `${n} ${number(v)}`).join(", ")}`;
+      $("output").replaceChildren(image);
+      $("png").hidden = false;
+    } else {
+      info.drawn = false;
+    }
+  }
+  if (!info.drawn && !$("output").childElementCount) {
+    $("output").replaceChildren(el("p", {}, info.task ? "This model's task draws no picture. Sliders, curve and code work all the same."
+      : "A network of your own draws no picture here. Sliders, curve and code work all the same."));
   }
   problem("");
-  if (chart) chart.move(...position(values));
+  tell(values);
+  belongs(values, "output", "plot", "values");
   if (!final) return;
   visited.add(values);
-  const flat = Object.entries(values).flatMap(([n, v]) => (typeof v === "object" ? Object.entries(v) : [[n, v]]));
-  const python = flat.map(([n, v]) => `${n}=${typeof v === "string" ? `"${v}"` : number(v, 6)}`).join(", ");
-  copy({
-    python: `import yoto\n\nmodel = yoto.load(${JSON.stringify(info.load)}).conditional\nplain = model.bake(${python})`,
-    shell: `yoto export ${quoted(info.load)} -o plain.safetensors --format safetensors ${flat.map(([n, v]) => `--at ${quoted(`${n}=${typeof v === "string" ? v : number(v, 6)}`)}`).join(" ")}`,
-  });
+  copy(texts(flat(values)));
+  state.save();
   done();
 }
-const drag = () => { if (chart) chart.move(...position(setting())); work.run(() => show(false)); };
+
+/** A point, column by column, as the server takes settings. */
+const nested = (point) => Object.fromEntries(info.parameters.map((p) => [p.name,
+  p.scale === "choice" ? p.options.reduce((a, b) => ((point[`${p.name}:${b}`] ?? 0) > (point[`${p.name}:${a}`] ?? 0) ? b : a))
+    : p.scale === "simplex" ? Object.fromEntries(p.options.map((term) => [term, point[term]])) : point[p.name]]));
+if (info.drawn) {
+  choosing($("choose"), {
+    page: "model", what: info.parameters.map((p) => p.label).join(", "), say: words,
+    take: (point) => { for (const c of Object.values(controls)) c.set(point); release(); },
+    async picture(point) {
+      const found = await ask("api/model/picture", { values: nested(point) });
+      if (!found.drawn) throw new Error("This model's task draws no picture to choose by.");
+      return result(found);
+    },
+  });
+}
+
+/** The setting as Python and, where the model's file names a task, as a command. */
+function texts(values) {
+  const python = values.map(([n, v]) => `${n}=${typeof v === "string" ? `"${v}"` : number(v, 6)}`).join(", ");
+  if (!info.task) {
+    return { python: `import yoto\n\n# net: the plain network that the model was made from, as you build it\nmodel = yoto.load(${JSON.stringify(info.load)}, net=net).conditional\nplain = model.bake(${python})` };
+  }
+  return {
+    python: `import yoto\n\nmodel = yoto.load(${JSON.stringify(info.load)}).conditional\nplain = model.bake(${python})`,
+    shell: `yoto export ${quoted(info.load)} -o plain.safetensors --format safetensors ${values.map(([n, v]) => `--at ${quoted(`${n}=${typeof v === "string" ? v : number(v, 6)}`)}`).join(" ")}`,
+  };
+}
+const drag = () => work.run(() => show(false));
 const release = () => work.run(() => show(true));
+
+$("png").addEventListener("click", () => save(`${info.model.split("/").at(-1)}.png`, shown));
+const state = address(
+  () => Object.fromEntries(flat(setting()).map(([n, v]) => [n, typeof v === "string" ? v : number(v, 4)])),
+  (values) => { for (const c of Object.values(controls)) c.set(values); release(); },
+);
+if (Object.keys(state.given).length) for (const c of Object.values(controls)) c.set(state.given);
+$("reset").addEventListener("click", () => state.reset());
+receive();
 release();
+
+/** Of a run that is not finished: look for a newer state now and then. */
+async function watch() {
+  while (info.running) {
+    await new Promise((wait) => setTimeout(wait, 1000 * info.running));
+    const { stamp, running } = await ask("api/model/state");
+    if (stamp !== info.stamp) location.reload();
+    info.running = running;
+    about();
+  }
+}
+watch();

@@ -1,6 +1,7 @@
 // The networks in the browser, for a copy of the pages without a server. Pictures do not leave the page.
 
 import { el, loaded } from "./common.js";
+import { visible } from "./visible.js";
 import { normal } from "./random.js";
 
 const root = new URL("../", import.meta.url);
@@ -136,6 +137,7 @@ export async function painter(info) {
     const scale = preview ? Math.min(1, info.preview / Math.max(picture.width, picture.height)) : 1;
     const [width, height] = [picture.width, picture.height].map((length) => Math.max(1, Math.round(length * scale)));
     const photograph = pixels(image, width, height, [0, 0, image.naturalWidth, image.naturalHeight]);
+    const alpha = visible(photograph, width, height);
     const [wide, tall] = [width, height].map((length) => Math.max(smallest, length));
     const values = parameters(setting);
     const found = await networks.run(file, {
@@ -146,6 +148,7 @@ export async function painter(info) {
     });
     const painted = interleaved(found[output], width, height, wide, tall);
     if (keep) recolour(painted, photograph);
+    if (alpha) alpha.forEach((value, i) => { painted[4 * i + 3] = value; });
     return { url: await published(canvas(painted, width, height), preview), facts: { width, height } };
   };
 }

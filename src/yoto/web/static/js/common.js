@@ -1,6 +1,9 @@
 // What every page uses: elements, requests, the order of work, messages.
 
+import { explain } from "./terms.js";
+
 const root = document.documentElement;
+root.dataset.alive = ""; // the note for browsers that run no script goes away
 export const isStatic = root.dataset.mode === "static";
 export const $ = (id) => document.getElementById(id);
 
@@ -18,82 +21,117 @@ export function el(tag, properties = {}, ...children) {
   return element;
 }
 
+/** A word with its explanation, as in the pages' HTML. */
+export const term = (word, tip) => el("button", { type: "button", class: "term", "data-tip": tip }, word);
+explain(document);
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
+/** The name by which this tab asks, the same after a reload. */
 const client = (() => {
-  const bytes = crypto.getRandomValues(new Uint8Array(12));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  const made = () => Array.from(crypto.getRandomValues(new Uint8Array(12)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+  try {
+    return (sessionStorage["yoto.client"] ??= made());
+  } catch {
+    return made();
+  }
 })();
 
-/** Say in the page what went wrong; "" takes it away. */
+/** Say in the page what went wrong, or what to know; "" takes it away. */
 let fading;
-export function problem(message) {
+export function problem(message, kind = "bad") {
   const box = $("problem");
   clearTimeout(fading);
   box.hidden = !message;
   box.textContent = message;
+  box.dataset.kind = kind;
   if (message) fading = setTimeout(() => problem(""), 12000);
 }
 
-const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
+export const pause = (seconds) => new Promise((done) => setTimeout(done, 1000 * seconds));
+
+let wake = () => {};
+/** Say as long as it lasts that nobody answers. */
+function connected(yes) {
+  const box = $("connection");
+  if (box.hidden === yes) return;
+  box.hidden = yes;
+  if (!yes) {
+    problem("");
+    box.replaceChildren("Not connected: the server does not answer. This page tries again by itself. ",
+      el("button", { type: "button", onclick: () => wake() }, "Try now"));
+  }
+}
+
+/** An answer of the server, read; where nobody answers, it is asked again until somebody does. */
+async function reach(path, options, read) {
+  for (let wait = 0.4; ; wait = Math.min(4, 1.5 * wait)) {
+    try {
+      const response = await fetch(path, options);
+      const content = await read(response);
+      connected(true);
+      return [response, content];
+    } catch (error) {
+      if (options.signal?.aborted) throw error;
+      if (isStatic) throw new Error("This could not be fetched. Is the connection there?");
+      connected(false);
+      await Promise.race([pause(wait), new Promise((done) => (wake = done))]);
+    }
+  }
+}
+
+/** What the server refuses: its words, and the status. */
+class Refusal extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function answered(path, options, read, waiting) {
+  for (let attempt = 0; ; attempt++) {
+    const [response, content] = await reach(path, options, async (r) => (r.ok ? read(r) : r.json().catch(() => ({}))));
+    if (response.ok) return content;
+    if (response.status === 503 && attempt < 30) {
+      waiting?.(content.error);
+      await pause(Number(response.headers.get("Retry-After") ?? 1) * (0.5 + Math.random()));
+      if (options.signal?.aborted) throw options.signal.reason;
+      continue;
+    }
+    throw new Refusal(content.error ?? `The server answered ${response.status}.`, response.status);
+  }
+}
 
 /** Ask the server. `body`: an object (JSON), a Blob (as it is) or nothing (GET). Busy answers are waited out. */
-export async function ask(path, body, waiting = () => {}) {
-  const options = { headers: { "X-Yoto-Client": client } };
+export function ask(path, body, waiting, signal) {
+  const options = { headers: { "X-Yoto-Client": client }, signal };
   if (body !== undefined) {
     options.method = "POST";
     const blob = body instanceof Blob;
     options.body = blob ? body : JSON.stringify(body);
     options.headers["Content-Type"] = blob ? "application/octet-stream" : "application/json";
   }
-  for (let attempt = 0; ; attempt++) {
-    let response;
-    try {
-      response = await fetch(path, options);
-    } catch {
-      throw new Error("The server does not answer. Is it still running?");
-    }
-    if (response.ok) return response.json();
-    const said = await response.json().catch(() => ({}));
-    if (response.status === 503 && attempt < 30) {
-      waiting(said.error);
-      await pause(Number(response.headers.get("Retry-After") ?? 1) * (0.5 + Math.random()));
-      continue;
-    }
-    throw new Error(said.error ?? `The server answered ${response.status}.`);
-  }
+  return answered(path, options, (response) => response.json(), waiting);
 }
 
-/** One piece of work at a time; of those that come meanwhile only the newest is done. */
-export class Latest {
-  constructor(state) {
-    this.state = state;
-    this.next = null;
-    this.running = null;
+const kept = []; // addresses of blobs: the oldest are given up
+/** The address of a blob in this page; the last few hundred megabytes stay. */
+export function local(blob) {
+  const url = URL.createObjectURL(blob);
+  kept.push([url, blob.size]);
+  let size = kept.reduce((sum, [, bytes]) => sum + bytes, 0);
+  while (kept.length > 12 && size > 3e8) {
+    const [old, bytes] = kept.shift();
+    URL.revokeObjectURL(old);
+    size -= bytes;
   }
-
-  run(work) {
-    this.next = work;
-    this.running ??= this.loop();
-    return this.running;
-  }
-
-  async loop() {
-    this.state?.(true);
-    try {
-      while (this.next) {
-        const work = this.next;
-        this.next = null;
-        try {
-          await work(() => this.next !== null);
-        } catch (error) {
-          problem(error.message);
-        }
-      }
-    } finally {
-      this.running = null;
-      this.state?.(false);
-    }
-  }
+  return url;
 }
+
+/** A file of the server as a blob, which stays when the server does not. */
+export const fetched = (path, signal) => answered(path, { headers: { "X-Yoto-Client": client }, signal }, (r) => r.blob());
+
+/** A result of the server as an address in this page: a preview came along, a whole one is fetched. */
+export const result = async (found, signal) => found.inline ?? local(await fetched(`api/results/${found.id}.png`, signal));
 
 /** A picture, once it can be painted. */
 export async function loaded(url) {
@@ -102,9 +140,64 @@ export async function loaded(url) {
   try {
     await image.decode();
   } catch {
-    throw new Error("This picture is no longer kept. Choose it again, or move a slider.");
+    throw new Error("This picture could not be loaded. Choose it again, or move a slider.");
   }
   return image;
+}
+
+/** Save a blob, or what is at an address of this page, as a file. */
+export function save(name, source) {
+  const link = el("a", { href: source instanceof Blob ? local(source) : source, download: name, class: "hidden" });
+  document.body.append(link);
+  link.click();
+  link.remove();
+}
+
+/** Grey what follows the sliders where it is of an earlier setting. */
+export function stale(on) {
+  if (!on) void root.offsetWidth; // so that greying begins anew
+  root.toggleAttribute("data-stale", on);
+}
+
+/** One piece of work at a time; of those that come meanwhile only the newest is done, and a whole one gives way. */
+export class Latest {
+  constructor(state) {
+    this.state = state;
+    this.next = null;
+    this.running = null;
+    this.present = null;
+  }
+
+  /** @param whole whether it takes long: it is broken off where something newer comes */
+  run(work, whole = false) {
+    this.next = { work, whole };
+    if (this.present?.whole) this.present.stop.abort();
+    stale(true);
+    this.running ??= this.loop();
+    return this.running;
+  }
+
+  async loop() {
+    this.state?.(true);
+    try {
+      while (this.next) {
+        this.present = { ...this.next, stop: new AbortController() };
+        this.next = null;
+        const { work, stop } = this.present;
+        try {
+          await work(() => this.next !== null, stop.signal);
+        } catch (error) {
+          if (!stop.signal.aborted) problem(error.message);
+        }
+        stale(false);
+        if (this.next) stale(true);
+      }
+    } finally {
+      this.present = null;
+      this.running = null;
+      this.state?.(false);
+    }
+  }
 }
 
 /** What a page is told of its model; where that fails, the page says so. */
@@ -120,6 +213,12 @@ export async function facts(name) {
 /** Count a result at full size; tests and benchmarks wait for the count. */
 export function done() {
   root.dataset.done = String(Number(root.dataset.done ?? 0) + 1);
+}
+
+/** Mark what shows one setting with it: the number, the picture and the dot belong together. */
+export function belongs(setting, ...ids) {
+  const text = typeof setting === "string" ? setting : JSON.stringify(setting);
+  for (const id of ids) if ($(id)) $(id).dataset.at = text;
 }
 
 /** A text as one word of a shell command. */
@@ -144,9 +243,9 @@ export class Visited {
       ? new Intl.NumberFormat("en", { notation: "compact", compactDisplay: "long", maximumFractionDigits: 1 }).format(this.all)
       : whole(this.all);
     this.box.textContent = (n === 1
-      ? "This setting alone would take a network trained for it. "
+      ? "Without yoto this setting would take a network trained for it. "
       : `You have looked at ${whole(n)} settings: ${whole(n)} separately trained networks otherwise. `) +
-      `This one stands for ${all} of them, one per position of the sliders.`;
+      `This one network stands for ${all} of them, one per position of the sliders.`;
   }
 }
 
@@ -170,12 +269,17 @@ export function copyBox(place) {
         setTimeout(() => (button.textContent = `Copy as ${title}`), 1500);
       },
     }, `Copy as ${title}`);
-    box.append(el("div", { class: "row" }, button), el("pre", {}, code));
-    parts[name] = code;
+    const part = el("div", { class: "part" }, el("div", { class: "row" }, button),
+      el("pre", { tabindex: 0, role: "region", "aria-label": title }, code));
+    box.append(part);
+    parts[name] = [part, code];
   }
   place.append(box);
   return (texts) => {
-    for (const [name, code] of Object.entries(parts)) code.textContent = texts[name];
+    for (const [name, [part, code]] of Object.entries(parts)) {
+      code.textContent = texts[name] ?? "";
+      part.hidden = !texts[name];
+    }
   };
 }
 

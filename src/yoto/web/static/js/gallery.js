@@ -1,85 +1,199 @@
-// Where the picture comes from: samples, a file, dropping or pasting one.
+// Where the picture comes from: samples, a file, dropping or pasting one; what was opened before.
 
-import { ask, el, isStatic, loaded, problem } from "./common.js";
+import { ask, el, fetched, isStatic, loaded, local, problem } from "./common.js";
+import { receive, stem } from "./files.js";
+import { all, drop, get, last, put } from "./keep.js";
 
 /** Longest side of a picture of the user's in a page without a server, which computes on one core. */
 export const LARGEST = 1024;
+const THUMBNAIL = 160;
 
-/** A picture of this browser, shrunk to at most LARGEST pixels a side: {id, url, width, height}. */
-async function local(file) {
+/** Something drawable at a size as a canvas. */
+function drawn(image, width, height) {
+  const canvas = el("canvas", { width, height });
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  context.drawImage(image, 0, 0, width, height);
+  return canvas;
+}
+
+function thumbnail(image, width, height) {
+  const scale = Math.min(1, THUMBNAIL / Math.max(width, height));
+  return drawn(image, Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale))).toDataURL("image/webp", 0.8);
+}
+
+const blobOf = (canvas) => new Promise((done) => canvas.toBlob(done, "image/png"));
+
+/** A picture of this browser, shrunk to at most LARGEST pixels a side. */
+async function opened(entry) {
   let bitmap;
   try {
-    bitmap = await createImageBitmap(file);
+    bitmap = await createImageBitmap(entry.blob);
   } catch {
     throw new Error("This file should be a picture. The browser cannot read it.");
   }
   const scale = Math.min(1, LARGEST / Math.max(bitmap.width, bitmap.height));
-  const canvas = el("canvas", {
-    width: Math.max(1, Math.round(bitmap.width * scale)), height: Math.max(1, Math.round(bitmap.height * scale)),
-  });
-  canvas.getContext("2d").drawImage(bitmap, 0, 0, canvas.width, canvas.height);
+  const [width, height] = [bitmap.width, bitmap.height].map((side) => Math.max(1, Math.round(side * scale)));
+  const canvas = drawn(bitmap, width, height);
   bitmap.close();
-  return { id: "local", url: canvas.toDataURL("image/png"), width: canvas.width, height: canvas.height };
+  const notice = scale < 1 ? `Shrunk to ${width}×${height} pixels, to compute in the browser.` : "";
+  const { data } = canvas.getContext("2d").getImageData(0, 0, width, height);
+  const alpha = data.some((value, i) => i % 4 === 3 && value < 255);
+  return { id: entry.key, url: local(await blobOf(canvas)), width, height, alpha, notice, thumb: thumbnail(canvas, width, height) };
+}
+
+/** A picture at the server: sent, unless it is there already. */
+async function sent(entry, state) {
+  state("sending the picture", true);
+  const found = await ask("api/pictures", entry.blob, (said) => state(said, true)).finally(() => state("", false));
+  const url = local(await fetched(`api/pictures/${found.id}.webp`));
+  return { ...found, url, thumb: thumbnail(await loaded(url), found.width, found.height) };
 }
 
 async function sample(entry) {
-  const url = isStatic ? `api/pictures/${entry.id}.jpg` : `api/pictures/${entry.id}.png`;
+  const url = local(await fetched(isStatic ? `api/pictures/${entry.id}.jpg` : `api/pictures/${entry.id}.webp`));
   const image = await loaded(url);
-  return { id: entry.id, url, width: image.naturalWidth, height: image.naturalHeight };
+  return { id: entry.id, key: entry.id, url, width: image.naturalWidth, height: image.naturalHeight };
 }
 
 /**
- * @param chosen called with {id, url, width, height} of the picture to work on; the first sample at once
- * @param state called with a text and whether work is going on
- * @returns a function that takes the choice back, for a picture from elsewhere
+ * @param chosen called with {id, key, url, width, height, name, exact()} of the picture to work on
+ * @param options state(text, busy); begin: the key of the first; others: what else the page opens, by kind
+ * @returns {start(): choose the first; release(): take the choice back; choose(key); key: of the present picture; ask(path, body, …) of it}
  */
-export async function gallery(place, target, chosen, state = () => {}) {
+export async function gallery(place, chosen, { state = () => {}, begin = null, others = {} } = {}) {
   const samples = await ask("api/samples.json");
-  const input = el("input", { type: "file", accept: "image/*", class: "hidden", id: "upload" });
-  const row = el("div", { class: "gallery", role: "group", "aria-label": "Pictures" },
-    el("label", { class: "add" }, "Open, drop\nor paste", input));
+  const input = el("input", { type: "file", accept: "image/*,.heic,.heif", class: "hidden", id: "upload" });
+  const add = el("label", { class: "add", title: "Open a picture; or drop or paste one anywhere" }, "Open, drop\nor paste", input);
+  const row = el("div", { class: "gallery", role: "toolbar", "aria-label": "Pictures" });
   let turn = 0;
+  let picture = null;
+  const entries = new Map(); // pictures of the user's by key
 
-  async function take(get, button) {
+  /** Buttons are one stop of the tab key; arrow keys go from one to the next. */
+  const buttons = () => [...row.querySelectorAll("button.thumb")];
+  const press = (key) => {
+    const found = buttons();
+    const mine = found.find((b) => b.dataset.key === key);
+    for (const button of found) {
+      button.setAttribute("aria-pressed", String(button === mine));
+      button.tabIndex = button === (mine ?? found[0]) ? 0 : -1;
+    }
+    mine?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  };
+  row.addEventListener("keydown", (event) => {
+    const found = buttons();
+    const at = found.indexOf(document.activeElement);
+    const to = { ArrowLeft: at - 1, ArrowRight: at + 1, Home: 0, End: found.length - 1 }[event.key];
+    if (at < 0 || to === undefined) return;
+    event.preventDefault();
+    found[Math.min(found.length - 1, Math.max(0, to))].focus();
+  });
+  const button = (key, label, source) => el("button", {
+    type: "button", class: "thumb", title: label, "data-key": key, "aria-pressed": "false", tabindex: -1, onclick: () => choose(key),
+  }, el("img", { src: source, alt: label, loading: "lazy", width: 92, height: 62 }));
+
+  async function found(key) {
+    const known = samples.find((entry) => entry.id === key);
+    if (known) {
+      const found = await sample(known);
+      const exact = isStatic ? null : async () => local(await fetched(`api/pictures/${known.id}.png`));
+      return { ...found, name: known.name.replaceAll(" ", "-"), file: "photo.jpg", exact };
+    }
+    const entry = entries.get(key) ?? (await get(key));
+    if (!entry) throw new Error("This picture is not in this browser. Open it again.");
+    const made = await (isStatic ? opened(entry) : sent(entry, state));
+    if (!buttons().some((b) => b.dataset.key === key)) {
+      Object.assign(entry, { thumb: made.thumb });
+      entries.set(key, entry);
+      await put(entry);
+      add.after(button(key, entry.name, made.thumb));
+    }
+    if (made.notice) problem(made.notice, "note");
+    const exact = isStatic ? null : async () => local(await fetched(`api/pictures/${picture.id}.png`));
+    return { ...made, key, name: stem(entry.name), file: entry.name, entry, exact };
+  }
+
+  async function choose(key, quietly = false) {
     const mine = ++turn;
     problem("");
-    for (const other of row.querySelectorAll("button")) other.setAttribute("aria-pressed", other === button);
     try {
-      const picture = await get();
-      if (mine === turn) chosen(picture);
+      const next = await found(key);
+      if (mine !== turn) return;
+      picture = next;
+      last.key = key;
+      press(key);
+      chosen(next);
     } catch (error) {
-      if (mine === turn) problem(error.message);
+      if (mine !== turn) return;
+      if (quietly) await choose(samples[0].id);
+      problem(error.message);
     }
   }
-  const open = (file) => file && take(async () => {
-    if (isStatic) return local(file);
-    state("sending the picture", true);
-    const found = await ask("api/pictures", file, (said) => state(said, true)).finally(() => state("", false));
-    return { ...found, url: `api/pictures/${found.id}.png` };
-  });
-  input.addEventListener("change", () => { open(input.files[0]); input.value = ""; });
-  for (const entry of samples) {
-    const button = el("button", { type: "button", title: `${entry.name} (${entry.licence})`, "aria-pressed": "false",
-      onclick: () => take(() => sample(entry), button) },
-    el("img", { src: `api/samples/${entry.id.replace("sample-", "")}.jpg`, alt: entry.name, loading: "lazy" }));
-    row.append(button);
+
+  const take = (file) => {
+    if (!file) return;
+    if (!file.size) return problem(`${file.name} is empty. Choose another file.`);
+    const key = `own-${Date.now().toString(36)}${Math.random().toString(36).slice(2, 6)}`;
+    entries.set(key, { key, name: file.name, blob: file, at: Date.now() });
+    return choose(key);
+  };
+  input.addEventListener("change", () => { take(input.files[0]); input.value = ""; });
+  row.append(add);
+  for (const entry of await all()) {
+    if (!entry.thumb) {
+      await drop(entry.key);
+      continue;
+    }
+    entries.set(entry.key, entry);
+    row.append(button(entry.key, entry.name, entry.thumb));
   }
-  place.append(row);
-  const over = (event) => { event.preventDefault(); target.classList.add("dropping"); };
-  target.addEventListener("dragenter", over);
-  target.addEventListener("dragover", over);
-  target.addEventListener("dragleave", () => target.classList.remove("dropping"));
-  document.addEventListener("dragover", (event) => event.preventDefault());
-  document.addEventListener("drop", (event) => {
-    event.preventDefault();
-    target.classList.remove("dropping");
-    open(event.dataTransfer.files[0]);
-  });
-  document.addEventListener("paste", (event) => open(event.clipboardData?.files[0]));
-  const first = row.querySelector("button");
-  await take(() => sample(samples[0]), first);
-  return () => {
-    turn += 1;
-    for (const button of row.querySelectorAll("button")) button.setAttribute("aria-pressed", "false");
+  for (const entry of samples) {
+    row.append(button(entry.id, `${entry.name} (${entry.licence})`, `api/samples/${entry.id.replace("sample-", "")}.jpg`));
+  }
+  place.replaceChildren(row);
+  const files = receive({ ...others, "image/*": take });
+  return {
+    /** Choose the first picture: one that another page left, the one asked for, the last one, or a sample. */
+    async start() {
+      const left = await files.left();
+      const wanted = begin ?? last.key;
+      const known = wanted && (entries.has(wanted) || samples.some((entry) => entry.id === wanted));
+      if (left) {
+        await choose(samples[0].id);
+        files.open(left);
+        return;
+      }
+      await choose(known ? wanted : samples[0].id, true);
+      if (begin && !known) problem("The picture of this address is not in this browser. Another one is shown.", "note");
+    },
+    choose,
+    get key() { return picture?.key ?? null; },
+    /** The key for an address: "" for the sample that pages begin with. */
+    get named() { return picture && picture.key !== samples[0].id ? picture.key : ""; },
+    /** Choose what an address names, where it is another; whether it is. */
+    follow(key) {
+      const wanted = key || samples[0].id;
+      if (wanted === picture?.key) return false;
+      choose(wanted, true);
+      return true;
+    },
+    release() {
+      turn += 1;
+      picture = null;
+      press("");
+    },
+    /** Ask the server about the picture; where it no longer has it, it is sent again. */
+    async ask(path, body, waiting, signal) {
+      const mine = picture;
+      const asked = () => ask(path, { picture: mine.id, ...body }, waiting, signal);
+      try {
+        return await asked();
+      } catch (error) {
+        if (error.status !== 404 || !mine.entry) throw error;
+        mine.id = (await sent(mine.entry, state)).id;
+        return asked();
+      }
+    },
   };
 }

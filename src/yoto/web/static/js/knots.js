@@ -1,0 +1,65 @@
+// Figures of a picture at a few settings, and estimates between them.
+
+import { smooth } from "./scale.js";
+
+const PLACES = [0, 100, 50, 25, 75];
+
+/** The files of one picture over the quality. */
+export class Knots {
+  /** @param pixels of the picture; @param ready called with {x, y, at(i)}, the curve, once there is one */
+  constructor(pixels, ready) {
+    this.pixels = pixels;
+    this.tell = ready;
+    this.found = new Map();
+    this.last = null;
+    this.exact = true; // whether the whole picture was measured, not a sample of it
+  }
+
+  get ready() {
+    return PLACES.every((place) => this.found.has(place));
+  }
+
+  /** Take in a result of the whole picture. */
+  add(quality, { bytes, psnr }) {
+    this.last = { quality, bytes, psnr };
+    if (this.exact && this.ready) {
+      this.found.set(quality, { bytes, psnr });
+      this.fit();
+    }
+  }
+
+  /** Measure what is missing by ask(quality), as long as still() says so. */
+  async measure(ask, still) {
+    for (const place of PLACES) {
+      if (!still()) return;
+      if (this.found.has(place)) continue;
+      const { bytes, psnr, whole } = await ask(place);
+      if (!whole) this.exact = false;
+      this.found.set(place, { bytes, psnr });
+    }
+    if (!still()) return;
+    if (this.exact && this.last) this.found.set(this.last.quality, this.last);
+    this.fit();
+  }
+
+  fit() {
+    const places = [...this.found.keys()].sort((a, b) => a - b);
+    const of = (name) => smooth(places, places.map((place) => this.found.get(place)[name]));
+    const logs = smooth(places, places.map((place) => Math.log(this.found.get(place).bytes)));
+    this.bytes = (quality) => Math.exp(logs(quality));
+    this.psnr = of("psnr");
+    const shown = PLACES.map((place) => [place, this.at(place)]).sort((a, b) => a[0] - b[0]);
+    this.tell({ x: shown.map(([, p]) => p.bpp), y: shown.map(([, p]) => p.psnr), at: (i) => `quality ${shown[i][0]}` });
+  }
+
+  /** The figures at a quality, or null as long as they cannot be told. */
+  at(quality) {
+    if (!this.bytes) return null;
+    let [bytes, psnr] = [this.bytes(quality), this.psnr(quality)];
+    if (!this.exact && this.last) {
+      bytes *= this.last.bytes / this.bytes(this.last.quality);
+      psnr += this.last.psnr - this.psnr(this.last.quality);
+    }
+    return { bytes, psnr, bpp: (8 * bytes) / this.pixels };
+  }
+}
