@@ -112,6 +112,7 @@ def test_figures_of_a_drag_are_those_of_the_file(visit):
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_picture_stays_in_sight_at_every_slider(visit, name, view):
     tab = visit(f"{name}.html", viewport=view)
+    assert tab.page.evaluate("scrollY") == 0  # what is chosen in the gallery does not scroll the page
     sliders = tab.page.locator("#settings input[type=range]:visible")
     assert sliders.count() >= 1
     for slider in sliders.all():
