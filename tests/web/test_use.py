@@ -202,6 +202,35 @@ def test_every_page_says_what_yoto_is_and_leads_to_ones_own_network(visit, view)
 
 
 @pytest.mark.slow
+def test_a_first_time_user_finds_what_people_look_for(visit):
+    """By the words on the screen alone, from the start page."""
+    tab = visit("index.html")
+    page = tab.page
+    page.get_by_role("link", name="Compression").last.click()
+    tab.until(lambda: "/compression.html" in page.url and tab.done)
+    line = page.get_by_text("As close to the original as this JPEG")
+    tab.until(line.count, "a smaller file at the same look")
+    wanted = tab.figures("JPEG")
+    tab.after(page.get_by_role("button", name="Make it").click)
+    made = tab.figures("yoto")
+    assert made[2] == pytest.approx(wanted[2], abs=0.3)
+    assert made[0] < 0.97 * wanted[0]
+    page.get_by_role("link", name="Style", exact=True).click()
+    tab.until(lambda: "/style.html" in page.url and tab.done)
+    page.get_by_label("Strength, as a number").fill("0.5")
+    tab.after(lambda: page.keyboard.press("Enter"))
+    assert page.get_by_text("painted, strength 0.5").is_visible()
+    page.get_by_role("link", name="β-VAE", exact=True).click()
+    tab.until(lambda: "/vae.html" in page.url and tab.done)
+    tab.press("#slider-beta", "End")
+    tab.after(page.get_by_role("button", name="Go to the knee").click)
+    assert 2 < float(page.get_by_label("β, weight of KL, as a number").input_value()) < 32
+    page.get_by_role("link", name="With your own network").first.click()
+    tab.until(lambda: "/index.html" in page.url and tab.done)
+    assert page.get_by_role("heading", name="With your own network").is_visible()
+
+
+@pytest.mark.slow
 def test_the_start_page_stands_still_where_motion_is_not_wanted(visit):
     tab = visit("index.html", reduced_motion="reduce")
     before = tab.attribute(".card[data-name=style] canvas", "data-position")
