@@ -523,6 +523,23 @@ def test_a_bound_is_shaded_and_met(visit):
 
 
 @pytest.mark.slow
+def test_a_bound_on_a_style_names_the_curve_that_it_is_met_on(visit):
+    tab = visit("style.html")
+    info = json.loads(tab.page.evaluate("fetch('api/style.json').then((r) => r.text())"))["curve"]
+    content = info["series"]["content"]
+    tab.page.locator("#reach-value").fill(str((content[1] + content[2]) / 2))
+    tab.after(lambda: tab.page.locator("#reach button", has_text="Go").click())
+    assert re.match(r"Strength 0\.\d+ gives about content loss .*, just that", tab.text("#reach .note"))
+    assert tab.page.locator("#plot .bound").count() == 1
+    strength = tab.value("#slider-strength-number")
+    assert 1 / 4 < strength < 2 / 4
+    tab.after(lambda: tab.page.locator("#styles label:not(:has(:checked))").first.click())
+    tab.after(lambda: tab.page.locator("#reach button", has_text="Go").click())
+    assert f"on the curve of {info['shown']}" in tab.text("#reach .note")
+    assert "has a curve of its own" in tab.text("#plot .caption")
+
+
+@pytest.mark.slow
 def test_of_several_parameters_a_measured_setting_that_meets_the_bound_is_chosen(visit, mixed):
     tab = visit("model.html", base=mixed)
     info = json.loads(tab.page.evaluate("fetch('api/model.json').then((r) => r.text())"))["curve"]
