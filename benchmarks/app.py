@@ -494,9 +494,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, help="folder for report.md, measures.json and pictures")
-    parser.add_argument(
-        "--before", type=Path, help="a checkout of an earlier commit, timed in turn with this one"
-    )
+    parser.add_argument("--before", type=Path, help="a checkout of an earlier commit, timed in turn with this one")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0)
