@@ -145,8 +145,6 @@ def train_all(
     objective: yoto.Objective,
     batch: Callable[[], Any],
     steps: int,
-    *,
-    example: Any = None,
     **more: Any,
 ) -> tuple[yoto.Conditional, list[nn.Module]]:
     """The one network for every λ, and a separate one for each λ of `points`, all by `train`.
@@ -155,9 +153,8 @@ def train_all(
         network: Makes a plain network with random parameters.
         points: λ [D] by the name that tables give it.
         terms, objective, batch, steps: As of `train`; `more` too.
-        example: As of `yoto.condition`, for networks that somebody else wrote.
     """
-    model = yoto.condition(network(), objective.space, example=example)
+    model = yoto.condition(network(), objective.space)
     train(model, terms, objective, batch, steps, **more)
     return model, [train(network(), terms, objective, batch, steps, point, **more) for point in points.values()]
 
@@ -185,13 +182,15 @@ def compared(
     columns = {name: [list(one.series(name)), [each.series(name)[0] for each in apart]] for name in names}
     ratios = {name: a / b for name, a, b in zip(points, *columns["loss"], strict=True)}
     steered = yoto.steerability(model, test, terms, objective=more["objective"])
-    return {"columns": columns, "ratios": ratios, "steers": not steered.decorative}
+    return {"columns": columns, "ratios": ratios, "steers": not steered.decorative, "remarks": steered.remarks()}
 
 
 def joined(sets: Mapping[str, Result]) -> Result:
     """Results on several data sets as one, with the ratios of all."""
     ratios = {f"{name}, {point}": ratio for name, each in sets.items() for point, ratio in each["ratios"].items()}
-    return {"sets": dict(sets), "ratios": ratios, "steers": all(each["steers"] for each in sets.values())}
+    remarks = [f"{name}: {remark}" for name, each in sets.items() for remark in each["remarks"]]
+    steers = all(each["steers"] for each in sets.values())
+    return {"sets": dict(sets), "ratios": ratios, "steers": steers, "remarks": remarks}
 
 
 def at_point(model: nn.Module, test: Any, terms: TermsLike, point: Mapping[str, Any], **more: Any) -> dict[str, Any]:
@@ -241,7 +240,8 @@ def verdict(results: Sequence[Result]) -> str:
         f"trained for one λ each (test data, geometric mean over {len(points)} λ and {len(results)} seed(s))."
     )
     if not all(result["steers"] for result in results):
-        text += " `steerability` finds its λ decorative."
+        remarks = dict.fromkeys(remark for result in results for remark in result.get("remarks", ["decorative λ"]))
+        text += f" `steerability` on the test data remarks: {'; '.join(remarks)}."
     if not worse:
         return f"{text} It is nowhere more than 0.5 % worse."
     most = sorted(worse, key=lambda point: -worse[point])[:4]
@@ -334,3 +334,25 @@ def launch(
     write_atomic(path.with_suffix(".md"), text)
     print(text)
     return text
+
+
+def gallery(folder: Path) -> str:
+    """How far the one network is from separate ones in each example whose results lie in a folder, as a table."""
+    rows, means = [], {}
+    for path in sorted(folder.glob("*.json")):
+        results = list(json.loads(path.read_text("utf-8"))["seeds"].values())
+        each = [geometric(list(result["ratios"].values())) for result in results]
+        points = [geometric([result["ratios"][point] for result in results]) for point in results[0]["ratios"]]
+        means[path.stem] = geometric(each)
+        shown = [f"{value:.3f}" for value in (means[path.stem], min(points), max(points))]
+        rows.append([path.stem, str(len(results)), str(len(points)), *shown])
+    rows.append(["all, geometric mean", "", "", f"{geometric(list(means.values())):.3f}", "", ""])
+    others = [mean for name, mean in means.items() if name != "pinn"]  # whose losses end near zero
+    rows.append(["all but pinn", "", "", f"{geometric(others):.3f}", "", ""])
+    return markdown(
+        ["example", "seeds", "λ compared", "loss, one over separate", "at the best λ", "at the worst"], rows
+    )
+
+
+if __name__ == "__main__":
+    print(gallery(Path(sys.argv[1])))

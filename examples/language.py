@@ -106,8 +106,11 @@ def experiment(seed: int, smoke: bool) -> common.Result:
     points = {f"smoothing {s:g}, temperature {t:g}": SPACE.point(smoothing=s, temperature=t) for s, t in SETTINGS}
     how = (yoto.Objective(SPACE), partial(windows, text["train"], BATCH), 2 if smoke else STEPS)
     teacher = common.train(network(letters), Terms(None), *how, SPACE.median(smoothing=0.0))
-    terms, example = Terms(teacher.requires_grad_(False)), {"input_ids": test[0][:3, :-1]}
-    model, alone = common.train_all(partial(network, letters), points, terms, *how, example=example)
+    terms = Terms(teacher.requires_grad_(False))
+    net = network(letters)  # somebody else's: an example of its inputs shows what its layers do
+    model = yoto.condition(net, SPACE, example={"input_ids": test[0][:3, :-1]})
+    common.train(model, terms, *how)
+    alone = [common.train(network(letters), terms, *how, point) for point in points.values()]
     # The question: the best calibrated student that is within 2 % of the best likelihood, by validation.
     ask = {**known, "seed": seed, "evaluations": 4 if smoke else 25}
     likeliest = yoto.select(model, validation, terms, minimise="NLL", **ask)

@@ -136,7 +136,7 @@ def report(results: list[common.Result]) -> tuple[list[str], common.Figure]:
         named = ", ".join(f"{name} {value:.3g}" for name, value in chosen["point"].items())
         paragraphs += [
             problem.__name__,
-            common.side_by_side(own, {"loss": "loss", "error": "relative L2 error"}, 4),
+            common.side_by_side(own, {"loss": "loss", "error": "relative L2 error"}, 5),
             f"With the weights of least error at 100 known points (seed 0: {named}) the error is {error}.",
         ]
         pair.loglog(curve["boundary"], curve["error"], "-", label="one network")

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 import yoto
 
 BATCH, STEPS = 256, 1500
-SPACE = yoto.LossSpace(level=yoto.Uniform(0.05, 0.95, weight=False))
-LEVELS = SPACE.grid(9)  # 0.05, 0.1625, …, 0.95; [9, 1]
+SPACE = yoto.LossSpace(pinball=1.0, level=yoto.Uniform(0.05, 0.95, weight=False))
+POINTS = {f"{lam[1]:.2f}": lam for lam in SPACE.grid(9)}
+LEVELS = SPACE.grid(9)[:, 1]  # 0.05, 0.1625, …, 0.95
 UCI = "https://archive.ics.uci.edu/dataset/"
 FILES = {
     "protein-tertiary-structure": ("2800c60351bc34ad1acb29c5ef6fd8c3e3727c37b80874f1685273b30d5fc35d", UCI + "265"),
@@ -48,24 +49,22 @@ def pinball(error: Tensor, level: Tensor) -> Tensor:
     return torch.maximum(level * error, (level - 1) * error)
 
 
-def terms(net: nn.Module, batch: tuple[Tensor, Tensor]) -> dict[str, Tensor]:
-    """What the loss is made of: target minus prediction, [B]; nine outputs give the mean of nine losses."""
-    x, y = batch
-    error = y[:, None] - net(x)
-    return {"error": error[:, 0]} if error.shape[1] == 1 else {"nine": pinball(error, LEVELS[:, 0]).mean(1)}
-
-
-OBJECTIVE = yoto.Objective(SPACE, loss=lambda terms, at: terms.get("nine", pinball(terms.get("error", 0), at["level"])))
+def terms(net: nn.Module, batch: tuple[Tensor, Tensor], at: Tensor) -> dict[str, Tensor]:
+    """The pinball loss [B] at the level of each sample's λ [B, 2] or [2]; of nine outputs the mean over nine levels."""
+    (x, y), level = batch, at[..., SPACE.index("level")].reshape(-1, 1)
+    predicted = net(x)
+    levels = level if predicted.shape[1] == 1 else LEVELS
+    return {"pinball": pinball(y[:, None] - predicted, levels).mean(1)}
 
 
 def measured(predicted: Tensor, y: Tensor) -> common.Result:
     """Pinball loss and share of targets below, at each level, and crossings, of quantiles [N, 9] for targets [N]."""
-    losses, below = pinball(y[:, None] - predicted, LEVELS[:, 0]).mean(0), (y[:, None] <= predicted).float().mean(0)
+    losses, below = pinball(y[:, None] - predicted, LEVELS).mean(0), (y[:, None] <= predicted).float().mean(0)
     return {
         "pinball": losses.tolist(),
         "mean": float(losses.mean()),
         "below": below.tolist(),
-        "gap": float((below - LEVELS[:, 0]).abs().mean()),
+        "gap": float((below - LEVELS).abs().mean()),
         "crossings": float((predicted.diff(dim=1) < 0).float().mean()),
     }
 
@@ -89,12 +88,12 @@ def experiment(seed: int, smoke: bool) -> common.Result:
         data = load(name, smoke)
         x, y = data["test"]
         batch, count = common.rows_of(data["train"], BATCH), x.shape[1]
-        points = {f"{float(q):.2f}": q for q in LEVELS}
-        model, alone = common.train_all(partial(network, count), points, terms, OBJECTIVE, batch, steps)
-        nine = common.train(network(count, 9), terms, OBJECTIVE, batch, steps, LEVELS[0])
+        how = (terms, yoto.Objective(SPACE), batch, steps)
+        model, alone = common.train_all(partial(network, count), POINTS, *how)
+        nine = common.train(network(count, 9), *how, SPACE.median())
         each = {
-            **common.compared(model, alone, points, [(x, y)], terms, objective=OBJECTIVE),
-            "one network": measured(predictions([model.at(level) for level in LEVELS], x), y),
+            **common.compared(model, alone, POINTS, [(x, y)], terms),
+            "one network": measured(predictions([model.at(lam) for lam in POINTS.values()], x), y),
             "nine networks": measured(predictions(alone, x), y),
             "nine outputs": measured(nine(x).detach(), y),
         }
@@ -103,7 +102,7 @@ def experiment(seed: int, smoke: bool) -> common.Result:
             "below": yoto.Metric(below, better="higher"),
             "bound": yoto.Metric(lambda net, batch: net(batch[0])[:, 0], better="lower"),
         }
-        ask = {"minimise": "bound", "subject_to": ["below >= 0.9"], "metrics": metrics, "objective": OBJECTIVE}
+        ask = {"minimise": "bound", "subject_to": ["below >= 0.9"], "metrics": metrics}
         chosen = yoto.select(model, [data["validation"]], terms, **ask)
         each["selected"] = {"level": chosen.point["level"], "test": float(below(chosen.plain, data["test"]).mean())}
         found[name] = each
@@ -127,7 +126,7 @@ def report(results: list[common.Result]) -> tuple[list[str], common.Figure]:
     for pair, name in zip(axes, sets, strict=True):
         pair.plot([0, 1], [0, 1], color="0.7")
         for kind, style in zip(kinds, ("-o", "x", "+"), strict=True):
-            pair.plot(LEVELS[:, 0], results[0]["sets"][name][kind]["below"], style, markersize=5, label=kind)
+            pair.plot(LEVELS, results[0]["sets"][name][kind]["below"], style, markersize=5, label=kind)
         pair.set(xlabel="level", ylabel="share of targets below")
     return paragraphs, figure
 

@@ -3,7 +3,7 @@
 T1 slices with labels (Debian's mricron-data). It is one head, so a pair is two neighbouring slices, each deformed at
 random: held-out slices of one head, not held-out people. From moving and fixed image the network makes a displacement;
 its loss is the squared difference plus a weight times the displacement's squared gradient. The best weight is known
-after training, by overlap of labels (Dice), and differs by structure (HyperMorph, Hoopes et al. 2021). Compared with
+after training, by overlap of labels (Dice), and may differ by structure (HyperMorph, Hoopes et al. 2021). Compared with
 networks trained for one weight. For your own images, replace `load`.
 """
 

@@ -184,3 +184,16 @@ def test_a_reduced_run_of_a_domain_example_is_near_separate_networks(name, tmp_p
     assert 0.3 < math.prod(ratios) ** (1 / len(ratios)) < 1.5
     paragraphs, _ = module.report([found])
     assert paragraphs[0]
+
+
+def test_the_gallery_quotes_the_results(monkeypatch):
+    monkeypatch.syspath_prepend(EXAMPLES)
+    table = importlib.import_module("common").gallery(EXAMPLES.parent / "results/examples")
+    page = (EXAMPLES.parent / "docs/examples.md").read_text("utf-8")
+    assert table in page
+    readme = (EXAMPLES.parent / "README.md").read_text("utf-8")
+    (mean,) = re.findall(r"all, geometric mean .*? ([\d.]+) ", table.replace("|", ""))
+    assert f"{mean} times" in " ".join(readme.split())
+    for name in re.findall(r"^\| (\w+) \| \d", table, re.MULTILINE):
+        assert f"results/examples/{name}.png" in page
+        assert f"results/examples/{name}.md" in page

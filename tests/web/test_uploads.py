@@ -181,6 +181,21 @@ def test_a_large_photograph_is_shrunk(monkeypatch):
         uploads.decoded(samples.coded(image, "PNG"))
 
 
+def test_heic_is_read_where_its_library_is_installed():
+    library = pytest.importorskip("pillow_heif")
+    image = Image.linear_gradient("L").resize((128, 96)).convert("RGB")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # taken with the camera on its side
+    buffer = io.BytesIO()
+    library.register_heif_opener()
+    image.save(buffer, "HEIF", quality=90, exif=exif.tobytes())
+    found = uploads.decoded(buffer.getvalue())
+    assert found.pixels.shape == (128, 96, 3)
+    assert abs(found.pixels.astype(int) - np.rot90(np.asarray(image), -1)).max() < 12
+    with pytest.raises(YotoError, match=r"should be a picture"):
+        uploads.decoded(buffer.getvalue()[:200])
+
+
 def test_heic_is_named_where_nothing_reads_it(monkeypatch):
     data = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(50)
     monkeypatch.setattr(uploads, "find_spec", lambda name: None)

@@ -112,6 +112,7 @@ def test_figures_of_a_drag_are_those_of_the_file(visit):
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_picture_stays_in_sight_at_every_slider(visit, name, view):
     tab = visit(f"{name}.html", viewport=view)
+    assert tab.page.evaluate("scrollY") == 0  # what is chosen in the gallery does not scroll the page
     sliders = tab.page.locator("#settings input[type=range]:visible")
     assert sliders.count() >= 1
     for slider in sliders.all():
@@ -187,6 +188,46 @@ def test_the_start_page_says_what_this_is_and_moves_by_itself(visit):
         assert re.fullmatch(rf"#cards|\w+\.html|{re.escape(PAPER)}", link.get_attribute("href"))
     tab.page.locator(".card[data-name=vae] h3 a").click()
     tab.until(lambda: tab.page.url.endswith("/vae.html") and tab.done)
+
+
+@pytest.mark.parametrize("view", [WIDE, PHONE], ids=["wide", "phone"])
+def test_every_page_says_what_yoto_is_and_leads_to_ones_own_network(visit, view):
+    tab = visit("vae.html", viewport=view)
+    lines = tab.page.locator("header p, footer p").filter(has_text="one network for every weight of a loss")
+    line = lines.first if view is WIDE else lines.last
+    assert line.is_visible()
+    line.locator("a", has_text="your own network").click()
+    tab.until(lambda: tab.page.url.endswith("/index.html#own") and tab.done)
+    tab.until(lambda: tab.page.locator("#own pre").is_visible())
+
+
+@pytest.mark.slow
+def test_a_first_time_user_finds_what_people_look_for(visit):
+    """By the words on the screen alone, from the start page."""
+    tab = visit("index.html")
+    page = tab.page
+    page.get_by_role("link", name="Compression").last.click()
+    tab.until(lambda: "/compression.html" in page.url and tab.done)
+    line = page.get_by_text("As close to the original as this JPEG")
+    tab.until(line.count, "a smaller file at the same look")
+    wanted = tab.figures("JPEG")
+    tab.after(page.get_by_role("button", name="Make it").click)
+    made = tab.figures("yoto")
+    assert made[2] == pytest.approx(wanted[2], abs=0.3)
+    assert made[0] < 0.97 * wanted[0]
+    page.get_by_role("link", name="Style", exact=True).click()
+    tab.until(lambda: "/style.html" in page.url and tab.done)
+    page.get_by_label("Strength, as a number").fill("0.5")
+    tab.after(lambda: page.keyboard.press("Enter"))
+    assert page.get_by_text("painted, strength 0.5").is_visible()
+    page.get_by_role("link", name="β-VAE", exact=True).click()
+    tab.until(lambda: "/vae.html" in page.url and tab.done)
+    tab.press("#slider-beta", "End")
+    tab.after(page.get_by_role("button", name="Go to the knee").click)
+    assert 2 < float(page.get_by_label("β, weight of KL, as a number").input_value()) < 32
+    page.get_by_role("link", name="With your own network").first.click()
+    tab.until(lambda: "/index.html" in page.url and tab.done)
+    assert page.get_by_role("heading", name="With your own network").is_visible()
 
 
 @pytest.mark.slow
@@ -349,6 +390,42 @@ def test_pixels_are_shown_as_they_are(visit, tmp_path):
 
 
 @pytest.mark.slow
+def test_two_fingers_enlarge_the_picture_and_one_moves_it(visit):
+    tab = visit("compression.html", viewport=PHONE, has_touch=True, is_mobile=True)
+    session = tab.page.context.new_cdp_session(tab.page)
+    box = tab.page.locator("#viewer .viewer").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+    def fingers(kind, *offsets):
+        points = [{"x": x + dx, "y": y + dy, "id": number} for number, (dx, dy) in enumerate(offsets)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    def width():
+        return tab.page.locator(LEFT).evaluate("i => i.getBoundingClientRect().width")
+
+    before = width()
+    fingers("touchStart", (-30, -40), (30, -40))
+    for apart in range(30, 91, 10):
+        fingers("touchMove", (-apart, -40), (apart, -40))
+    fingers("touchEnd")
+    tab.until(lambda: width() == pytest.approx(3 * before, rel=0.05), "three times as wide")
+    assert not zoom(tab).endswith("(fit)")
+    assert tab.page.evaluate("[visualViewport.scale, scrollX, scrollY]") == [1, 0, 0]
+    style = tab.attribute(LEFT, "style")
+    fingers("touchStart", (80, -40))  # beside the divider
+    for far in range(10, 61, 10):
+        fingers("touchMove", (80 - far, -40 + far))
+    fingers("touchEnd")
+    tab.until(lambda: tab.attribute(LEFT, "style") != style, "another part")
+    assert width() == pytest.approx(3 * before, rel=0.05)
+    fingers("touchStart", (-90, -40), (90, -40))
+    for apart in range(90, 9, -10):
+        fingers("touchMove", (-apart, -40), (apart, -40))
+    fingers("touchEnd")
+    tab.until(lambda: zoom(tab).endswith("(fit)"), "all of it again")
+
+
+@pytest.mark.slow
 def test_a_key_holds_the_original_and_others_show_other_formats(visit, small):
     tab = visit("compression.html")
     tab.upload("#upload", small)
@@ -443,6 +520,91 @@ def test_a_bound_is_shaded_and_met(visit):
     assert tab.value("#slider-beta-number") == beta
     tab.page.locator("#reach button", has_text="Clear").click()
     assert tab.page.locator("#plot .bound").count() == 0
+
+
+@pytest.mark.slow
+def test_a_bound_on_a_style_names_the_curve_that_it_is_met_on(visit):
+    tab = visit("style.html")
+    info = json.loads(tab.page.evaluate("fetch('api/style.json').then((r) => r.text())"))["curve"]
+    content = info["series"]["content"]
+    tab.page.locator("#reach-value").fill(str((content[1] + content[2]) / 2))
+    tab.after(lambda: tab.page.locator("#reach button", has_text="Go").click())
+    assert re.match(r"Strength 0\.\d+ gives about content loss .*, just that", tab.text("#reach .note"))
+    assert tab.page.locator("#plot .bound").count() == 1
+    strength = tab.value("#slider-strength-number")
+    assert 1 / 4 < strength < 2 / 4
+    tab.after(tab.page.locator("#styles label:not(:has(:checked))").first.click)
+    tab.after(lambda: tab.page.locator("#reach button", has_text="Go").click())
+    assert f"on the curve of {info['shown']}" in tab.text("#reach .note")
+    assert "has a curve of its own" in tab.text("#plot .caption")
+
+
+@pytest.mark.slow
+def test_of_several_parameters_a_measured_setting_that_meets_the_bound_is_chosen(visit, mixed):
+    tab = visit("model.html", base=mixed)
+    info = json.loads(tab.page.evaluate("fetch('api/model.json').then((r) => r.text())"))["curve"]
+    tab.page.select_option("#reach-kind", "c")  # on neither axis: the points tell
+    tab.page.locator("#reach-value").fill("14")
+    tab.after(lambda: tab.page.locator("#reach button", has_text="Go").click())
+    meet = [i for i, value in enumerate(info["series"]["c"]) if value <= 14]
+    assert 0 < len(meet) < len(info["points"])
+    assert tab.page.locator("#plot .mark.out").count() == len(info["points"]) - len(meet)
+    assert tab.page.locator("#plot .bound").count() == 0
+    assert f"{len(meet)} of {len(info['points'])} measured settings meet the bound" in tab.text("#reach .note")
+    now = {name: tab.value(f"#slider-{name}-number") for name in ("a", "b", "c", "kl")}
+    at = [i for i in meet if all(info["points"][i][name] == pytest.approx(now[name], rel=1e-3) for name in now)]
+    assert at
+    tab.page.select_option("#reach-kind", "b")
+    tab.after(lambda: tab.page.locator("#reach button", has_text="Go").click())
+    assert tab.page.locator("#plot .bound").count() == 1
+    tab.page.locator("#reach-value").fill("1")
+    tab.page.locator("#reach button", has_text="Go").click()
+    assert "Out of reach" in tab.text("#reach .note")
+
+
+def test_the_knee_is_a_click_away(visit):
+    tab = visit("vae.html")
+    tab.press("#slider-beta", "Home")
+    tab.after(tab.page.locator("#plot .caption button", has_text="knee").click)
+    knee, now = ([float(tab.attribute(f"#plot .{name}", axis)) for axis in ("cx", "cy")] for name in ("knee", "now"))
+    assert now == pytest.approx(knee, abs=0.5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["style", "vae", "model"])
+def test_a_setting_is_chosen_by_eye(visit, name):
+    tab = visit(f"{name}.html")
+    slider = {"style": "strength", "vae": "beta", "model": "kl"}[name]
+    button = tab.page.locator("button.byeye")
+    asked = tab.page.locator(".choosing .note")
+
+    def begin():
+        button.click()
+        tab.until(lambda: asked.text_content().startswith("1 of 7"), "the first question")
+
+    begin()
+    before = tab.value(f"#slider-{slider}-number")
+    tab.page.keyboard.press("Escape")
+    assert tab.page.locator(".choosing").is_hidden()
+    assert tab.value(f"#slider-{slider}-number") == before
+    begin()
+    for number in range(1, 7):
+        pictures = tab.page.evaluate("[...document.querySelectorAll('.choosing img')].map((i) => i.src)")
+        assert pictures[0] != pictures[1]
+        if number % 2:
+            tab.page.keyboard.press("2")
+        else:
+            tab.page.locator(".choosing [data-answer=second]").click()
+        tab.until(lambda number=number: asked.text_content().startswith(f"{number + 1} of 7"), "the next question")
+    tab.after(lambda: tab.page.keyboard.press("2"))
+    share = tab.page.locator(f"#slider-{slider}").evaluate("e => e.value / e.max")
+    assert share > 0.85
+    assert "Chosen by eye" in tab.text("#choose")
+    begin()
+    tab.page.locator(".choosing [data-answer=first]").click()
+    tab.until(lambda: asked.text_content().startswith("2 of 7"))
+    tab.after(tab.page.locator(".choosing button", has_text="That will do").click)
+    assert tab.page.locator(f"#slider-{slider}").evaluate("e => e.value / e.max") < 0.5
 
 
 @pytest.mark.slow

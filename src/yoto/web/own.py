@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from yoto.bundle import Bundle
+    from yoto.curves.selection.coordinates import Coordinates
     from yoto.data.pixels import Pixels
     from yoto.task import Task
 
@@ -145,6 +146,11 @@ class Own(Page):
             if self.plain is None:
                 self.plain = loaded.conditional.bake(at)
             return loaded.task.picture(loaded.conditional.bake(at, into=self.plain), at, seed=seed)
+
+    def chosen_by_eye(self, model: str = "") -> Coordinates | None:
+        from yoto.curves.selection.coordinates import Coordinates
+
+        return Coordinates(self.header.space) if self.drawn else None
 
     def glimpse(self) -> Glimpse | None:
         """What the task draws over the first parameter that is a range."""

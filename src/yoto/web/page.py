@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from yoto.curves.selection.coordinates import Coordinates
     from yoto.data.pixels import Pixels
     from yoto.web.copy_folder import CopyFolder
 
@@ -73,6 +74,10 @@ class Page(ABC):
 
     def glimpse(self) -> Glimpse | None:
         """What the start page shows of it, computed once, or None."""
+        return None
+
+    def chosen_by_eye(self, model: str = "") -> Coordinates | None:
+        """Of one of its models, what the page's questions choose; the other parameters are held. None: nothing."""
         return None
 
     def put(self, copy: CopyFolder) -> None:

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 
 from yoto.errors import YotoError
 from yoto.registry import find, imported
-from yoto.web import documents, own_routes, site, start, uploads
+from yoto.web import choosing, documents, own_routes, site, start, uploads
 from yoto.web.bodies import Name
 from yoto.web.desk import Desk
 from yoto.web.errors import BusyError, GoneError, TooLargeError
@@ -84,6 +84,7 @@ def create(
     add_errors(app, server.pages)
     add_pages(app, server)
     add_pictures(app, server)
+    add_questions(app, server)
     for name, page in pages.items():
         try:
             add_page(app, server, name, page)
@@ -213,6 +214,23 @@ def add_pages(app: FastAPI, server: Server) -> None:
             if page not in server.glimpses:
                 server.glimpses[page] = await server.desk.run(f"glimpse/{page}", partial(start.glimpse, pages[page]))
         return JSONResponse(server.glimpses[page], headers={"Cache-Control": "max-age=300"})
+
+
+def add_questions(app: FastAPI, server: Server) -> None:
+    """Choosing by eye, on every page that has something to choose."""
+
+    @app.post("/api/choose/{page}")
+    async def choose(request: Request, page: str, body: choosing.AnswersBody) -> Any:
+        if page not in server.pages:
+            raise GoneError("There is no such page.")
+
+        def asked() -> dict[str, Any]:
+            coordinates = server.pages[page].chosen_by_eye(body.model)
+            if coordinates is None:
+                raise GoneError("Nothing is chosen by eye on this page.")
+            return choosing.question(coordinates, body.answers)
+
+        return await server.job(request, asked, " question")
 
 
 def add_pictures(app: FastAPI, server: Server) -> None:

@@ -22,6 +22,7 @@ from yoto.web.uploads import PREVIEW
 
 if TYPE_CHECKING:
     from yoto.apps.style.painting.painter import Painter
+    from yoto.curves.selection.coordinates import Coordinates
 
 
 FILES = Path(__file__).parent / "static"
@@ -132,6 +133,13 @@ class Style(Page):
         facts = {"width": made.shape[1], "height": made.shape[0], "preview": preview}
         image = uploads.of_picture(made, picture)
         return Outcome(facts, inline=uploads.inline(image)) if preview else Outcome(facts, uploads.png(image))
+
+    def chosen_by_eye(self, model: str = "") -> Coordinates | None:
+        from yoto.curves.selection.coordinates import Coordinates
+
+        others = [name for name in self.bank.space.free if name != "style"]
+        held = {name: self.bank.names[0] if name == PAINTING else self.bank.value(name, 0.5) for name in others}
+        return Coordinates(self.bank.space, held)
 
     def glimpse(self) -> Glimpse:
         """A photograph at strengths from low to high."""

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from yoto.apps.vae.network import VAE
     from yoto.apps.vae.task import VAETask
     from yoto.bundle import Bundle
+    from yoto.curves.selection.coordinates import Coordinates
 
 FILES = Path(__file__).parent / "static"
 DEFAULTS = ("vae/fashion-mnist", "vae/shapes")
@@ -140,6 +141,13 @@ class Autoencoders(Page):
                 plain = found.conditional.bake(kl=found.conditional.space.median()[-1].item()).eval()
                 self.loaded[name] = Loaded(found, found.task, plain, examples(found.task))
             return self.loaded[name]
+
+    def chosen_by_eye(self, model: str = "") -> Coordinates | None:
+        from yoto.curves.selection.coordinates import Coordinates
+
+        if model not in self.headers:
+            raise YotoError(f"The model should be one of {', '.join(self.headers)}. Found another.")
+        return Coordinates(self.headers[model].space)
 
     def show(
         self,

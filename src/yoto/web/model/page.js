@@ -1,4 +1,5 @@
 import { address } from "./address.js";
+import { choosing } from "./choose.js";
 import { $, ask, belongs, copyBox, done, el, facts, Latest, loaded, number, problem, quoted, result, save, Visited, whole } from "./common.js";
 import { receive } from "./files.js";
 import { plot } from "./plot.js";
@@ -94,13 +95,19 @@ function draw() {
     pick: (i) => { for (const c of Object.values(controls)) c.set(curve.points[i]); release(); },
   });
   const names = Object.keys(curve.series).filter((name) => name !== "loss" || curve.terms.length < 2);
-  if (!line || names.length < 2) return;
+  if (names.length < 2) return;
+  const terms = names.map((name) => ({ name, axis: name === first ? "x" : name === second ? "y" : null, unit: curve.units[name] ?? "", better: better(name) }));
+  if (!line) {
+    reach($("reach"), {
+      terms, series: curve.series, points: curve.points, say: words, chart, go: (point) => { for (const c of Object.values(controls)) c.set(point); release(); },
+    });
+    return;
+  }
   const [parameter] = curve.parameters;
   const rising = [...curve.points.keys()].sort((a, b) => curve.points[a][parameter] - curve.points[b][parameter]);
   const sorted = Object.fromEntries(names.map((name) => [name, rising.map((i) => curve.series[name][i])]));
   reach($("reach"), {
-    terms: names.map((name) => ({ name, axis: name === first ? "x" : name === second ? "y" : null, unit: curve.units[name] ?? "", better: better(name) })),
-    series: sorted, along: rising.map((i) => curve.points[i][parameter]), log: info.parameters[0].scale === "log",
+    terms, series: sorted, order: rising, along: rising.map((i) => curve.points[i][parameter]), log: info.parameters[0].scale === "log",
     say: (v) => `${parameter} ${number(v)}`, chart, go: (v) => { controls[parameter].set({ [parameter]: v }); release(); },
   });
 }
@@ -169,6 +176,22 @@ async function show(final) {
   copy(texts(flat(values)));
   state.save();
   done();
+}
+
+/** A point, column by column, as the server takes settings. */
+const nested = (point) => Object.fromEntries(info.parameters.map((p) => [p.name,
+  p.scale === "choice" ? p.options.reduce((a, b) => ((point[`${p.name}:${b}`] ?? 0) > (point[`${p.name}:${a}`] ?? 0) ? b : a))
+    : p.scale === "simplex" ? Object.fromEntries(p.options.map((term) => [term, point[term]])) : point[p.name]]));
+if (info.drawn) {
+  choosing($("choose"), {
+    page: "model", what: info.parameters.map((p) => p.label).join(", "), say: words,
+    take: (point) => { for (const c of Object.values(controls)) c.set(point); release(); },
+    async picture(point) {
+      const found = await ask("api/model/picture", { values: nested(point) });
+      if (!found.drawn) throw new Error("This model's task draws no picture to choose by.");
+      return result(found);
+    },
+  });
 }
 
 /** The setting as Python and, where the model's file names a task, as a command. */

@@ -1,7 +1,9 @@
 import { address } from "./address.js";
+import { choosing } from "./choose.js";
 import { $, between, belongs, copyBox, done, el, facts, isStatic, Latest, loaded, number, problem, quoted, result, save, Visited } from "./common.js";
 import { gallery, LARGEST } from "./gallery.js";
 import { plot } from "./plot.js";
+import { reach } from "./reach.js";
 import { slider } from "./slider.js";
 import { viewer } from "./viewer.js";
 
@@ -36,11 +38,15 @@ function strengthOf(weight) {
   return Math.log(weight / info.weight.low) / Math.log(info.weight.high / info.weight.low);
 }
 
+/** Whether something is asked for that the curve is not of. */
+function other(asked) {
+  return !(Object.keys(asked.style).join() === curve.shown && Object.values(asked.layers).every((v) => v === 1));
+}
+
 /** Whose curve is drawn: that of one painting and even weights, not of what is set here. */
 function whose(asked) {
-  const other = asked && !(Object.keys(asked.style).join() === curve.shown && Object.values(asked.layers).every((v) => v === 1));
   return `The trade-off over the strength: mean of ${curve.images} test photographs in the manner of ${curve.shown}, layers weighted evenly` +
-    `${other ? "; the present strength is marked on it, what is set here has a curve of its own" : ""}. Click a point to go there.`;
+    `${asked && other(asked) ? "; the present strength is marked on it, what is set here has a curve of its own" : ""}. Click a point to go there.`;
 }
 
 for (const style of info.styles) {
@@ -60,6 +66,11 @@ const strength = slider($("strength"), {
   ...options, id: "strength", label: "Strength", low: 0, high: 1, value: info.strength, ends: ["photograph", "painting"],
   about: "The weight of the style loss against the content loss, from the lowest (0) to the highest (1) that the network was trained for.",
 });
+choosing($("choose"), {
+  page: "style", what: "the strength", say: (point) => `strength ${number(strengthOf(point.style))}`,
+  picture: async (point) => (await pictures.ask("api/style/paint", { ...setting(), strength: strengthOf(point.style), preview: true })).inline,
+  take: (point) => { strength.value = strengthOf(point.style); release(); },
+});
 const sliders = Object.fromEntries(info.sliders.map((s) => [s.name, slider($("sliders"), {
   ...options, id: s.name, label: WORDS[s.name]?.[0] ?? s.name, about: WORDS[s.name]?.[1], low: s.low, high: s.high, value: Number(s.value.toPrecision(3)), scale: "log",
   ends: s.name === "smoothness" ? ["grainy", "smooth"] : ["less", "more"],
@@ -72,6 +83,13 @@ function seconds() {
 }
 seconds();
 second.addEventListener("change", () => release());
+if (curve) {
+  reach($("reach"), {
+    terms: [{ name: "content", label: "content loss", axis: "x" }, { name: "style", label: "style loss", axis: "y" }],
+    series: curve.series, along: curve.points.map((p) => p.style), chart, go: (weight) => { strength.value = strengthOf(weight); release(); },
+    say: (weight) => `Strength ${number(strengthOf(weight))}${other(setting()) ? `, on the curve of ${curve.shown},` : ""}`,
+  });
+}
 let setting_up = false;
 $("blend").addEventListener("toggle", () => { if (!setting_up) release(); setting_up = false; });
 $("colours").addEventListener("change", () => release());

@@ -1,4 +1,5 @@
 import { address } from "./address.js";
+import { choosing } from "./choose.js";
 import { $, ask, between, belongs, copyBox, done, el, facts, isStatic, Latest, loaded, number, problem, Visited, whole } from "./common.js";
 import { receive } from "./files.js";
 import { get, last, put } from "./keep.js";
@@ -124,6 +125,20 @@ async function show(final) {
   state.save();
   done();
 }
+const SIX = 6; // pictures across when β is chosen by eye
+choosing($("choose"), {
+  page: "vae", what: "β", model: () => model.model, say: (point) => `β ${number(point.kl)}`,
+  take: (point) => { beta.value = point.kl; run(true); },
+  async picture(point) {
+    const parts = ["originals", "reconstructions", "samples"];
+    const found = await strips({ model: model.model, beta: point.kl, seed, picture: own?.id ?? null, traverse, parts });
+    const side = model.side;
+    const rows = parts.filter((name) => name in found.strips);
+    const canvas = el("canvas", { width: SIX * side, height: rows.length * side });
+    rows.forEach((name, i) => canvas.getContext("2d").drawImage(found.strips[name], 0, 0, SIX * side, side, 0, i * side, SIX * side, side));
+    return canvas.toDataURL();
+  },
+});
 const run = (final = false) => work.run(() => show(final));
 
 $("again").addEventListener("click", () => { seed += 1; run(true); });

@@ -4,6 +4,7 @@ import { el, number } from "./common.js";
 import { extent, kneeOf, Scale } from "./scale.js";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [360, 240, 52, 40, 20, 14];
+const KNEE = "The point from which on a little more of one costs much of the other";
 const NEAR = 28; // of the drawing's units, from the pointer to a point
 
 /**
@@ -16,14 +17,14 @@ export function plot(place, options) {
   let { x, y, title, at = () => "" } = options;
   const traces = [];
   let marks = [];
-  let bound = null; // {axis, value, below}
+  let bound = null; // {axis, value, below, out}
   let present = null;
   let said = "";
   let stop = 0; // the point that the tab key reaches
   let [sx, sy] = [null, null];
   const svg = el("svg:svg", { class: "plot", viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: options.pick ? "group" : "img", "aria-label": title });
   const hint = el("div", { class: "hint", hidden: true });
-  const caption = el("p", { class: "caption" }, title);
+  const caption = el("p", { class: "caption" });
   const text = (a, b, content, more = {}) => el("svg:text", { x: a, y: b, ...more }, content);
   /** A value with the name and the unit of its axis. */
   const value = (label, v, digits) => {
@@ -40,7 +41,7 @@ export function plot(place, options) {
   }
 
   function shade() {
-    if (!bound) return [];
+    if (!bound?.axis) return [];
     const across = bound.axis === "x";
     const edge = (across ? sx : sy).at(bound.value);
     const low = across ? LEFT : TOP;
@@ -76,7 +77,7 @@ export function plot(place, options) {
       if (!marks.length) parts.push(text(sx.at(x[knee]) + 11, sy.at(y[knee]) + (options.yBetter === "higher" ? 15 : -9), "knee", { class: "kneeword" }));
     }
     x.forEach((v, i) => {
-      parts.push(el("svg:circle", { class: "mark", cx: sx.at(v), cy: sy.at(y[i]), r: 3 }));
+      parts.push(el("svg:circle", { class: bound?.out?.includes(i) ? "mark out" : "mark", cx: sx.at(v), cy: sy.at(y[i]), r: 3 }));
       if (!options.pick) return;
       parts.push(el("svg:circle", {
         class: "hit", cx: sx.at(v), cy: sy.at(y[i]), r: 11, tabindex: i === stop ? 0 : -1, role: "button", "data-index": i,
@@ -101,6 +102,14 @@ export function plot(place, options) {
     const next = order[Math.min(x.length - 1, Math.max(0, to))];
     svg.querySelectorAll(".hit").forEach((hit, n) => hit.setAttribute("tabindex", n === next ? 0 : -1));
     svg.querySelectorAll(".hit")[next].focus();
+  }
+
+  /** What is drawn, in words; and the way to the knee. */
+  function entitle() {
+    caption.replaceChildren(title);
+    if (options.pick && line && kneeOf(x, y) >= 0) {
+      caption.append(" ", el("button", { type: "button", class: "quiet", title: KNEE, onclick: () => options.pick(kneeOf(x, y)) }, "Go to the knee"));
+    }
   }
 
   function draw() {
@@ -150,6 +159,7 @@ export function plot(place, options) {
   svg.addEventListener("pointerleave", quiet);
 
   place.replaceChildren(el("div", { class: "plotbox" }, svg, hint), caption);
+  entitle();
   draw();
   return {
     /** Put the present setting at (a, b); with `keep`, earlier ones stay as dots. `words` say it. */
@@ -171,7 +181,7 @@ export function plot(place, options) {
     curve(next) {
       ({ x, y, title, at = at } = next);
       stop = Math.min(stop, x.length - 1);
-      caption.textContent = title;
+      entitle();
       draw();
     },
     /** Results of others beside the curve: [{x, y, name}]. */
@@ -179,7 +189,10 @@ export function plot(place, options) {
       marks = next;
       draw();
     },
-    /** Shade what a bound forbids: {axis: "x" or "y", value, below: whether values below it are allowed}, or null. */
+    /**
+     * Shade what a bound forbids: {axis: "x", "y" or null for what is on neither, value, below: whether values below it
+     * are allowed, out: numbers of the points that do not meet it}, or null.
+     */
     bound(next) {
       bound = next;
       draw();

@@ -20,46 +20,70 @@ const along = (values, at, log) => {
 
 /**
  * @param place element to fill
- * @param options terms [{name, label, axis, unit, better}], series by name, along: the parameter at each point (ascending),
- *   log (true), say(value): the setting in words, chart, go(value): set the page to it
+ * @param options terms [{name, label, axis, unit, better}], series by name, chart, say(setting): a setting in words,
+ *   go(setting): set the page to it; along a curve: along, the parameter at each point (ascending), log (true), order: the
+ *   number of each point in the chart; of several parameters: points, the settings, one of which is chosen
  */
 export function reach(place, options) {
-  const { terms, series, chart, log = true } = options;
+  const { terms, chart } = options;
   const kind = el("select", { id: "reach-kind" }, ...terms.map((t) => el("option", { value: t.name }, t.label ?? t.name)));
   const box = el("input", { id: "reach-value", type: "text", inputmode: "decimal", autocomplete: "off", required: true, "aria-label": "Bound" });
-  const sign = el("span", { "aria-hidden": "true" }, "≤");
+  const sign = el("span", { "aria-hidden": "true" });
   const clear = el("button", { type: "button", class: "quiet", hidden: true, onclick: () => { chart.bound(null); note.textContent = ""; clear.hidden = true; } }, "Clear");
   const note = el("p", { class: "note", role: "status" });
   const form = el("form", { class: "target" }, el("label", { for: "reach-kind" }, "or reach"), kind, sign, box, el("button", {}, "Go"), clear, note);
   const term = () => terms.find((t) => t.name === kind.value);
-  kind.addEventListener("change", () => { sign.textContent = term().better === "higher" ? "≥" : "≤"; });
+  const signed = () => { sign.textContent = term().better === "higher" ? "≥" : "≤"; };
+  signed();
+  kind.addEventListener("change", signed);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     const value = typed(box.value);
     const { name, label = name, axis, unit = "", better = "lower" } = term();
-    const values = series[name];
+    const values = options.series[name];
     const [low, high] = [Math.min(...values), Math.max(...values)];
     if (!Number.isFinite(value)) {
       note.textContent = `A number, please: ${label} goes from ${number(low)} to ${number(high)}.`;
       return;
     }
-    chart.bound({ axis, value, below: better === "lower" });
+    const fits = (v) => (better === "lower" ? v <= value : v >= value);
+    const out = values.flatMap((v, i) => (fits(v) ? [] : [options.order?.[i] ?? i]));
+    chart.bound({ axis, value, below: better === "lower", out });
     clear.hidden = false;
     const best = better === "lower" ? low : high;
-    const met = better === "lower" ? best <= value : best >= value;
-    if (!met) {
+    if (!fits(best)) {
       note.textContent = `Out of reach: the best ${label} of this network is ${number(best, 4)} ${unit}.`;
       return;
     }
-    // all points meet the bound: the end at which the others are best is the one where this is worst
-    const at = crossing(values, value) ?? values.indexOf(better === "lower" ? high : low);
-    const found = along(values, at, false);
-    const setting = along(options.along, at, log);
-    const spare = Math.abs(value - found);
-    note.textContent = `${options.say(setting)} gives about ${label} ${number(found, 4)} ${unit}` +
+    const found = options.points ? among(options, term(), value, fits) : on(options, term(), value, better === "lower" ? high : low);
+    const spare = Math.abs(value - found.at(name));
+    const others = terms.filter((t) => t.name !== name).map((t) => `${t.label ?? t.name} ${number(found.at(t.name), 4)}`);
+    note.textContent = `${options.say(found.setting)} gives about ${label} ${number(found.at(name), 4)} ${unit}`.trimEnd() +
       (spare > 1e-6 * Math.abs(value) ? `, ${number(spare, 2)} to spare.` : ", just that.") +
-      ` Elsewhere: ${terms.filter((t) => t.name !== name).map((t) => `${t.label ?? t.name} ${number(along(series[t.name], at, false), 4)}`).join(", ")}.`;
-    options.go(setting);
+      `${others.length ? ` Elsewhere: ${others.join(", ")}.` : ""}${found.remark ?? ""}`;
+    options.go(found.setting);
   });
   place.replaceChildren(form);
+}
+
+/** Where a curve over one parameter just meets a bound; where all of it does, the end at which this term is worst. */
+function on({ series, along: places, log = true }, { name }, value, worst) {
+  const at = crossing(series[name], value) ?? series[name].indexOf(worst);
+  return { setting: along(places, at, log), at: (other) => along(series[other], at, false) };
+}
+
+/** Of the measured settings of several parameters that meet a bound the one at which the other terms are best. */
+function among({ series, points, terms }, { name }, value, fits) {
+  const meet = series[name].flatMap((v, i) => (fits(v) ? [i] : []));
+  const others = terms.filter((t) => t.name !== name && t.axis);
+  const cost = (i) => others.reduce((sum, { name: other, better = "lower" }) => {
+    const all = series[other];
+    const [low, high] = [Math.min(...all), Math.max(...all)];
+    return sum + ((better === "lower" ? 1 : -1) * (all[i] - low)) / (high - low || 1);
+  }, 0);
+  const best = meet.reduce((a, b) => (cost(b) < cost(a) ? b : a));
+  return {
+    setting: points[best], at: (other) => series[other][best],
+    remark: ` ${meet.length} of ${points.length} measured settings meet the bound; yoto select searches between them.`,
+  };
 }

@@ -83,7 +83,8 @@ export function viewer(place, names) {
     const url = await get().catch(() => null);
     if (!url || before.dataset.of !== get.of) return;
     original = url;
-    left(pinnedSource ?? url);
+    if (box.classList.contains("held")) left(url);
+    else left(pinnedSource ?? url);
   }
 
   function fit() {
@@ -107,12 +108,10 @@ export function viewer(place, names) {
     const { left, top } = box.getBoundingClientRect();
     return [event.clientX - left - box.clientLeft, event.clientY - top - box.clientTop];
   };
-  handle.addEventListener("pointerdown", (event) => {
-    handle.setPointerCapture(event.pointerId);
-    event.stopPropagation();
-  });
+  const fingers = new Map();
+  handle.addEventListener("pointerdown", (event) => handle.setPointerCapture(event.pointerId));
   handle.addEventListener("pointermove", (event) => {
-    if (!handle.hasPointerCapture(event.pointerId)) return;
+    if (!handle.hasPointerCapture(event.pointerId) || fingers.size > 1) return;
     share = Math.min(1, Math.max(0, inside(event)[0] / size()[0]));
     draw();
   });
@@ -125,17 +124,16 @@ export function viewer(place, names) {
     draw();
   });
 
-  const fingers = new Map();
   box.addEventListener("pointerdown", (event) => {
     if (event.button) return;
     fingers.set(event.pointerId, inside(event));
-    if (!fitted || fingers.size > 1) box.setPointerCapture(event.pointerId);
+    if ((!fitted || fingers.size > 1) && event.target !== handle) box.setPointerCapture(event.pointerId);
   });
   box.addEventListener("pointermove", (event) => {
     const last = fingers.get(event.pointerId);
     if (!last) return;
     const now = inside(event);
-    if (fingers.size === 1 && !fitted) {
+    if (fingers.size === 1 && !fitted && !handle.hasPointerCapture(event.pointerId)) {
       dx += now[0] - last[0];
       dy += now[1] - last[1];
       draw();
@@ -146,6 +144,10 @@ export function viewer(place, names) {
     }
     fingers.set(event.pointerId, now);
   });
+  // two fingers are the viewer's, or the browser would enlarge the whole page
+  for (const kind of ["touchstart", "touchmove"]) {
+    box.addEventListener(kind, (event) => { if (event.touches.length > 1 && event.cancelable) event.preventDefault(); }, { passive: false });
+  }
   for (const kind of ["pointerup", "pointercancel"]) box.addEventListener(kind, (event) => fingers.delete(event.pointerId));
   box.addEventListener("dblclick", (event) => {
     if (event.target.closest(".divider")) return;
