@@ -1,9 +1,10 @@
 """The page with the sliders, measured in a real browser: times, many clients at once, hostile uploads, screenshots.
 
-    python benchmarks/app.py [-o results/app] [--seconds 60] [--clients 50] [--uploads 500] [--pictures]
+    python benchmarks/app.py [-o results/app] [--before DIR] [--seconds 60] [--clients 50] [--uploads 500] [--pictures]
 
 Needs the `dev` extra and a Chromium (Debian: apt install chromium; or YOTO_CHROMIUM=PATH). Every time is that of a
-browser on this machine which shares its cores with the server. Seed 0.
+browser on this machine which shares its cores with the server. With `--before`, a checkout of an earlier commit, every
+time is taken of both in turn, so that whatever else the machine does falls on both. Seed 0.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,11 +62,12 @@ def chromium() -> str:
 
 
 @contextmanager
-def served(*arguments: str) -> Iterator[tuple[str, subprocess.Popen[str], float]]:
-    """A server of its own: its address, its process, and the time of its start."""
+def served(*arguments: str, root: Path = ROOT) -> Iterator[tuple[str, subprocess.Popen[str], float]]:
+    """A server of its own, of the checkout at `root`: its address, its process, and the time of its start."""
     begin = time.perf_counter()
     command = [sys.executable, "-m", "yoto", "demo", *arguments, "--port", "0", "--no-browser"]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)  # noqa: S603 - ours
+    env = {**os.environ, "PYTHONPATH": str(root / "src")}
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=root, env=env)  # noqa: S603 - ours
     assert process.stderr is not None
     line = process.stderr.readline()
     threading.Thread(target=process.stderr.read, daemon=True).start()
@@ -131,36 +133,101 @@ def released(page: Page, slider: str, position: int) -> float:
     return seconds
 
 
-def times(repeats: int) -> dict[str, Any]:
-    """Medians and maxima in seconds, of a 768x512 photograph and the bundled models."""
-    sliders = {"compression": "quality", "style": "strength", "vae": "beta", "model": "kl"}
-    result: dict[str, Any] = {}
+SLIDERS = {"compression": "quality", "style": "strength", "vae": "beta", "model": "kl"}
+PICTURES = {
+    "compression": "#viewer .layer:nth-child(2) img", "style": "#viewer .layer:nth-child(2) img",
+    "vae": "#reconstructions canvas", "model": "#output img",
+}  # fmt: skip
+DRAG = 2.5
+"""Seconds that a slider is dragged."""
+DRAGGED = """([id, selector, seconds]) => new Promise((done) => {
+    const input = document.getElementById(id);
+    let [last, changes, begin] = [null, -1, performance.now()];
+    const look = () => {
+        const seen = document.querySelector(selector);
+        const now = seen?.toDataURL ? seen.toDataURL() : seen?.complete ? seen.currentSrc : last;
+        if (now !== last) [last, changes] = [now, changes + 1];
+        const passed = (performance.now() - begin) / 1000;
+        if (passed > seconds) {
+            input.dispatchEvent(new Event("change"));
+            return done(changes);
+        }
+        input.value = Math.round(50 - 45 * Math.cos(3 * passed));
+        input.dispatchEvent(new Event("input"));
+        requestAnimationFrame(look);
+    };
+    look();
+})"""
+"""Moves a slider to and fro; how often a picture on the screen changed meanwhile."""
+
+
+def starts(root: Path) -> dict[str, float]:
+    """Seconds until a picture is there: of a server that just starts, and of one that listens."""
     with browsing() as browser:
-        with served() as (address, _, begin):
+        with served(root=root) as (address, _, begin):
             page = browser.new_page()
             page.goto(f"{address}compression.html")
-            page.wait_for_selector("h1")
             page.wait_for_selector("#gallery img")
-            result["start to page"] = {"median": time.perf_counter() - begin}
-        with served(MODEL) as (address, _, _):
+            cold = time.perf_counter() - begin
+        with served(MODEL, root=root) as (address, _, _):
             page = browser.new_page()
             begin = time.perf_counter()
             page.goto(f"{address}compression.html")
             page.wait_for_selector("#gallery img")
             page.evaluate(ORIGINAL)
-            result["first page"] = {"median": time.perf_counter() - begin}
-            for name, slider in sliders.items():
-                page = browser.new_page(viewport={"width": 1280, "height": 860})
-                open_page(page, f"{address}{name}.html")
-                page.wait_for_timeout(1500)
-                released(page, slider, 40)
-                page.wait_for_timeout(1500)
-                found = []
-                for number in range(repeats):
-                    found.append(released(page, slider, 20 + (number * 37) % 70))
-                    page.wait_for_timeout(1200)  # the files beside it are made meanwhile
-                result[name] = {"median": statistics.median(found), "worst": max(found), "repeats": repeats}
-                page.close()
+            return {"start to page": cold, "first page": time.perf_counter() - begin}
+
+
+def releases(name: str, repeats: int, addresses: list[str]) -> list[list[float]]:
+    """Seconds from release to picture, in turn at the page of each address."""
+    found: list[list[float]] = [[] for _ in addresses]
+    with browsing() as browser:
+        pages = []
+        for address in addresses:
+            pages.append(browser.new_page(viewport={"width": 1280, "height": 860}))
+            open_page(pages[-1], f"{address}{name}.html")
+        for page in pages:
+            page.wait_for_timeout(2500)
+            released(page, SLIDERS[name], 40)
+            page.wait_for_timeout(2500)
+        for number in range(repeats):
+            order = range(len(pages)) if number % 2 else reversed(range(len(pages)))
+            for index in order:
+                pages[index].bring_to_front()
+                found[index].append(released(pages[index], SLIDERS[name], 20 + (number * 37) % 70))
+                pages[index].wait_for_timeout(1500)  # the files beside it are made meanwhile
+    return found
+
+
+def dragged(name: str, address: str, drags: int = 3) -> int:
+    """Pictures that a drag of `DRAG` seconds shows, the most of a few drags."""
+    with browsing() as browser:
+        page = browser.new_page(viewport={"width": 1280, "height": 860})
+        open_page(page, f"{address}{name}.html")
+        shown = []
+        for _ in range(drags):
+            page.wait_for_timeout(2500)
+            shown.append(page.evaluate(DRAGGED, [f"slider-{SLIDERS[name]}", PICTURES[name], DRAG]))
+    return max(shown)
+
+
+def times(repeats: int, before: Path | None) -> dict[str, Any]:
+    """Seconds of a 768x512 photograph and the bundled models; beside them those of the commit before."""
+    roots = [ROOT, *([before] if before is not None else [])]
+    begun = [starts(root) for root in roots]
+    result: dict[str, Any] = {
+        name: {"median": seconds, **({"before": begun[1][name]} if before is not None else {})}
+        for name, seconds in begun[0].items()
+    }
+    with ExitStack() as servers:
+        addresses = [servers.enter_context(served(MODEL, root=root))[0] for root in roots]
+        for name in SLIDERS:
+            found = releases(name, repeats, addresses)
+            row = {"median": statistics.median(found[0]), "worst": max(found[0]), "repeats": repeats}
+            if before is not None:
+                row["before"] = statistics.median(found[1])
+                row["ratio"] = statistics.median(now / then for now, then in zip(*found, strict=True))
+            result[name] = row | {"pictures in a drag": dragged(name, addresses[0])}
     return result
 
 
@@ -377,22 +444,25 @@ def screenshots(folder: Path) -> list[str]:
     return names
 
 
-def report(found: dict[str, Any], before: dict[str, Any] | None = None) -> str:
-    """The figures as Markdown; beside the times those that another commit took on the same machine."""
-    lines = ["# The page with the sliders", "", "`python benchmarks/app.py -o results/app --pictures`", ""]
+def report(found: dict[str, Any]) -> str:
+    """The figures as Markdown."""
+    lines = ["# The page with the sliders", "", "`python benchmarks/app.py -o results/app --before DIR --pictures`", ""]
     load = found.get("load_average")
     busy = "" if load is None else f" Processes that wanted a core at the beginning: {load:.0f}."
     lines += [f"{found['machine']}, {found['cores']} cores. Seed 0.{busy}", ""]
     if "times" in found:
-        lines += ["## Times", "", "Seconds in the browser; from letting a slider go to the new picture (768x512).", ""]
+        lines += ["## Times", "", "Seconds in the browser; from letting a slider go to the new picture (768x512). The"]
+        lines += ["commit before was measured in turn with this one; the ratio is the median of those of neighbours."]
+        lines += [f"Pictures: how often the one on the screen changed in a drag of {DRAG} s, the best of three.", ""]
         rows = [
             (
-                name, f"{row['median']:.2f}", f"{row['worst']:.2f}" if "worst" in row else "",
-                f"{before['times'][name]['median']:.2f}" if before else "", LIMITS[name] or "",
+                name, *(f"{row[key]:.2f}" if key in row else "" for key in ("median", "worst", "before", "ratio")),
+                LIMITS[name] or "", row.get("pictures in a drag", ""),
             )
             for name, row in found["times"].items()
         ]  # fmt: skip
-        lines += [table_of(("what", "median", "worst", "the commit before: median", "asked: under"), rows), ""]
+        titles = ("what", "median", "worst", "before: median", "ratio", "asked: under", "pictures")
+        lines += [table_of(titles, rows), ""]
     if "load" in found:
         row = found["load"]
         answers = ", ".join(f"{n} {name}" for name, n in row["answers"].items())
@@ -424,7 +494,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, help="folder for report.md, measures.json and pictures")
-    parser.add_argument("--before", type=Path, help="measures.json of the commit before, on the same machine")
+    parser.add_argument("--before", type=Path, help="a checkout of an earlier commit, timed in turn with this one")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--seconds", type=float, default=60.0)
@@ -434,16 +504,15 @@ def main() -> None:
     found: dict[str, Any] = {"machine": processor(), "cores": cores.available(), "seed": 0}
     if hasattr(os, "getloadavg"):
         found["load_average"] = os.getloadavg()[0]
-    before = None if arguments.before is None else json.loads(arguments.before.read_text("utf-8"))
-    found["times"] = times(arguments.repeats)
+    found["times"] = times(arguments.repeats, arguments.before)
     found["load"] = load(arguments.clients, arguments.seconds)
     found["hostile"] = attack(arguments.uploads)
-    print(report(found, before))
+    print(report(found))
     if arguments.output is not None:
         if arguments.pictures:
             found["pictures"] = screenshots(arguments.output)
         write_atomic(arguments.output / "measures.json", json.dumps(found, indent=1) + "\n")
-        write_atomic(arguments.output / "report.md", report(found, before) + "\n")
+        write_atomic(arguments.output / "report.md", report(found) + "\n")
 
 
 if __name__ == "__main__":

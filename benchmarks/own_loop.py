@@ -214,6 +214,15 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def described(name: str, options: argparse.Namespace) -> str:
+    """How large a problem is."""
+    problem = PROBLEMS[name]
+    count = len(problem.data()[0][0]) if name != "pictures" else options.pictures
+    size = sum(p.numel() for p in problem.network(options.width).parameters())
+    note = f", {problem.note}" if problem.note and options.width == 1 else ""
+    return f"{name}: {count:,} samples, {problem.epochs} epochs, {size:,} parameters{note}"
+
+
 def main() -> None:
     """Train what is missing, print the tables, and write them if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -239,6 +248,7 @@ def main() -> None:
     machine = describe_machine(torch.device("cpu"))
     text = f"`python benchmarks/own_loop.py {' '.join(sys.argv[1:])}`\n\n"
     text += "\n\n".join(table(result) for result in results)
+    text += "\n\n" + "; ".join(described(result["problem"], options) for result in results) + "."
     said = f"{machine['processor']}, {machine['cores']} cores"
     text += f"\n\nSeeds 0 to {options.seeds - 1}, one thread. Changed: {changed or 'nothing'}. Machine: {said}.\n"
     print(text)

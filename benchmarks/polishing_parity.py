@@ -82,10 +82,12 @@ class Compared:
         """Of the conditional model."""
         return from_dict(self.report["recipes"][self.arm]).replace({"seed": self.seed})
 
-    def share(self, steps: int) -> float:
-        """Cost of the conditional model and of so many steps at every point, of that of all networks for one λ."""
+    def share(self, steps: Sequence[int]) -> float:
+        """Cost of the conditional model and of so many steps at each point, of that of all networks for one λ."""
         whole = sum(cost["cpu_seconds"] for cost in self.fixed_costs)
-        polishing = sum(steps * cost["cpu_seconds"] / cost["steps"] for cost in self.fixed_costs)
+        polishing = sum(
+            count * cost["cpu_seconds"] / cost["steps"] for count, cost in zip(steps, self.fixed_costs, strict=True)
+        )
         return float((self.contender["cost"][self.place]["cpu_seconds"] + polishing) / whole)
 
 
@@ -177,6 +179,29 @@ def section(rows: Sequence[Row], compared: Compared) -> list[str]:
     return lines
 
 
+def results(rows: Sequence[Row], compared: Compared) -> tuple[str, ...]:
+    """Geometric means of the ratios before and after, and how gains and regrets agree, of a row for each point."""
+    before, after = (
+        geometric([ratio(row, name, compared.floor) for row in rows]) for name in ("conditional", "polished")
+    )
+    return f"{before:.4f}", f"{after:.4f}", *agreement(rows)
+
+
+def mixed(rows: Sequence[Row], folder: Path) -> list[str]:
+    """A line of the summary for each conditional model with the longest polishing at each point, where they differ."""
+    lines = []
+    for arm, seed in sorted({(row["arm"], row["seed"]) for row in rows}):
+        compared = Compared(folder, arm, seed)
+        own = [row for row in rows if (row["arm"], row["seed"]) == (arm, seed) and row["asked"] is None]
+        longest = {row["index"]: row for row in sorted(own, key=lambda row: int(row["steps"]))}
+        chosen = [longest[index] for index in sorted(longest)]
+        steps = [row["steps"] for row in chosen]
+        if len(chosen) == len(compared.points) and len(set(steps)) > 1:
+            cells = (arm, str(seed), ", ".join(map(str, steps)), "by default", f"{100 * compared.share(steps):.0f} %")
+            lines.append(f"| {' | '.join((*cells, *results(chosen, compared)))} |")
+    return lines
+
+
 def page(kept: dict[str, Any], folder: Path) -> str:
     """Every polishing, as Markdown."""
     lines = [f"# Polishing against networks for one λ: {kept['title']}", ""]
@@ -187,15 +212,12 @@ def page(kept: dict[str, Any], folder: Path) -> str:
     details: list[str] = []
     for (arm, seed, steps, rate), rows in sorted(groups.items()):
         compared = Compared(folder, arm, seed)
-        means: tuple[str, ...] = ("-", f"{len(rows)} of {len(compared.points)} points", "-", "-")
-        if len(rows) == len(compared.points):
-            before, after = (
-                geometric([ratio(row, name, compared.floor) for row in rows]) for name in ("conditional", "polished")
-            )
-            means = (f"{before:.4f}", f"{after:.4f}", *agreement(rows))
-        cost = f"{100 * compared.share(steps):.0f} %"
+        whole = len(rows) == len(compared.points)
+        means = results(rows, compared) if whole else ("-", f"{len(rows)} of {len(compared.points)} points", "-", "-")
+        cost = f"{100 * compared.share([steps] * len(compared.points)):.0f} %"
         summary.append(f"| {' | '.join((arm, str(seed), str(steps), f'{rate:.2g}', cost, *means))} |")
         details += ["", f"## {arm}, seed {seed}: {steps} steps at {rate:.2g}", "", *section(rows, compared)]
+    summary += mixed(kept["rows"], folder)
     first = kept["rows"][0]
     above = f"the loss above the floor of {kept['floor']:.2f}" if kept["floor"] else "the loss"
     return "\n".join(
@@ -232,6 +254,7 @@ def main() -> None:
     parser.add_argument("--arm", default="conditional-1x")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, nargs="+", default=[800])
+    parser.add_argument("--points", type=int, nargs="+", help="places in the comparison's list, from 0; all by default")
     parser.add_argument("--rate", type=float)
     parser.add_argument("--runs", type=Path, default=Path("runs/polishing"))
     parser.add_argument("-o", "--out", type=Path, required=True)
@@ -245,7 +268,7 @@ def main() -> None:
     known = {(row["arm"], row["seed"], row["steps"], row["index"], row["asked"]) for row in kept["rows"]}
     missing = [
         (steps, index)
-        for steps, index in product(options.steps, range(len(compared.points)))
+        for steps, index in product(options.steps, options.points or range(len(compared.points)))
         if (options.arm, options.seed, steps, index, options.rate) not in known
     ]
     bench = Bench(compared, options.model or trained(compared, options.runs)) if missing else None

@@ -56,6 +56,18 @@ RESTS = """(selector) => new Promise((done) => {
 })"""
 
 
+def between_pages(look):
+    """What a look at a page finds; None while one page gives way to another."""
+    from playwright.sync_api import Error
+
+    try:
+        return look()
+    except Error as error:
+        if "context was destroyed" not in str(error):
+            raise
+        return None
+
+
 class Tab:
     """A page under test."""
 
@@ -83,11 +95,11 @@ class Tab:
     def until(self, condition, what="it", known=""):
         """Wait for a condition, by asking again and again: the page's security policy allows no other way."""
         end = time.monotonic() + PATIENCE
-        while not (found := condition()):
-            said = self.problem
+        while not (found := between_pages(condition)):
+            said = between_pages(lambda: self.problem) or ""
             assert time.monotonic() < end, (what, self.problems, said)
             if said not in ("", known):
-                found = condition()  # it may have come true meanwhile, by just that message
+                found = between_pages(condition)  # it may have come true meanwhile, by just that message
                 assert found, (what, said)
                 break
             self.page.wait_for_timeout(15)

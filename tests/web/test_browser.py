@@ -420,10 +420,23 @@ def test_weights_with_a_fixed_sum_and_choices_have_controls(visit, mixed):
 # ---- texts to take along
 
 
+def pixels_of(data):
+    """What is in a picture's file; of a `.yoto` file all of it."""
+    if data.startswith(b"\x89PNG"):
+        with Image.open(io.BytesIO(data)) as image:
+            return image.size, image.convert("RGB").tobytes()
+    return data
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SLIDERS)
 def test_the_texts_that_are_copied_run(visit, name, small, digits, tmp_path, monkeypatch):
     tab = visit(f"{name}.html", permissions=["clipboard-read", "clipboard-write"])
+    pictured = name in ("compression", "style")  # these make the same file, by both texts, as the page
+    with Image.open(small) as image:
+        image.convert("RGB").save(tmp_path / "photo.jpg")
+    if pictured:
+        tab.upload("#upload", tmp_path / "photo.jpg")
     if name == "style":
         tab.after(lambda: tab.page.locator("#blend summary").click())
         tab.unfold("#layers")
@@ -436,8 +449,7 @@ def test_the_texts_that_are_copied_run(visit, name, small, digits, tmp_path, mon
     for button, text in zip(tab.page.locator("#copy button").all(), (python, shell), strict=True):
         button.click()
         tab.until(lambda text=text: tab.page.evaluate("navigator.clipboard.readText()") == text)
-    with Image.open(small) as image:
-        image.convert("RGB").save(tmp_path / "photo.jpg")
+    shown = tab.download()[0] if pictured else b""
     shutil.copy(digits, tmp_path / digits.name)
     monkeypatch.chdir(tmp_path)
     made = set(tmp_path.iterdir())
@@ -445,5 +457,9 @@ def test_the_texts_that_are_copied_run(visit, name, small, digits, tmp_path, mon
     exec(compile(python, "copied", "exec"), {})  # as its reader would
     program, *arguments = shlex.split(shell)
     assert program == "yoto"
-    assert cli.run([*arguments, *(["--force"] if name in ("compression", "style") else [])]) == 0
-    assert set(tmp_path.iterdir()) > made
+    by_python = {path: path.read_bytes() for path in set(tmp_path.iterdir()) - made}
+    assert cli.run([*arguments, *(["--force"] if pictured else [])]) == 0
+    new = set(tmp_path.iterdir()) - made
+    assert new
+    for path, data in by_python.items() if pictured else ():
+        assert pixels_of(data) == pixels_of(path.read_bytes()) == pixels_of(shown)

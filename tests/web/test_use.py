@@ -112,6 +112,7 @@ def test_figures_of_a_drag_are_those_of_the_file(visit):
 @pytest.mark.parametrize("name", PICTURES)
 def test_the_picture_stays_in_sight_at_every_slider(visit, name, view):
     tab = visit(f"{name}.html", viewport=view)
+    assert tab.page.evaluate("scrollY") == 0  # what is chosen in the gallery does not scroll the page
     sliders = tab.page.locator("#settings input[type=range]:visible")
     assert sliders.count() >= 1
     for slider in sliders.all():
@@ -198,6 +199,35 @@ def test_every_page_says_what_yoto_is_and_leads_to_ones_own_network(visit, view)
     line.locator("a", has_text="your own network").click()
     tab.until(lambda: tab.page.url.endswith("/index.html#own") and tab.done)
     tab.until(lambda: tab.page.locator("#own pre").is_visible())
+
+
+@pytest.mark.slow
+def test_a_first_time_user_finds_what_people_look_for(visit):
+    """By the words on the screen alone, from the start page."""
+    tab = visit("index.html")
+    page = tab.page
+    page.get_by_role("link", name="Compression").last.click()
+    tab.until(lambda: "/compression.html" in page.url and tab.done)
+    line = page.get_by_text("As close to the original as this JPEG")
+    tab.until(line.count, "a smaller file at the same look")
+    wanted = tab.figures("JPEG")
+    tab.after(page.get_by_role("button", name="Make it").click)
+    made = tab.figures("yoto")
+    assert made[2] == pytest.approx(wanted[2], abs=0.3)
+    assert made[0] < 0.97 * wanted[0]
+    page.get_by_role("link", name="Style", exact=True).click()
+    tab.until(lambda: "/style.html" in page.url and tab.done)
+    page.get_by_label("Strength, as a number").fill("0.5")
+    tab.after(lambda: page.keyboard.press("Enter"))
+    assert page.get_by_text("painted, strength 0.5").is_visible()
+    page.get_by_role("link", name="β-VAE", exact=True).click()
+    tab.until(lambda: "/vae.html" in page.url and tab.done)
+    tab.press("#slider-beta", "End")
+    tab.after(page.get_by_role("button", name="Go to the knee").click)
+    assert 2 < float(page.get_by_label("β, weight of KL, as a number").input_value()) < 32
+    page.get_by_role("link", name="With your own network").first.click()
+    tab.until(lambda: "/index.html" in page.url and tab.done)
+    assert page.get_by_role("heading", name="With your own network").is_visible()
 
 
 @pytest.mark.slow
@@ -490,6 +520,23 @@ def test_a_bound_is_shaded_and_met(visit):
     assert tab.value("#slider-beta-number") == beta
     tab.page.locator("#reach button", has_text="Clear").click()
     assert tab.page.locator("#plot .bound").count() == 0
+
+
+@pytest.mark.slow
+def test_a_bound_on_a_style_names_the_curve_that_it_is_met_on(visit):
+    tab = visit("style.html")
+    info = json.loads(tab.page.evaluate("fetch('api/style.json').then((r) => r.text())"))["curve"]
+    content = info["series"]["content"]
+    tab.page.locator("#reach-value").fill(str((content[1] + content[2]) / 2))
+    tab.after(lambda: tab.page.locator("#reach button", has_text="Go").click())
+    assert re.match(r"Strength 0\.\d+ gives about content loss .*, just that", tab.text("#reach .note"))
+    assert tab.page.locator("#plot .bound").count() == 1
+    strength = tab.value("#slider-strength-number")
+    assert 1 / 4 < strength < 2 / 4
+    tab.after(tab.page.locator("#styles label:not(:has(:checked))").first.click)
+    tab.after(lambda: tab.page.locator("#reach button", has_text="Go").click())
+    assert f"on the curve of {info['shown']}" in tab.text("#reach .note")
+    assert "has a curve of its own" in tab.text("#plot .caption")
 
 
 @pytest.mark.slow

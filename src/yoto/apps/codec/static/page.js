@@ -162,6 +162,18 @@ function table(focus = "") {
       }, "show")));
   }));
   if (focus) $("figures").querySelector(`[data-kind=${focus}] button`)?.focus();
+  smaller();
+}
+
+/** How much smaller a file is that is as close to the original as the JPEG beside it, and the way there. */
+function smaller() {
+  const { psnr, bytes } = rows.JPEG ?? {};
+  const at = psnr && knots?.ready ? knots.reaching(psnr) : null;
+  const less = at === null ? 0 : 1 - knots.at(at).bytes / bytes;
+  $("smaller").replaceChildren(...(less < 0.01 ? [] : [
+    `As close to the original as this JPEG: about ${whole(Number(knots.at(at).bytes.toPrecision(3)))} bytes, ${Math.round(100 * less)} % smaller. `,
+    el("button", { type: "button", class: "quiet", onclick: () => { quality.value = Math.round(10 * at) / 10; final({ quality: quality.value }); } }, "Make it"),
+  ]));
 }
 
 $("target").addEventListener("submit", (event) => {

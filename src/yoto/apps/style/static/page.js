@@ -3,6 +3,7 @@ import { choosing } from "./choose.js";
 import { $, between, belongs, copyBox, done, el, facts, isStatic, Latest, loaded, number, problem, quoted, result, save, Visited } from "./common.js";
 import { gallery, LARGEST } from "./gallery.js";
 import { plot } from "./plot.js";
+import { reach } from "./reach.js";
 import { slider } from "./slider.js";
 import { viewer } from "./viewer.js";
 
@@ -37,11 +38,15 @@ function strengthOf(weight) {
   return Math.log(weight / info.weight.low) / Math.log(info.weight.high / info.weight.low);
 }
 
+/** Whether something is asked for that the curve is not of. */
+function other(asked) {
+  return !(Object.keys(asked.style).join() === curve.shown && Object.values(asked.layers).every((v) => v === 1));
+}
+
 /** Whose curve is drawn: that of one painting and even weights, not of what is set here. */
 function whose(asked) {
-  const other = asked && !(Object.keys(asked.style).join() === curve.shown && Object.values(asked.layers).every((v) => v === 1));
   return `The trade-off over the strength: mean of ${curve.images} test photographs in the manner of ${curve.shown}, layers weighted evenly` +
-    `${other ? "; the present strength is marked on it, what is set here has a curve of its own" : ""}. Click a point to go there.`;
+    `${asked && other(asked) ? "; the present strength is marked on it, what is set here has a curve of its own" : ""}. Click a point to go there.`;
 }
 
 for (const style of info.styles) {
@@ -78,6 +83,13 @@ function seconds() {
 }
 seconds();
 second.addEventListener("change", () => release());
+if (curve) {
+  reach($("reach"), {
+    terms: [{ name: "content", label: "content loss", axis: "x" }, { name: "style", label: "style loss", axis: "y" }],
+    series: curve.series, along: curve.points.map((p) => p.style), chart, go: (weight) => { strength.value = strengthOf(weight); release(); },
+    say: (weight) => `Strength ${number(strengthOf(weight))}${other(setting()) ? `, on the curve of ${curve.shown},` : ""}`,
+  });
+}
 let setting_up = false;
 $("blend").addEventListener("toggle", () => { if (!setting_up) release(); setting_up = false; });
 $("colours").addEventListener("change", () => release());

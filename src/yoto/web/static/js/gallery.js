@@ -79,7 +79,7 @@ export async function gallery(place, chosen, { state = () => {}, begin = null, o
       button.setAttribute("aria-pressed", String(button === mine));
       button.tabIndex = button === (mine ?? found[0]) ? 0 : -1;
     }
-    mine?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    if (mine) row.scrollLeft = Math.min(mine.offsetLeft - row.offsetLeft, Math.max(row.scrollLeft, mine.offsetLeft + mine.offsetWidth - row.offsetLeft - row.clientWidth)); // the page itself stays where it is
   };
   row.addEventListener("keydown", (event) => {
     const found = buttons();

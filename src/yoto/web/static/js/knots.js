@@ -52,6 +52,18 @@ export class Knots {
     this.tell({ x: shown.map(([, p]) => p.bpp), y: shown.map(([, p]) => p.psnr), at: (i) => `quality ${shown[i][0]}` });
   }
 
+  /** The lowest quality that reaches a PSNR, or null where that lies at or beyond the ends. */
+  reaching(psnr) {
+    let [low, high] = [0, 100];
+    if (!(this.at(low).psnr < psnr && psnr < this.at(high).psnr)) return null;
+    while (high - low > 0.01) {
+      const middle = (low + high) / 2;
+      if (this.at(middle).psnr < psnr) low = middle;
+      else high = middle;
+    }
+    return high;
+  }
+
   /** The figures at a quality, or null as long as they cannot be told. */
   at(quality) {
     if (!this.bytes) return null;

@@ -83,7 +83,8 @@ export function viewer(place, names) {
     const url = await get().catch(() => null);
     if (!url || before.dataset.of !== get.of) return;
     original = url;
-    left(pinnedSource ?? url);
+    if (box.classList.contains("held")) left(url);
+    else left(pinnedSource ?? url);
   }
 
   function fit() {
