@@ -533,7 +533,7 @@ def test_a_bound_on_a_style_names_the_curve_that_it_is_met_on(visit):
     assert tab.page.locator("#plot .bound").count() == 1
     strength = tab.value("#slider-strength-number")
     assert 1 / 4 < strength < 2 / 4
-    tab.after(lambda: tab.page.locator("#styles label:not(:has(:checked))").first.click())
+    tab.after(tab.page.locator("#styles label:not(:has(:checked))").first.click)
     tab.after(lambda: tab.page.locator("#reach button", has_text="Go").click())
     assert f"on the curve of {info['shown']}" in tab.text("#reach .note")
     assert "has a curve of its own" in tab.text("#plot .caption")
