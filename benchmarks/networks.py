@@ -51,7 +51,7 @@ if __name__ == "__main__":
     os.environ["HF_HUB_OFFLINE"] = "1"
     sys.path[:1] = [str(ROOT / "tests"), str(ROOT)]  # in place of this folder, whose `networks` is this file
 
-from networks.report import STAGES  # noqa: E402
+from networks.report import EXPORTS, STAGES  # noqa: E402
 
 MAKERS = {
     "timm": "networks_vision",
@@ -115,8 +115,11 @@ def case_of(row: Row) -> Any:
     return Case(make, Inputs(values, 0, shared), more)
 
 
-def measure(row: Row, path: Path, exports: bool, limit: float) -> None:
-    """Everything about one row, written to `path` after every stage; runs in a process of its own."""
+def measure(row: Row, path: Path, exports: bool, limit: float, others: bool = True) -> None:
+    """Everything about one row, written to `path` after every stage; runs in a process of its own.
+
+    `others`: what is not about exports, as in `tests/networks/harness.py`.
+    """
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     resource.setrlimit(resource.RLIMIT_CPU, (int(limit), int(limit) + 1))
     import torch
@@ -146,7 +149,7 @@ def measure(row: Row, path: Path, exports: bool, limit: float) -> None:
     except Exception as error:  # noqa: BLE001
         write(error=f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
         return
-    check(case, write, exports)
+    check(case, write, exports, others)
 
 
 def commit() -> str:
@@ -257,7 +260,7 @@ def table(rows: list[Row]) -> str:
         cells = [cell(row, stage) for stage in COLUMNS.values()]
         text = reason(row).replace("|", "/")[:160]
         outcome = classified(row) + (f": {text}" if text else "")
-        lines.append("| " + " | ".join([key(row), *counted, *cells, outcome, str(row.get("commit", ""))]) + " |")
+        lines.append("| " + " | ".join([key(row), *counted, *cells, outcome, measured(row)]) + " |")
     return "\n".join([*lines, "", f"Versions: {versions}.", ""])
 
 
@@ -297,11 +300,30 @@ def write(rows: list[Row], out: Path) -> None:
     out.with_suffix(".md").write_text(table(rows), "utf-8")
 
 
-def kept(row: Row | None, bad: bool) -> bool:
+def measured(row: Row) -> str:
+    """The commit that a row was measured at, and the one of its exports where that is another."""
+    commit, exports = str(row.get("commit", "")), str(row.get("exported at", ""))
+    return commit if exports in ("", commit) else f"{commit}, exports {exports}"
+
+
+def lacks_exports(row: Row | None) -> bool:
+    """Whether a row did everything that was tried, and its export was not."""
+    return row is not None and classified(row) == "everything" and not status(row, "plain export")
+
+
+def kept(row: Row | None, bad: bool, exports: bool) -> bool:
     """Whether a row's results stay: there are some, and where bad ones are not wanted they are good ones."""
     if row is None or not bad:
         return row is not None
+    if exports and lacks_exports(row):
+        return False
     return classified(row) == "everything" and status(row, "export") in ("ok", status(row, "plain export"))
+
+
+def completed(row: Row, content: Row) -> Row:
+    """A row's results with what a run of its exports alone found."""
+    stages = {name: found for name, found in content["stages"].items() if name in EXPORTS}
+    return {**row, "stages": {**row["stages"], **stages}, "exported at": content["commit"]}
 
 
 def main() -> None:
@@ -312,15 +334,19 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1, help="rows at a time")
     parser.add_argument("--limit", type=float, default=60.0, help="seconds of processor time for a row")
     parser.add_argument("--no-exports", dest="exports", action="store_false", help="leave out what takes longest")
+    parser.add_argument("--only-exports", action="store_true", help="of rows that did everything else, the exports")
     parser.add_argument("--again", action="store_true", help="run rows anew that have results")
-    parser.add_argument("--bad", action="store_true", help="run rows anew that did not do everything, or export")
+    parser.add_argument("--bad", action="store_true", help="run rows anew that did not do everything, exports included")
     parser.add_argument("-o", "--out", type=Path, default=ROOT / "results" / "networks")
     options = parser.parse_args()
     packages(options.packages)
     stored = options.out.with_suffix(".json")
     known = {key(row): row for row in json.loads(stored.read_text("utf-8"))} if stored.is_file() else {}
     chosen = [row for row in listed() if re.search(options.only, key(row))]
-    waiting = [row for row in chosen if options.again or not kept(known.get(key(row)), options.bad)]
+    waiting = [row for row in chosen if options.again or not kept(known.get(key(row)), options.bad, options.exports)]
+    if options.only_exports:
+        waiting = [row for row in chosen if lacks_exports(known.get(key(row)))]
+    others = not options.only_exports
     if waiting:
         warm(options.exports)
     processes = multiprocessing.get_context("fork")
@@ -334,7 +360,7 @@ def main() -> None:
                 import_module(module)
             path = scratch / f"{os.getpid()}-{len(waiting)}.json"
             path.unlink(missing_ok=True)
-            process = processes.Process(target=measure, args=(row, path, options.exports, options.limit))
+            process = processes.Process(target=measure, args=(row, path, options.exports, options.limit, others))
             process.start()
             running.append((process, row, path, time.monotonic() + CLOCK * options.limit))
         time.sleep(0.1)
@@ -348,7 +374,10 @@ def main() -> None:
             running.remove(item)
             content = json.loads(path.read_text("utf-8")) if path.is_file() else {"stages": {}}
             path.unlink(missing_ok=True)
-            known[key(row)] = {**row, **content, "exit": process.exitcode}
+            if others:
+                known[key(row)] = {**row, **content, "exit": process.exitcode}
+            elif "commit" in content:
+                known[key(row)] = completed(known[key(row)], content)
             print(f"{key(row)}: {classified(known[key(row)])} {reason(known[key(row)])[:150]}", flush=True)
             write([known[key(r)] for r in listed() if key(r) in known], options.out)
     shutil.rmtree(scratch)

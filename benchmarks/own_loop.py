@@ -2,11 +2,14 @@
 
     YOTO_DATA=… python benchmarks/own_loop.py [PROBLEM …] [--seeds 3] [-o results/own_loop]
     YOTO_DATA=… python benchmarks/own_loop.py pictures --seeds 1 --set multiplier=1 --set fourier=0
+    python benchmarks/own_loop.py curves --width 0.5 --set conditioning_lr=0.02 -o results/own_loop_narrow
+    YOTO_DATA=… python benchmarks/own_loop.py pictures --pictures 30000 --seeds 1 -o results/own_loop_more
 
 One conditional network is trained with a λ per sample, and plain networks with the same steps, batches and schedule at
 one λ each, by the same optimiser and by Adam. A ratio is the full loss of the one network over that of a plain one at
 that λ, on data that neither has seen, of means over seeds. Learning rates suit the networks trained alone, chosen in
-the middle of a range, seed 0. `--set` changes the conditional network's settings, `--lr` and `--adam-lr` those rates.
+the middle of a range, seed 0. `--set` changes the conditional network's settings, `--lr` and `--adam-lr` those rates,
+`--width` all networks.
 
 Each trained network is one line of `runs/own_loop/rows.jsonl`; what is there is not trained again, so delete the file
 when a problem changes. The arm's data are in `YOTO_DATA/tables`; Fashion-MNIST is found as `yoto train` finds it; the
@@ -55,8 +58,8 @@ def train(problem: Problem, data: Batch, seed: int, at: str | None, settings: di
         data: Training tensors.
         seed: Of initial parameters, batches and λ.
         at: A name of `problem.points`.
-        settings: `algorithm` and `lr`; `width` and `epochs`; arguments of `condition` and of `sample`; `balance`,
-            `clip`, `progress`, `per_batch` (one λ for each batch) and `momentum` (of batch norms).
+        settings: `algorithm`, `lr` and `conditioning_lr`; `width` and `epochs`; arguments of `condition` and of
+            `sample`; `balance`, `clip`, `progress`, `per_batch` (one λ for each batch) and `momentum` (of batch norms).
     """
     torch.manual_seed(derive(seed, "init"))
     model = problem.network(settings.get("width", 1))
@@ -66,7 +69,8 @@ def train(problem: Problem, data: Batch, seed: int, at: str | None, settings: di
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.momentum = settings.get("momentum", module.momentum)
     objective = yoto.Objective(problem.space, balance=settings.get("balance", 0.25))
-    optimiser = yoto.optimiser(model, settings["lr"], algorithm=settings["algorithm"])
+    rates = {"conditioning_lr": settings["conditioning_lr"]} if at is None and "conditioning_lr" in settings else {}
+    optimiser = yoto.optimiser(model, settings["lr"], algorithm=settings["algorithm"], **rates)
     steps = settings.get("epochs", problem.epochs) * (len(data[0]) // problem.batch)
     scheduler = cosine(optimiser, steps)
     clip = Clipper("relative" if settings.get("clip", True) else None)
@@ -147,15 +151,17 @@ def compare(name: str, seeds: int, changed: dict[str, Any], options: argparse.Na
     losses: dict[str, dict[str, list[float]]] = {"conditional": {}, "muon": {}, "adam": {}}
     cpu = {"conditional": 0.0, "muon": 0.0, "adam": 0.0}
     rates = {"muon": options.lr, "adam": options.adam_lr}
+    wide = {} if options.width == 1 else {"width": options.width}
     for seed in range(seeds):
         for algorithm, rate in rates.items():
             for at in PROBLEMS[name].points:
-                row = trained(name, seed, at, {"algorithm": algorithm, "lr": rate}, options.pictures)
+                row = trained(name, seed, at, {"algorithm": algorithm, "lr": rate, **wide}, options.pictures)
                 losses[algorithm].setdefault(at, []).append(row["points"][at]["loss"])
                 cpu[algorithm] += row["cpu_seconds"]
         if options.alone:
             continue
-        row = trained(name, seed, None, {"algorithm": "muon", "lr": options.lr, **changed}, options.pictures)
+        own = {"algorithm": "muon", "lr": options.lr, **wide, **changed}
+        row = trained(name, seed, None, own, options.pictures)
         for at, found in row["points"].items():
             losses["conditional"].setdefault(at, []).append(found["loss"])
         cpu["conditional"] += row["cpu_seconds"]
@@ -208,6 +214,15 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def described(name: str, options: argparse.Namespace) -> str:
+    """How large a problem is."""
+    problem = PROBLEMS[name]
+    count = len(problem.data()[0][0]) if name != "pictures" else options.pictures
+    size = sum(p.numel() for p in problem.network(options.width).parameters())
+    note = f", {problem.note}" if problem.note and options.width == 1 else ""
+    return f"{name}: {count:,} samples, {problem.epochs} epochs, {size:,} parameters{note}"
+
+
 def main() -> None:
     """Train what is missing, print the tables, and write them if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -216,6 +231,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="changes")
     parser.add_argument("--lr", type=float, default=RATES["muon"])
     parser.add_argument("--adam-lr", type=float, default=RATES["adam"])
+    parser.add_argument("--width", type=float, default=1, help="of all networks, as a multiple")
     parser.add_argument("--pictures", type=int, default=10000, help="the first so many of the 60,000")
     parser.add_argument("--alone", action="store_true", help="train the networks for one λ, and no other")
     parser.add_argument("-o", "--out", type=Path)
@@ -232,6 +248,7 @@ def main() -> None:
     machine = describe_machine(torch.device("cpu"))
     text = f"`python benchmarks/own_loop.py {' '.join(sys.argv[1:])}`\n\n"
     text += "\n\n".join(table(result) for result in results)
+    text += "\n\n" + "; ".join(described(result["problem"], options) for result in results) + "."
     said = f"{machine['processor']}, {machine['cores']} cores"
     text += f"\n\nSeeds 0 to {options.seeds - 1}, one thread. Changed: {changed or 'nothing'}. Machine: {said}.\n"
     print(text)

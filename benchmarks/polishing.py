@@ -1,7 +1,7 @@
 """How high a learning rate, and how many steps, to polish a model with at one λ.
 
     python benchmarks/polishing.py [MODEL] [--steps 400 1600] [--rates 0.003 0.01 0.03] [--at kl=0.5 --at kl=8]
-                                   [--seed 0] [-o results/polishing]
+                                   [--seed 0] [-o results/polishing/learning-rates]
 
 Each setting is a polishing of its own (bake, then train at that λ alone by the model's recipe). The result is what the
 full loss gained on the validation split, with the standard error of the paired difference over its samples. What the

@@ -13,6 +13,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 import yoto
+from yoto.optim import Clipper, cosine
 
 EPOCHS, BATCH = 8, 32  # samples per step of each rank
 
@@ -41,16 +42,20 @@ def main() -> None:
     net = nn.Sequential(nn.Linear(8, 64), nn.ReLU(), nn.Linear(64, 4))
     model, objective = yoto.condition(net, space).to(device), yoto.Objective(space)
     step = DistributedDataParallel(yoto.LossStep(model, terms, objective))
-    optimiser = yoto.optimiser(model)
+    steps = EPOCHS * len(loader)
+    optimiser = yoto.optimiser(model, lr=0.02)
+    schedule, clip = cosine(optimiser, steps), Clipper()
 
     for epoch in range(EPOCHS):
         sampler.set_epoch(epoch)  # which examples: of seed and epoch
         draws = torch.Generator().manual_seed(epoch)  # which λ: one stream on all ranks, shared out
-        for batch in loader:
-            lam = space.sample(BATCH, draws, rank=rank, world=world, device=device)
+        for number, batch in enumerate(loader, epoch * len(loader)):
+            lam = space.sample(BATCH, draws, progress=number / steps, rank=rank, world=world, device=device)
             loss, _ = step([each.to(device) for each in batch], lam)
             loss.backward()  # gradients are averaged over the ranks here
+            clip(model.parameters())
             optimiser.step()
+            schedule.step()
             optimiser.zero_grad()
 
     weights = torch.cat([parameter.detach().flatten() for parameter in model.parameters()])

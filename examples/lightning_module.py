@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import yoto
-from yoto.optim import cosine
+from yoto.optim import Clipper, cosine
 
 SPACE = yoto.LossSpace(fit=1.0, size=yoto.LogUniform(0.01, 1.0))
 
@@ -30,17 +30,19 @@ def terms(net: nn.Module, batch: list[Tensor]) -> dict[str, Tensor]:
 class Conditioned(lightning.LightningModule):
     """Trains one network for every weight of "size"."""
 
-    def __init__(self, space: yoto.LossSpace = SPACE, width: int = 64, lr: float = 0.01) -> None:
+    def __init__(self, space: yoto.LossSpace = SPACE, width: int = 64, lr: float = 0.02) -> None:
         super().__init__()
         self.save_hyperparameters()  # a LossSpace is a plain value: it goes into the checkpoint and comes out of it
         net = nn.Sequential(nn.Linear(8, width), nn.ReLU(), nn.Linear(width, 4))
         self.step = yoto.LossStep(yoto.condition(net, space), terms, yoto.Objective(space))
+        self.clip = Clipper()
 
     def training_step(self, batch: list[Tensor], _: int) -> Tensor:
         """The loss of a batch, with a λ for every sample."""
         draws = torch.Generator().manual_seed(self.global_step)  # the same on all ranks, which share out the draw
         share = {"rank": self.global_rank, "world": self.trainer.world_size}
-        lam = self.hparams.space.sample(len(batch[0]), draws, device=self.device, **share)
+        progress = self.global_step / int(self.trainer.estimated_stepping_batches)
+        lam = self.hparams.space.sample(len(batch[0]), draws, progress=progress, device=self.device, **share)
         loss, found = self.step(batch, lam)
         self.log_dict({name: term.mean() for name, term in found.items()})
         return loss
@@ -49,6 +51,10 @@ class Conditioned(lightning.LightningModule):
         """One number over all λ."""
         curve = yoto.sweep(self.step.model, self.trainer.val_dataloaders, terms, objective=self.step.objective)
         self.log("score", curve.score(), prog_bar=True)
+
+    def on_before_optimizer_step(self, _: Any) -> None:
+        """Clip gradients that are larger than usual."""
+        self.clip(self.parameters())
 
     def validation_step(self, *_: Any) -> None:
         """Nothing: `on_validation_epoch_end` goes over the data once for all λ."""

@@ -1,8 +1,9 @@
-"""A loop of your own, whole: DataLoader, early stopping over all λ, resuming, the trade-off curve, baking, saving.
+"""A loop of your own, whole: DataLoader, early stopping over all λ, resuming, the trade-off curve, choosing λ by a
+bound, polishing there, saving.
 
 One network classifies a signal and rebuilds it from a code of two numbers, too few for both; its loss is
-`classification + w·reconstruction`, for every w from 0.01 to 10. Half a minute on a CPU; needs torch only. Given a
-folder, `python own_loop.py DIR`, it goes on where it stopped.
+`classification + w·reconstruction`, for every w from 0.01 to 10. Half a minute on a CPU; needs torch, and scipy to
+choose. Given a folder, `python own_loop.py DIR`, it goes on where it stopped.
 """
 
 import sys
@@ -72,8 +73,9 @@ validation, test = (DataLoader(signals(1024, seed), batch_size=512) for seed in 
 space = yoto.LossSpace(classification=1.0, reconstruction=yoto.LogUniform(0.01, 10.0))
 model, objective = yoto.condition(Network(), space), yoto.Objective(space)
 step = yoto.LossStep(model, terms, objective)
-optimiser = yoto.optimiser(model)  # that of the recipes: Muon on matrices, Adam on the rest
-schedule, clip = cosine(optimiser, EPOCHS * len(train)), Clipper()
+steps = EPOCHS * len(train)
+optimiser = yoto.optimiser(model, lr=0.02)  # that of the recipes: Muon on matrices, Adam on the rest
+schedule, clip = cosine(optimiser, steps), Clipper()
 best, waited, first = float("inf"), 0, 0
 
 if (folder / "last.pt").exists():  # a LossSpace is a plain value: weights_only loading takes it
@@ -89,8 +91,8 @@ if (folder / "last.pt").exists():  # a LossSpace is a plain value: weights_only 
 for epoch in range(first, EPOCHS):
     order.manual_seed(epoch)  # what is random in an epoch depends on its number alone, so resuming repeats nothing
     draws.manual_seed(epoch)
-    for batch in train:
-        lam = space.sample(len(batch[0]), draws)
+    for number, batch in enumerate(train, epoch * len(train)):
+        lam = space.sample(len(batch[0]), draws, progress=number / steps)  # a λ for every sample
         loss, _ = step(batch, lam)
         loss.backward()
         clip(model.parameters())
@@ -117,10 +119,18 @@ rows = zip(curve.points, *curve.terms.values(), curve.metrics["accuracy"], stric
 for point, classification, reconstruction, accuracy in rows:
     print(f"{point['reconstruction']:24.2f} {classification:16.4f} {reconstruction:15.4f} {accuracy:9.4f}")
 
-x = next(iter(test))[0]
-plain = model.bake(reconstruction=1.0, probe=x)  # an ordinary Network for one λ
+wanted = {"minimise": "reconstruction", "subject_to": ["accuracy >= 0.85"]}  # on the validation signals
+found = yoto.select(model, validation, terms, **wanted, metrics=metrics, objective=objective, curve=curve)
+accuracy, weight = found.values["accuracy"], found.point["reconstruction"]
+print(f"chosen: weight {weight:.3f}, accuracy {accuracy:.4f}, {'as' if found.feasible else 'not as'} asked for")
+plain = yoto.polish(model, found.point, train, terms, steps=400, objective=objective)  # a Network, for that λ alone
+curves = [yoto.sweep(net, validation, terms, [found.point], objective=objective) for net in (model, plain)]
+print("polished: loss {:.4f} before, {:.4f} after".format(*(each.loss[0] for each in curves)))
 torch.save(plain.state_dict(), folder / "plain.pt")  # loads into Network() without yoto
+
+x = next(iter(test))[0]
 yoto.save(model, folder / "model.safetensors", curve=curve, objective=objective, example=x[:2])
 again = yoto.load(folder / "model.safetensors", net=Network())
-same = torch.equal(again.model(x, reconstruction=1.0)[0], model.eval()(x, reconstruction=1.0)[0])
+same = torch.equal(again.model(x, at=found.point)[0], model.eval()(x, at=found.point)[0])
+print(f"for its sliders and its curve: yoto demo {folder / 'model.safetensors'}")
 print(f"best score {best:.4f}; saved, and loaded: {'the same outputs' if same else 'other outputs'}")

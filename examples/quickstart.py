@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import yoto
-from yoto.optim import cosine
+from yoto.optim import Clipper, cosine
 
 POINTS = 32  # of a curve
 STEPS = 800
@@ -35,17 +35,18 @@ net = nn.Sequential(nn.Linear(POINTS, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU
 space = yoto.LossSpace(fit=1.0, roughness=yoto.LogUniform(0.1, 100.0))
 model, objective = yoto.condition(net, space), yoto.Objective(space)
 optimiser = yoto.optimiser(model, lr=0.02)
-scheduler = cosine(optimiser, STEPS)
+schedule, clip = cosine(optimiser, STEPS), Clipper()
 train, test = curves(4096, seed=1), curves(512, seed=2)
 
 for step in range(STEPS):
     x = train[torch.randint(len(train), (128,))]
     lam = space.sample(len(x), progress=step / STEPS)  # a λ for every curve
     loss = objective(terms(model.at(lam), x), lam)
-    optimiser.zero_grad()
     loss.backward()
+    clip(model.parameters())
     optimiser.step()
-    scheduler.step()
+    schedule.step()
+    optimiser.zero_grad()
 
 curve = yoto.sweep(model, test, terms, space.grid(7))
 print("roughness weight     fit    roughness     on curves that it has not seen")

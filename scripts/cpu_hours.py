@@ -2,9 +2,10 @@
 
     python scripts/cpu_hours.py RUN… -o results/compression/cpu-hours [--start RECIPE]
 
-RUN is a finished run of `yoto train` or of a comparison; each had a learning-rate schedule of its own length. --start
-adds the untrained start of a recipe (YOTO_DATA has its photographs). Writes OUT.csv and OUT.png: real files of the
-twelve test photographs, BD-rate against JPEG 4:2:0.
+RUN is a finished run of `yoto train` or of a comparison; each had a learning-rate schedule of its own length. Steps and
+hours of the run whose weights one started from (`--from`) count too, so that branches of one long run can be drawn: a
+copy of its folder at some step, and from there a short decay. --start adds the untrained start of a recipe (YOTO_DATA
+has its photographs). Writes OUT.csv and OUT.png: real files of the twelve test photographs, BD-rate against JPEG 4:2:0.
 """
 
 from __future__ import annotations
@@ -50,6 +51,18 @@ def row_of(path: Path, steps: int, hours: float, pictures: list[Picture], jpeg: 
     }
 
 
+def spent(run: Path) -> tuple[int, float]:
+    """Steps and core-hours of a run, with those of the run that its weights came from."""
+    record = json.loads((run / "run.json").read_text("utf-8"))
+    steps, hours = record["steps"], record["cpu_seconds"] / 3600
+    source = Path(record["weights"]) if record.get("weights") else run
+    source = source if source.is_dir() else source.parent
+    if source != run and (source / "run.json").is_file():
+        before = spent(source)
+        return steps + before[0], hours + before[1]
+    return steps, hours
+
+
 def main() -> None:
     """Measure, print, write and draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -65,8 +78,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             rows.append(row_of(started(options.start, Path(folder)), 0, 0.0, pictures, jpeg))
     for run in options.runs:
-        record = json.loads((run / "run.json").read_text("utf-8"))
-        rows.append(row_of(run, record["steps"], record["cpu_seconds"] / 3600, pictures, jpeg))
+        rows.append(row_of(run, *spent(run), pictures, jpeg))
         print(rows[-1], flush=True)
     rows.sort(key=lambda row: row["cpu_hours"])
     write_atomic(options.output.with_suffix(".csv"), csv_text(rows))

@@ -8,6 +8,7 @@ from torch import nn
 
 import yoto
 from yoto import LogUniform, LossSpace, Objective, TradeoffCurve, YotoError, condition
+from yoto.export import export
 
 SPACE = LossSpace(fit=1.0, kl=LogUniform(0.5, 128.0))
 NET, X = nn.Linear(3, 2), torch.rand(4, 3)
@@ -62,3 +63,45 @@ def test_it_is_said_in_one_line(call, message, tmp_path):
 
 def test_there_are_few_names():
     assert len(set(yoto.__all__) - {"__version__"}) <= 24
+
+
+def terms(net, batch):
+    y = net(batch)
+    return {"fit": (y - 1).square().mean(1), "kl": y.square().mean(1)}
+
+
+PUBLIC = {
+    "sweep": lambda model, _: yoto.sweep(model, X, terms, SPACE.grid(3)).loss,
+    "select": lambda model, _: yoto.select(model, X, terms, minimise="loss", evaluations=3).values,
+    "steerability": lambda model, _: yoto.steerability(model, X, terms).share,
+    "polish": lambda model, _: yoto.polish(model, {"kl": 1.0}, X, terms, steps=1)(X).tolist(),
+    "estimate_regret": lambda model, _: (
+        yoto.estimate_regret(model, [{"kl": 1.0}], X, terms, validation=X, steps=1).gain
+    ),
+    "widget": lambda model, _: yoto.widget(model, lambda net: str(net(X))).children[-1].value,
+    "save": lambda model, file: (yoto.save(model, file), file.read_bytes())[1],
+    "export": lambda model, file: (
+        export(model, file.with_suffix(".pt2"), {"input": X}),
+        sorted(file.parent.iterdir()),
+    ),
+}
+
+
+@pytest.mark.parametrize("call", PUBLIC)
+def test_what_wraps_a_network_makes_no_difference(call, tmp_path):
+    file = tmp_path / "model.safetensors"
+    assert PUBLIC[call](nn.DataParallel(MODEL), file) == PUBLIC[call](MODEL, file)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.torch.jit.script_method. is:DeprecationWarning")
+def test_compiling_a_network_makes_no_difference(tmp_path):
+    compiled = torch.compile(MODEL)
+    for call in PUBLIC.values():
+        assert call(compiled, tmp_path / "model.safetensors") == call(MODEL, tmp_path / "model.safetensors")
+
+
+@pytest.mark.parametrize("call", ["select", "steerability", "polish", "estimate_regret", "widget"])
+def test_a_plain_network_has_no_point_to_choose(call, tmp_path):
+    with pytest.raises(YotoError, match="`model` should be a conditional network, as condition"):
+        PUBLIC[call](NET, tmp_path / "model.safetensors")

@@ -123,8 +123,18 @@ def test_loading_leaves_the_random_stream_alone(saved):
 
 
 def test_weights_of_another_network(saved):
-    with pytest.raises(YotoError, match="do not fit"):
+    with pytest.raises(YotoError, match=r"a Sequential. 5 do not fit: 'plain.0.weight' is \[4, 3\] there and \[5, 3\]"):
         bundle.load(saved[1], net=nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 2)))
+    with pytest.raises(YotoError, match=r"'plain.3.weight' is not in the file, .*another network"):
+        bundle.load(saved[1], net=nn.Sequential(*net(), nn.Linear(2, 2)))
+    with pytest.raises(YotoError, match="should be of the network that it is loaded into, a Linear. Found: `sites`"):
+        bundle.load(saved[1], net=nn.Linear(3, 2))
+
+
+def test_a_bundle_is_shown_in_one_line(saved):
+    loaded = bundle.load(saved[1], net=net())
+    assert repr(loaded.header).startswith(f"Header({str(saved[1])!r}, ")
+    assert repr(loaded) == f"Bundle(Conditional, {loaded.header!r})"
 
 
 def test_what_was_said_of_batch_norms_is_not_said_again(tmp_path):

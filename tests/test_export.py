@@ -186,6 +186,10 @@ def test_settings_are_kept(tmp_path):
 def test_labels_that_contradict_the_arguments_are_refused(tmp_path):
     with pytest.raises(YotoError, match=r"arguments of 'forward' \(ids, mask, kinds, detailed, scale\)"):
         export(Words(), tmp_path / "m.pt2", {"tokens": IDS, "kinds": KINDS})
+    with pytest.raises(YotoError, match=r"Found ids, maks\. Did you mean 'mask'"):
+        export(Words(), tmp_path / "m.pt2", {"ids": IDS, "maks": MASK})
+    with pytest.raises(YotoError, match=r"Found maks\. Did you mean 'mask'"):
+        export(Words(), tmp_path / "m.pt2", {"maks": IDS})
     with pytest.raises(YotoError, match="at least two samples"):
         export(Words(), tmp_path / "m.pt2", {"ids": IDS[:1]})
     with pytest.raises(YotoError, match="`dynamic` should name inputs"):
@@ -299,3 +303,50 @@ def test_a_batch_may_have_limits_but_not_be_the_examples_alone(tmp_path):
     with pytest.raises(YotoError, match="should take any batch size"):
         export(Decides(number=True), tmp_path / "n.pt2", {"x": x[:3]})
     assert [path.name for path in tmp_path.iterdir()] == ["m.pt2"]
+
+
+class Fixed(nn.Module):
+    """Takes one batch size, or none at all."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.layer(x).reshape(4, 2)
+
+
+class Choosy(Fixed):
+    def forward(self, x):
+        return self.layer(x) if x.sum() > 0 else -self.layer(x)
+
+
+@pytest.mark.parametrize("inputs", [torch.rand(4, 3), (torch.rand(4, 3),)], ids=["a tensor", "a tuple"])
+def test_inputs_without_names_have_those_of_the_arguments(tmp_path, inputs):
+    net = nn.Linear(3, 2)
+    export(net, tmp_path / "m.pt2", inputs)
+    program, facts = read(tmp_path / "m.pt2")
+    assert list(facts["inputs"]) == ["input"]
+    x = torch.rand(7, 3)
+    torch.testing.assert_close(program(x), net(x))
+
+
+@pytest.mark.parametrize(
+    ("net", "inputs", "message"),
+    [
+        (nn.Linear(3, 2), [torch.rand(4, 3)], "a tuple of them or a mapping by argument name. Found list"),
+        (nn.Linear(3, 2), torch.rand(4, 5), r"'forward' should run on `inputs`, input \[4, 5\]. Found: mat1"),
+        (
+            nn.Linear(3, 2),
+            (torch.rand(4, 3), torch.rand(4)),
+            r"arguments of 'forward' \(input\). Found input, input_1.$",
+        ),
+        (Fixed(), torch.rand(4, 3), "The model to export should take any batch size"),
+        (Choosy(), torch.rand(4, 3), "cannot be exported"),
+    ],
+)
+def test_what_cannot_be_exported_is_said_in_one_line_and_nothing_more(tmp_path, capfd, net, inputs, message):
+    with pytest.raises(YotoError, match=message):
+        export(net, tmp_path / "m.pt2", inputs)
+    assert capfd.readouterr() == ("", "")
+    assert not list(tmp_path.iterdir())

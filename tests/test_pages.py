@@ -77,9 +77,12 @@ def program() -> dict[str, set[str]]:
 
 @cache
 def script_options(path: Path) -> set[str]:
-    """The options that a script's argument parser knows."""
-    calls = [node for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Call)]
-    return {
+    """The options that a script's argument parser knows, or that of a module beside it which it imports."""
+    nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    names = [alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names]
+    beside = [script_options(other) for name in names if (other := path.with_name(f"{name}.py")).is_file()]
+    return set().union(*beside) | {
         argument.value
         for call in calls
         if isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument"

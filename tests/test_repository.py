@@ -129,6 +129,9 @@ def test_readme_and_guide_quote_the_networks():
     found = (ROOT / "results/networks.md").read_text("utf-8")
     rows, whole = re.search(r"^(\d+) networks: (\d+) everything", found, re.MULTILINE).groups()
     assert "wrong" not in found.partition("networks: ")[2].partition("\n")[0]
+    (plain,) = re.findall(r"`torch.export` takes (\d+) of", found)
+    (both,) = re.findall(r"`yoto.export` (\d+) of those", found)
     for page in ("README.md", "docs/guide.md"):
         text = " ".join((ROOT / page).read_text("utf-8").split())
         assert re.search(rf"of {rows} (networks )?of timm.*? {whole} did everything", text, re.IGNORECASE), page
+        assert {plain, both} <= set(re.findall(r"\d+", text.partition(f"{whole} did everything")[2][:250])), page

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 
 from yoto.conditioning import Conditional
-from yoto.curves.evaluation import evaluating
+from yoto.conditioning.modes import evaluating
+from yoto.conditioning.wrappers import conditional
+from yoto.curves.sweep import opened
 from yoto.errors import YotoError
 from yoto.space import Choice, Distribution, Interval, LogUniform, LossSpace, Simplex, Value
 from yoto.support.extras import needed
@@ -22,26 +24,28 @@ if TYPE_CHECKING:
     import ipywidgets
     from torch import nn
 
+    from yoto.bundle import Bundle
+
 POSITIONS = 100
 """Steps of a slider from end to end."""
 
 
 def widget(
-    model: nn.Module, draw: Callable[[Any], object], *, point: Mapping[str, Value] | None = None
+    model: nn.Module | Bundle, draw: Callable[[Any], object], *, point: Mapping[str, Value] | None = None
 ) -> ipywidgets.VBox:
     """Sliders of the free loss parameters over what `draw` shows of the network at that λ.
 
     A `Choice` gets a menu, a `Simplex` a slider for each weight, whose ratios count.
 
     Args:
-        model: A `Conditional`.
+        model: A `Conditional`, wrapped or not, or what `load` gave.
         draw: Called without gradients with the network bound at λ, in evaluation mode. It returns a picture (uint8
             [H, W], [H, W, 3] or [H, W, 4], an array or a tensor), a Pillow image, a Matplotlib figure, or anything
             else, which is shown as text.
         point: Where the sliders begin, by name; the middle of each distribution otherwise.
 
     Raises:
-        YotoError: If the model has no free parameter, a name or value is unknown, or ipywidgets is missing (extra
+        YotoError: If the model is not conditional, a name or value is unknown, or ipywidgets is missing (extra
             `notebook`).
 
     >>> from torch import nn, ones
@@ -51,16 +55,13 @@ def widget(
     >>> box.children[0].value, box.children[-1].value
     (1.0, '<pre>torch.Size([1, 1])</pre>')
     """
-    if not isinstance(model, Conditional):
-        raise YotoError(f"`model` should be what condition() gives. Found {type(model).__name__}.")
-    if not model.space.free:
-        raise YotoError("The model's space should have a free parameter. Found only fixed ones.")
+    network = conditional(opened(model, None)[0])
     if not callable(draw):
         raise YotoError(f"`draw` should be a function of the bound network. Found {type(draw).__name__}.")
     with needed("A widget"):
         import ipywidgets
 
-    space = model.space
+    space = network.space
     begin = space.median().tolist() if point is None else list(space.check(point))
     controls = {name: controls_of(space, name, begin[space.slices[name]]) for name in space.free}
     everything = [control for each in controls.values() for control in each]
@@ -70,7 +71,7 @@ def widget(
         lam = torch.tensor(begin)
         for name, each in controls.items():
             lam[space.slices[name]] = torch.tensor(columns_of(space.parameters[name], each))
-        found = shown(model, draw, lam)
+        found = shown(network, draw, lam)
         picture.value, text.value = (found, "") if isinstance(found, bytes) else (b"", found)
         picture.layout.display = "" if picture.value else "none"
 

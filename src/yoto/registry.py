@@ -72,8 +72,12 @@ def imported(path: str, what: str) -> Any:
     """The object at `module:Name`; `what` it is says the message where it cannot be imported."""
     module, _, attribute = path.partition(":")
     try:
-        return getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+        found = import_module(module)
+    except ImportError as error:
+        raise YotoError(f"{what} {path!r} should be importable as module:Name. Found: {error}.") from None
+    try:
+        return getattr(found, attribute)
+    except AttributeError as error:
         raise YotoError(f"{what} {path!r} should be importable as module:Name. Found: {error}.") from None
 
 
@@ -83,6 +87,15 @@ def entry_points() -> dict[str, str]:
     from importlib.metadata import entry_points as found  # half as slow to import as everything else here
 
     return {entry.name: entry.value for entry in found(group=GROUP)}
+
+
+def package_folders() -> list[str]:
+    """Folders (or files) of the packages that bring applications; none is imported."""
+    from importlib.util import find_spec
+
+    roots = {value.partition(":")[0].partition(".")[0] for value in entry_points().values()}
+    specs = [spec for spec in map(find_spec, sorted(roots)) if spec is not None]
+    return [place for spec in specs for place in spec.submodule_search_locations or [spec.origin or ""] if place]
 
 
 def table() -> dict[str, str]:
@@ -185,8 +198,15 @@ def made(entry: Application, options: Mapping[str, Any]) -> BaseTask:
         try:
             task = factory(**options)
         except TypeError as error:
+            if raised_inside(error):
+                raise
             raise YotoError(f"`options` should be arguments of {entry.task}. Found {dict(options)}: {error}.") from None
     return complete(task)
+
+
+def raised_inside(error: BaseException) -> bool:
+    """Whether an error comes from inside the function that was called, not from arguments that do not fit it."""
+    return error.__traceback__ is not None and error.__traceback__.tb_next is not None
 
 
 def load_task(task: str | Task, options: Mapping[str, Any] | None = None) -> BaseTask:

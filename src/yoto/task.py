@@ -8,6 +8,7 @@ from types import new_class
 from typing import TYPE_CHECKING, Any, Literal, Protocol, cast, runtime_checkable
 
 from yoto.errors import YotoError
+from yoto.support.directions import check_direction
 
 if TYPE_CHECKING:
     import numpy as np
@@ -123,7 +124,7 @@ class BaseTask(ABC):
             YotoError: If the task gives none.
         """
         raise YotoError(
-            "The model's task should have a method `examples` to be exported here. Use yoto.export in Python."
+            "The model's task should have a method `examples` to be exported here. Use yoto.export.export in Python."
         )
 
     def dynamic(self, method: str) -> dict[str, dict[int, str]] | None:
@@ -151,6 +152,9 @@ def complete(task: Task) -> BaseTask:
 
     What it lacks of the needed methods is missed where it is called.
 
+    Raises:
+        YotoError: If `better` holds what is no direction.
+
     >>> class Plain:
     ...     def __init__(self):
     ...         self.asked = 0
@@ -165,6 +169,8 @@ def complete(task: Task) -> BaseTask:
     >>> full.floor("test"), full.scores(None, seed=0), plain.asked
     ({'fit': 0.5}, {}, 1)
     """
+    for name, better in getattr(task, "better", {}).items():
+        check_direction(repr(name), better)
     if isinstance(task, BaseTask):
         return task
     kind = type(task)

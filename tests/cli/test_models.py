@@ -29,6 +29,12 @@ def test_models_lists_what_is_whole(yoto, folder):
     assert "broken" not in out
 
 
+def test_models_fit_into_a_hundred_columns(yoto, folder):
+    lines = yoto("models").out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert sum("…" in line for line in lines) >= 2
+
+
 def test_models_as_json(yoto, folder, model):
     entries = {entry["name"]: entry for entry in json.loads(yoto("models", "--json").out)}
     assert entries["digits"]["path"] == str(model)

@@ -40,6 +40,21 @@ def test_a_name_that_no_module_can_have_is_refused(yoto, name):
     assert "module's name" in found.err
 
 
+@pytest.mark.parametrize("name", ["torch", "random", "sys", "yoto", "pytest", "package"])
+def test_a_name_that_python_finds_elsewhere_is_refused(yoto, tmp_path, name):
+    (tmp_path / "package").mkdir()
+    (tmp_path / "package" / "__init__.py").touch()
+    found = yoto("new-task", name)
+    assert found.code == 2
+    assert f"no module that there is already. Found {name!r}" in found.err
+    assert [path.name for path in tmp_path.iterdir()] == ["package"]
+
+
+def test_its_own_file_is_not_in_the_way_where_python_looks_here(run, monkeypatch, tmp_path):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert run("new-task", "line_fit", "--force").code == 0
+
+
 def test_nothing_is_overwritten_unless_told(run, tmp_path):
     (tmp_path / "line_fit.py").write_text("mine")
     assert run("new-task", "line_fit").code == 2
@@ -88,3 +103,39 @@ def test_a_model_says_in_python_what_it_was_trained_by(trained):
 
     with pytest.raises(YotoError, match="trained by line_fit:LineFit"):
         yoto.load("runs/line_fit")
+
+
+FAULTS = {
+    "terms": ("y = net(batch[:, 0])", "y = net(batch[:, 0, :7])", "in terms: RuntimeError: "),
+    "metrics": (
+        'return {"noise"',
+        'return {"noise": 1 / 0, "other"',
+        "in metrics: ZeroDivisionError: division by zero",
+    ),
+    "data": ("phase = ", "phase = open('no.csv') or ", "in data: FileNotFoundError: "),
+    "network": ("self.width = width", "self.width = width + ''", "in __init__: TypeError: "),
+    "module": ("POINTS = 32", "POINTS = undefined", "NameError: name 'undefined' is not defined"),
+    "text": ("POINTS = 32", "POINTS = = 32", "SyntaxError: invalid syntax"),
+    "picture": ("picture = np.full", "picture = np.fall", "in picture: AttributeError: "),
+}
+
+
+@pytest.mark.parametrize("part", FAULTS)
+def test_an_error_in_the_users_code_is_said_to_be_there(run, tmp_path, part):
+    good, bad, expected = FAULTS[part]
+    file = tmp_path / "line_fit.py"
+    text = file.read_text()
+    assert good in text
+    line = next(number for number, each in enumerate(text.splitlines(), 1) if good in each)
+    file.write_text(text.replace(good, bad, 1))
+    later = {"metrics": "sweep", "picture": "demo"}
+    command, target = (later[part], "runs/line_fit") if part in later else ("train", "line_fit.yaml")
+    if part in later:
+        assert run("train", "line_fit.yaml", "training.steps=1", "training.validate_every=0", *TASK).code == 0
+    found = run(command, target, *TASK, *["--check"] * (part == "picture"))
+    assert found.code == 2
+    assert f"yoto {command}: your code failed at line_fit.py, line {line}" in found.err
+    assert expected in found.err
+    assert "internal error" not in found.err
+    assert len(found.err.strip().splitlines()[-1:]) == 1
+    assert "Traceback" not in found.err

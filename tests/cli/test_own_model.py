@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import nn
 
 import yoto
@@ -72,6 +73,11 @@ def own(tmp_path, monkeypatch):
     return save
 
 
+def yoto_sweep(model, point):
+    """The fit at a point, of the task's data."""
+    return yoto.sweep(model, torch.ones(6, 3), terms, [point]).terms["fit"]
+
+
 def test_everything_given_comes_back(own, tmp_path):
     x = torch.randn(2, 3)
     model, curve = own(example={"signal": x, "scale": 2.0})
@@ -113,6 +119,67 @@ def test_sweep_writes_the_curve_that_it_holds(yoto, own, tmp_path):
     assert "only a finished curve: give --task, or measure it in Python" in err
 
 
+def test_select_takes_the_best_point_of_the_curve_that_the_file_holds(yoto, own, tmp_path):
+    model, curve = own()
+    command = [
+        "select",
+        "own.safetensors",
+        "--minimise",
+        "fit",
+        "--subject-to",
+        f"size<={sorted(curve.terms['size'])[2]}",
+    ]
+    code, out, err = yoto(*command)
+    (best,) = curve.best(minimise="fit", subject_to=command[-1]).point.values()
+    assert code == 0
+    assert out.startswith(f"size = {best:.4g}\n")
+    assert out.splitlines()[-1].startswith("next: yoto export own.safetensors -o plain.safetensors --at size=")
+    assert "of the curve that the file holds" in err
+    code, out, _ = yoto(*command, "--json", "-o", "plain.safetensors")
+    assert json.loads(out)["point"] == {"size": best}
+    plain = load_file(tmp_path / "plain.safetensors")
+    assert all(torch.equal(value, plain[name]) for name, value in model.bake(size=best).state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["--minimise", "fit", "--limit", "3"],
+            "only a finished curve: give --task, or choose in Python: yoto.select(",
+        ),
+        (["--ask"], "only a finished curve: give --task"),
+        (["--minimise", "fitt"], "Did you mean 'fit'"),
+        (["--minimise", "fit", "--subject-to", "size<=-1"], "The request cannot be met: nearest is size = "),
+        (["--minimise", "fit", "--polish", "3"], "has no recipe to train by: polish it in Python"),
+        (["--minimise", "fit", "--task", "their_module:Task", "--data", "."], "--data is for models with a recipe"),
+    ],
+)
+def test_select_without_a_recipe_refuses_what_takes_one(yoto, own, arguments, message):
+    own()
+    code, out, err = yoto("select", "own.safetensors", *arguments)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_select_of_a_model_without_a_curve_says_how(yoto, own):
+    own(with_curve=False)
+    code, _, err = yoto("select", "own.safetensors", "--minimise", "fit")
+    assert code == 2
+    assert "no recipe to measure it by and no curve: give --task, or choose in Python: yoto.select(" in err
+
+
+def test_select_measures_by_a_task_that_is_named(yoto, own):
+    model, _ = own(with_curve=False)
+    code, out, err = yoto("select", "own.safetensors", "--minimise", "fit", "--task", "their_module:Task", "--json")
+    found = json.loads(out)
+    assert (code, err) == (0, "")
+    assert found["evaluations"] > 0
+    (fit,) = yoto_sweep(model, found["point"])
+    assert found["values"]["fit"] == pytest.approx(fit, rel=1e-5)
+
+
 def test_sweep_of_a_model_without_a_curve_says_how(yoto, own):
     own(with_curve=False)
     code, _, err = yoto("sweep", "own.safetensors")
@@ -134,8 +201,6 @@ def test_sweep_measures_by_a_task_that_is_named(yoto, own, tmp_path):
 
 
 def test_export_at_one_lambda_needs_the_file_alone(yoto, own, tmp_path):
-    from safetensors.torch import load_file
-
     model, _ = own()
     assert yoto("export", "own.safetensors", "-o", "plain.safetensors", "--at", "size=2").code == 0
     for name, value in model.bake(size=2.0).state_dict().items():

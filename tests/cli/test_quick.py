@@ -169,7 +169,7 @@ def test_answers(quick, arguments):
     ],
 )
 def test_bad_input_is_one_line_at_once(quick, model, fixed_model, style_model, tmp_path, arguments, expected):
-    for name in ("file", "file.png", "file.onnx", "run/recipe.yaml", "full/file"):
+    for name in ("file", "file.png", "file.onnx", "run/recipe.yaml", "run/last/state.json", "full/file"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     before = sorted(tmp_path.rglob("*"))

@@ -104,7 +104,10 @@ def test_a_request_that_cannot_be_met_exits_with_the_nearest(yoto, trained):
         (["--minimise", "kl", "--at", "kl=3"], "needs a free parameter"),
         (["--ask", "--minimise", "kl"], "--ask chooses by eye"),
         (["--minimise", "kl", "--confidence", "2"], "`confidence` should lie between"),
+        (["--minimise", "kl", "--confidence", "nan"], "`confidence` should lie between"),
+        (["--minimise", "kl", "--limit", "1", "--subject-to", "kl<=9", "--confidence", ".9"], "at least 2 samples"),
         (["--minimise", "kl", "--seconds", "0"], "`seconds` should be above 0"),
+        (["--minimise", "kl", "--seconds", "inf"], "`seconds` should be above 0"),
     ],
 )
 def test_bad_input_is_one_line(yoto, trained, arguments, message):

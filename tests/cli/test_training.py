@@ -45,6 +45,15 @@ def test_stopping_and_resuming(yoto, tmp_path):
     code, _, err = yoto(*command, "training.lr=0.5", "--resume")
     assert code == 2
     assert "`training.lr`" in err
+    assert "--from run" in err
+
+
+def test_a_folder_without_a_checkpoint_is_no_run(yoto, tmp_path):
+    assert yoto("train", "vae/digits", *SMALL, "-o", "run").code == 0
+    for left in ("model.safetensors", "last", "best"):
+        (tmp_path / "run" / left).rename(tmp_path / left) if (tmp_path / "run" / left).exists() else None
+    assert yoto("train", "vae/digits", *SMALL, "seed=3", "-o", "run").code == 0
+    assert yaml.safe_load((tmp_path / "run/recipe.yaml").read_text())["seed"] == 3
 
 
 def test_a_wider_range_begins_at_the_model_by_its_anchor(yoto, tmp_path):

@@ -113,6 +113,21 @@ def test_no_points(points):
         estimate_regret(condition(nn.Linear(3, 2), SPACE), points, X, terms, validation=X)
 
 
+class Ending:
+    """Two batches in the first pass, one in the next."""
+
+    left = 3
+
+    def __iter__(self):
+        self.left -= 1
+        yield from [X[:8]] * self.left
+
+
+def test_both_networks_see_the_same_samples():
+    with pytest.raises(YotoError, match="Found 16 and 8: a loader that ends early"):
+        estimate_regret(condition(nn.Linear(3, 2), SPACE), POINTS[:1], X, terms, validation=Ending(), steps=1)
+
+
 def test_bad_input_is_told_before_anything_is_trained():
     model = condition(nn.Linear(3, 2), SPACE)
     called = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -21,6 +22,22 @@ def test_csv_gives_an_equal_curve_but_for_info(tmp_path):
     assert TradeoffCurve.from_csv(tmp_path / "curve.csv") == curve(info={})
     header = (tmp_path / "curve.csv").read_text().splitlines()[0].split(",")
     assert header[:5] == ["point.kl", "weight.reconstruction", "weight.kl", "term.reconstruction", "term.kl"]
+
+
+def test_csv_keeps_the_directions_that_are_known(tmp_path):
+    known = curve(metrics={"accuracy": BETAS, "mse (low)": BETAS, "rest": BETAS}, info={})
+    known = replace(known, better={"accuracy": "higher", "mse (low)": "lower"})
+    known.to_csv(tmp_path / "curve.csv")
+    assert TradeoffCurve.from_csv(tmp_path / "curve.csv") == known
+    assert "metric.accuracy (higher)" in (tmp_path / "curve.csv").read_text()
+
+
+def test_a_curve_is_shown_in_one_line():
+    assert repr(curve()) == str(curve())
+    assert str(curve()) == (
+        "TradeoffCurve(3 points, kl 0.5 to 128; reconstruction 222.5 to 385, kl 0 to 15; mse 0.23 to 0.385; "
+        "loss 230 to 385; 100 samples)"
+    )
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"format": "yoto-curve", "version": 1}', '{"version": 2}'])

@@ -269,3 +269,29 @@ def test_a_loaders_own_generator_is_left_where_it_was():
     first, second = (evaluator(SPACE.point(size=size)[None])[0] for size in (1.0, 1.0001))
     assert torch.equal(order.get_state(), before)
     assert second.terms["fit"] == pytest.approx(first.terms["fit"], rel=1e-2)  # the same ten samples
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (lambda y: (y > 0).float().mean(), r"shape \[\]"),
+        (lambda y: (y > 0).float().mean(0, keepdim=True), r"shape \[1\]"),
+        (lambda y: torch.stack([y, y]), r"shape \[2, 7\]"),
+        (lambda _: 0.5, "float"),
+    ],
+)
+def test_a_metric_that_is_no_number_per_sample_is_refused(value, found):
+    metrics = {"accuracy": Metric(lambda net, batch: value(batch[1]), better="higher")}
+    with pytest.raises(YotoError, match=rf"'accuracy' should hold one number per sample, shape \[7\]. Found {found}"):
+        sweep(model(), loader(), terms, SPACE.grid(2), metrics=metrics)
+
+
+class Misspelt(WithTerms):
+    def __init__(self):
+        self.better = {"error": "loewr"}
+
+
+@pytest.mark.parametrize("metrics", [None, {}])
+def test_a_direction_of_a_task_that_is_none_is_refused_before_anything_is_measured(metrics):
+    with pytest.raises(YotoError, match="`better` of 'error' .* Found 'loewr'. Did you mean 'lower'"):
+        sweep(model(), [X], Misspelt(), SPACE.grid(2), metrics=metrics)

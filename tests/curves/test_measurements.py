@@ -83,6 +83,8 @@ def test_the_knee_lies_furthest_from_the_chord_on_stated_scales():
     ("arguments", "message"),
     [
         (("kl", "fit", ("log", "sqrt")), "'linear' or 'log'. Found 'sqrt'"),
+        (("kl", "fit", ("log",)), "`scales` should be two, of x and of y"),
+        (("kl", "fit", "log"), "`scales` should be two, of x and of y"),
         (("loss", "fit"), "at least 3 points"),
     ],
 )
@@ -96,6 +98,12 @@ def test_epsilon_constraints_give_a_point_for_each_limit():
     assert [each.point["kl"] for each in found] == [0.5, 8.0, 32.0]
     assert [list(each.margins) for each in found] == [["psnr >= 29.7"], ["psnr >= 29"], ["psnr >= 26"]]
     assert [each.point["kl"] for each in CURVE.epsilon_constraint("kl", [3.0], minimise="fit")] == [128.0]
+
+
+@pytest.mark.parametrize("limits", [3.0, "3", [float("nan")]])
+def test_limits_are_finite_numbers(limits):
+    with pytest.raises(YotoError, match="`limits` should be finite numbers"):
+        CURVE.epsilon_constraint("kl", limits, minimise="fit")
 
 
 def test_unknown_names_are_refused():

@@ -8,6 +8,7 @@ from curves.selection.models import THREE, only, terms
 from yoto import LogUniform, LossSpace, Objective, Simplex, TradeoffCurve, condition, steerability
 from yoto.curves.consistency import better_elsewhere, crossed, slopes_beyond
 from yoto.curves.steering import rank_correlation
+from yoto.errors import YotoError
 
 SPACE = LossSpace(fit=1.0, size=LogUniform(0.05, 20.0))
 
@@ -156,3 +157,93 @@ def test_a_simplex_steers_along_its_weights():
     function = only("fit", "size", "tilt")
     found = steerability(trained(space, function), DATA, function)
     assert not found.decorative
+
+
+def optima(space, lam, generator):
+    """The curve of the best x [3] at each λ for quadratic terms, in closed form."""
+    centres = torch.randn(len(space.names), 3, generator=generator, dtype=torch.float64)
+    roots = torch.randn(len(space.names), 3, 3, generator=generator, dtype=torch.float64)
+    forms = roots @ roots.mT + 0.05 * torch.eye(3)
+    lam = lam.double()
+    best = torch.linalg.solve(
+        torch.einsum("mt,tij->mij", lam, forms), torch.einsum("mt,tij,tj->mi", lam, forms, centres)
+    )
+    away = best[:, None] - centres
+    columns = torch.einsum("mti,tij,mtj->tm", away, forms, away)
+    weights = [dict(zip(space.names, row, strict=True)) for row in lam.tolist()]
+    return TradeoffCurve(
+        points=weights,
+        weights=weights,
+        terms=dict(zip(space.names, columns.tolist(), strict=True)),
+        loss=(lam.T * columns).sum(0).tolist(),
+        info={"n": 100},
+    )
+
+
+THREE_OF_ONE, FOUR_OF_ONE = LossSpace(mix=Simplex("a", "b", "c")), LossSpace(mix=Simplex("a", "b", "c", "d"))
+TWO = LossSpace(a=1.0, b=LogUniform(0.01, 10.0), c=LogUniform(0.01, 10.0))
+SETS = {
+    "a coarse lattice": (THREE_OF_ONE, lambda space, _: space.grid(6, kind="lattice")),
+    "a lattice": (THREE_OF_ONE, lambda space, _: space.grid(9, kind="lattice")),
+    "a lattice of four": (FOUR_OF_ONE, lambda space, _: space.grid(5, kind="lattice")),
+    "drawn": (THREE_OF_ONE, lambda space, generator: space.sample(30, generator)),
+    "several weights at once": (TWO, lambda space, _: space.grid(32, joint=True)),
+    "several weights by themselves": (TWO, lambda space, _: space.grid(9)),
+}
+
+
+@pytest.mark.parametrize("points", SETS)
+def test_optima_of_several_weights_are_never_decorative(points):
+    space, make = SETS[points]
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(8):
+        found = optima(space, make(space, generator), generator)
+        assert found.steering().own > 0.99
+        assert not [line for line in found.remarks() if "decorative" in line]
+
+
+def test_a_lattice_at_whose_points_the_same_network_stands_is_decorative():
+    lam = THREE_OF_ONE.grid(9, kind="lattice")
+    generator = torch.Generator().manual_seed(0)
+    found = optima(THREE_OF_ONE, lam[torch.randperm(len(lam), generator=generator)], generator)
+    weights = [dict(zip(THREE_OF_ONE.names, row, strict=True)) for row in lam.tolist()]
+    loss = [sum(w[name] * found.terms[name][i] for name in w) for i, w in enumerate(weights)]
+    wrong = TradeoffCurve(points=weights, weights=weights, terms=found.terms, loss=loss, info={"n": 100})
+    assert wrong.steering().decorative
+    assert set(wrong.steering().correlation) == {"a", "b", "c"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"points": SPACE.grid(3)}, "`points` should be at least 5, to tell what follows λ. Found 3"),
+        ({"model": nn.Linear(4, 4)}, "`model` should be a conditional network, .*Found Linear"),
+        ({"model": "vae"}, "`model` should be a network"),
+    ],
+)
+def test_bad_input(changes, message):
+    given = {"model": condition(nn.Linear(4, 4), SPACE), "points": None, **changes}
+    with pytest.raises(YotoError, match=message):
+        steerability(given["model"], DATA, only("fit", "size"), points=given["points"])
+
+
+def test_points_that_differ_in_what_weighs_no_term_are_not_compared():
+    """A quantile regression, whose loss term is another function at each level: the least is not the best."""
+    levels = [{"level": level} for level in (0.1, 0.5, 0.9)]
+    pinball = (0.2, 0.5, 0.21)
+    curve = TradeoffCurve(
+        points=levels, weights=[{"fit": 1.0, **level} for level in levels], terms={"fit": pinball}, loss=pinball
+    )
+    assert curve.better_elsewhere() == []
+    assert curve.steering().own is None
+    assert not curve.steering().unfounded
+    twice = TradeoffCurve(points=levels[:1] * 5, weights=[{"fit": 1.0}] * 5, terms={"fit": [1.0] * 5}, loss=[1.0] * 5)
+    assert twice.steering().own is None  # one λ five times: nothing is told
+    joined = TradeoffCurve(
+        points=[{"level": level, "size": size} for level in (0.1, 0.9) for size in (1.0, 2.0)],
+        weights=[{"fit": 1.0, "size": size, "level": level} for level in (0.1, 0.9) for size in (1.0, 2.0)],
+        terms={"fit": (1.0, 1.5, 9.0, 9.8), "size": (1.0, 0.1, 1.0, 0.3)},
+        loss=(2.0, 1.7, 10.0, 10.4),
+    )
+    assert [(each.point, each.other) for each in joined.better_elsewhere()] == [(0, 1)]
+    assert joined.steering().own == 0.75

@@ -312,10 +312,15 @@ class Check:
         return Result("ok" if worst <= self.narrow else "wrong", worst, text)
 
 
-def check(case: Case, done: Callable[[Report], None] = lambda report: None, exports: bool = False) -> Report:
-    """Every stage of a case; `done(report)` after each, so that a time limit loses only what comes later."""
+def check(
+    case: Case, done: Callable[[Report], None] = lambda report: None, exports: bool = False, others: bool = True
+) -> Report:
+    """Every stage of a case; `done(report)` after each, so that a time limit loses only what comes later.
+
+    `others`: the stages that are not about exports; conditioning always is one.
+    """
     state = Check(case)
-    steps = [(name, getattr(state, name.replace(" ", "_"))) for name in STAGES]
+    steps = [(name, getattr(state, name.replace(" ", "_"))) for name in (STAGES if others else ("condition",))]
     if exports:
         steps += [(name, lambda n=name: exporting.STAGES[n](state)) for name in EXPORTS]
     for name, step in steps:

@@ -220,3 +220,49 @@ class Formats(nn.Module):
     def forward(self, x):
         x = self.first(self.stem(x))
         return x.permute(0, 2, 3, 1) + self.down(functional.gelu(self.up(self.second(x.permute(0, 2, 3, 1)))))
+
+
+class Sparse(nn.Module):
+    """Attention that keeps a mask beside its layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.query, self.mask = nn.Linear(4, 4), nn.Identity()
+
+    def forward(self, x):
+        return self.mask(self.query(x)).tanh()
+
+
+class Full(nn.Module):
+    """What takes its place, with the same layer, under the same name or another."""
+
+    def __init__(self, sparse, name):
+        super().__init__()
+        self.name = name
+        setattr(self, name, sparse.query)
+
+    def forward(self, x):
+        return getattr(self, self.name)(x).tanh()
+
+
+class Replaced(nn.Module):
+    """BigBird: inputs shorter than a block make it put full attention in the place of sparse, with fewer modules."""
+
+    def __init__(self, name):
+        super().__init__()
+        self.inner, self.out, self.name = Sparse(), nn.Linear(4, 2), name
+
+    def forward(self, x):
+        if isinstance(self.inner, Sparse):
+            self.inner = Full(self.inner, self.name)
+        return self.out(self.inner(x))
+
+
+@kind("a module that forward replaces", noise(B, 4), sites=("inner.query", "out"))
+def replaced():
+    return Replaced("query")
+
+
+@kind("a layer that forward moves", noise(B, 4), refused="'inner.query' is gone after a call: run the network once")
+def moved():
+    return Replaced("layer")

@@ -335,3 +335,13 @@ class Frames(nn.Module):
         y = x.view(B, T, -1, H, W).permute(0, 3, 4, 1, 2).reshape(B * H * W, T, -1)
         y = self.temporal(y).view(B, H, W, T, -1).permute(0, 3, 4, 1, 2).reshape(B * T, -1, H, W)
         return self.out(x + y).view(B, T, C, H, W).transpose(1, 2)
+
+
+@kind("a norm over channels and places", noise(B, 3, 16, 16), sites=("norm", "out"))
+class NormOverAll(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm, self.out = nn.Conv2d(3, 8, 3, padding=1), nn.LayerNorm([8, 16, 16]), nn.Conv2d(8, 2, 1)
+
+    def forward(self, x):
+        return self.out(self.norm(self.conv(x)).relu())

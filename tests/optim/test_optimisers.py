@@ -139,6 +139,26 @@ def test_who_steps_what_at_which_rate():
     assert len(found) == len(list(model.parameters()))
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, 0.05), ({"adam_lr": 0.01}, 0.025), ({"algorithm": "adam"}, 0.02), ({"conditioning_lr": 0.007}, 0.007)],
+)
+def test_the_conditioning_network_learns_faster_beside_muon_unless_told(given, expected):
+    model = mixed()
+    stepper = optimiser(model, 0.02, **given)
+    rates = {stepper.names[p]: group["lr"] for group in stepper.groups() for p in group["params"]}
+    assert {rate for name, rate in rates.items() if name.startswith("film.")} == {expected}
+    assert {rate for name, rate in rates.items() if not name.startswith("film.")} <= {0.02, given.get("adam_lr", 0.02)}
+
+
+@pytest.mark.parametrize("more", [{}, {"adam_lr": 0.03}])
+def test_in_a_recipe_it_does_not(more):
+    model = mixed()
+    stepper = make_optimiser(model, settings(lr=0.1, **more))
+    rates = {stepper.names[p]: group["lr"] for group in stepper.groups() for p in group["params"]}
+    assert {rate for name, rate in rates.items() if name.startswith("film.")} == {more.get("adam_lr", 0.1)}
+
+
 @pytest.mark.parametrize("method", ["adam", "adamw"])
 def test_adam_alone(method):
     model = mixed()

@@ -212,3 +212,18 @@ def test_names_and_constants_have_no_coordinates():
         median = torch.tensor([distribution.median()] * 2)
         assert distribution.to_unit(median).shape == (2, 0)
         torch.testing.assert_close(distribution.from_unit(torch.zeros(2, 0)), median)
+
+
+@pytest.mark.parametrize(
+    ("entry", "hint"),
+    [
+        ((0.1, 10.0), r"LogUniform\(0.1, 10\) or Uniform\(0.1, 10\). Found \(0.1, 10.0\)"),
+        ([0.1, 10.0], r"LogUniform\(0.1, 10\)"),
+        (("a", "b"), r"Choice\(\['a', 'b'\]\) or Simplex\('a', 'b'\)"),
+        ("log", r"LogUniform\(0.1, 10.0\). Found 'log'"),
+        (LogUniform, "Found the class LogUniform"),
+    ],
+)
+def test_what_is_no_distribution_is_told_what_it_may_have_meant(entry, hint):
+    with pytest.raises(YotoError, match=f"`kl` should be a number or a distribution, such as .*{hint}"):
+        LossSpace(fit=1.0, kl=entry)

@@ -108,6 +108,30 @@ def test_a_run_killed_before_its_first_checkpoint_starts_anew(tmp_path):
     same_weights(tmp_path / "whole", tmp_path / "cut")
 
 
+def test_a_run_killed_before_its_first_checkpoint_is_in_nobodys_way(tmp_path):
+    def die():
+        raise RuntimeError("killed")
+
+    with pytest.raises(RuntimeError, match="killed"):
+        run(tmp_path / "cut", Stopping(3, die), overrides={})
+    run(tmp_path / "cut", overrides={"seed": 5})
+    with pytest.raises(YotoError, match="Found a run in"):
+        run(tmp_path / "cut", overrides={"seed": 5})
+
+
+def test_what_comes_before_the_first_step_is_not_charged_to_the_run(tmp_path):
+    class Slow(Stopping):
+        def data(self, split):
+            found = super().data(split)
+            time.sleep(0.3)
+            self.begin = time.monotonic()
+            return found
+
+    task = Slow(1000, None)
+    result = run(tmp_path, task, overrides={})
+    assert 0 < result.seconds <= time.monotonic() - task.begin
+
+
 def test_a_killed_run_goes_on_from_its_last_checkpoint(tmp_path):
     def die():
         raise RuntimeError("killed")

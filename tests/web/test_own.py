@@ -97,7 +97,9 @@ def test_the_bundled_vae_has_a_page():
 def test_a_model_for_one_setting_is_refused(tmp_path):
     path = tmp_path / "plain.safetensors"
     bundle.save(nn.Linear(2, 2), path, space=LossSpace(a=1.0))
-    with pytest.raises(YotoError, match=r"trained for a range of losses. Found .*trained for one setting"):
+    with pytest.raises(
+        YotoError, match=r"trained for a range of losses. Found .*trained for one setting. Usually: show"
+    ):
         Own(str(path))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError
@@ -33,7 +33,7 @@ def example_parts(net: nn.Module, example: Any) -> tuple[dict[str, Tensor], dict
         inputs = dict(example)
     else:
         given = example if isinstance(example, tuple) else (example,)
-        names = argument_names(net, len(given))
+        names = argument_names(net.forward, len(given))
         inputs = dict(zip(names, given, strict=True))
     tensors = {name: value for name, value in inputs.items() if isinstance(value, torch.Tensor)}
     settings = {name: value for name, value in inputs.items() if name not in tensors}
@@ -47,9 +47,12 @@ def example_parts(net: nn.Module, example: Any) -> tuple[dict[str, Tensor], dict
     return stored, {"inputs": list(inputs), "settings": settings}
 
 
-def argument_names(net: nn.Module, count: int) -> list[str]:
-    """Names of the first arguments of `forward`; by number where it does not say."""
-    parameters = inspect.signature(net.forward).parameters.values()
+def argument_names(method: Callable[..., Any], count: int) -> list[str]:
+    """Names of the first arguments of a network's method; by number where it does not say."""
+    try:
+        parameters = list(inspect.signature(method).parameters.values())
+    except (TypeError, ValueError):  # not written in Python
+        parameters = []
     kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
     known = [parameter.name for parameter in parameters if parameter.kind in kinds][:count]
     return known + [f"input_{number}" for number in range(len(known), count)]

@@ -69,6 +69,10 @@ class Header:
     example: dict[str, Any] | None = None
     unknown: dict[str, str] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        task = f", task {self.task!r}" if self.task else ""
+        return f"Header({str(self.path)!r}, {self.parameters} parameters{task}, {self.space!r})"
+
     @property
     def task_class(self) -> str | None:
         """Where the class of a task of the user's own was, as `module:Class`: to be told, never imported."""

@@ -10,13 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol
 
 from yoto.bundle.example import example_parts, holds_example, stored_example
 from yoto.bundle.header import EXTRAS, Header, described_layers, metadata_of, read_header
 from yoto.errors import YotoError
 from yoto.space import LossSpace
 from yoto.support import cores, tensors
+from yoto.support.directions import Direction, check_direction
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from yoto.objective import Objective
     from yoto.recipe import Recipe
     from yoto.task import Task
-
-Direction: TypeAlias = Literal["lower", "higher"]
-
 
 EARLIEST = {"gain": "linear", "skip": False, "fourier": 0}
 """Settings of models that were stored before `condition` had them, whatever its defaults are now."""
@@ -55,6 +53,9 @@ class Bundle:
     task: Task | None
     extras: dict[str, Tensor]
     registered: bool
+
+    def __repr__(self) -> str:
+        return f"Bundle({type(self.model).__name__}, {self.header!r})"
 
     @property
     def space(self) -> LossSpace:
@@ -190,8 +191,7 @@ def check_saved(model: Any, curve: Any, objective: Any, directions: Any) -> None
             known = {"curve": "a TradeoffCurve", "objective": "a yoto.Objective"}[name]
             raise YotoError(f"`{name}` should be {known}, or what its to_dict gives. Found {type(value).__name__}.")
     for name, way in (directions or {}).items():
-        if way not in ("lower", "higher"):
-            raise YotoError(f"`directions` of {name!r} should be 'lower' or 'higher'. Found {way!r}.")
+        check_direction(repr(name), way, "directions")
 
 
 def halve(model: nn.Module) -> None:
@@ -267,7 +267,13 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     if header.conditioning is not None:
         with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"condition\(\): ")  # it was said when the model was made
-            model = condition(net, header.space, **{**EARLIEST, **header.conditioning})
+            try:
+                model = condition(net, header.space, **{**EARLIEST, **header.conditioning})
+            except YotoError as error:
+                raise YotoError(
+                    f"{str(header.path)!r} should be of the network that it is loaded into, a {type(net).__name__}. "
+                    f"Found: {error}"
+                ) from None
     if any(t.dtype == torch.float64 for t in state.values()):
         model = model.double()
     tensors.restore(model, {**state, **header.state}, str(header.path))

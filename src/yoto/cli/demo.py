@@ -12,6 +12,7 @@ import typer
 from yoto.cli import checks, tasks
 from yoto.cli.options import Force, TaskName, model_names
 from yoto.cli.output import note
+from yoto.errors import YotoError
 from yoto.support.extras import require
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ def demo(
         typer.Option("--port", metavar="N", min=0, max=65535, help="[default: the first free one from 8000 on]"),
     ] = None,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Open no browser.")] = False,
-    check: Annotated[bool, typer.Option("--check", help="Start, load all pages and models once, stop.")] = False,
+    check: Annotated[
+        bool, typer.Option("--check", help="Start, load all pages and models once, draw MODEL's picture, stop.")
+    ] = False,
     static: Annotated[
         Path | None,
         typer.Option("--static", metavar="DIR", help="Write a copy for any web host, which computes in the browser."),
@@ -83,6 +86,11 @@ def demo(
     if check:
         for url in serve.check_pages(pages, host, port, refused):
             note(url)
+        for name, page in pages.items():
+            try:
+                page.check()
+            except YotoError as error:
+                refused(f"the page {name!r} does not work: {error}")
         if refusals:
             raise typer.Exit(1)
         return

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from yoto.space import LossSpace
 
 
+COLUMNS, NARROWEST = 100, 16
+"""Width of the table, unless a model's name is very long, and of a cell that is shortened at least."""
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this group."""
     app.command("models")(models)
@@ -28,7 +32,8 @@ def models(as_json: Json = False) -> None:
 
     Local ones are those in the folder YOTO_MODELS and the finished runs in ./runs.
 
-    Figures are the means of the loss terms at both ends of the model's trade-off curve, where it carries one.
+    Figures are the means of the loss terms at both ends of the model's trade-off curve, where it carries one. What does
+    not fit into a line is in --json.
     """
     from yoto import bundle
 
@@ -39,10 +44,12 @@ def models(as_json: Json = False) -> None:
     if not found:
         print("no models yet: yoto train vae/digits makes one")
         return
-    rows = [
-        (name, "bundled" if bundled else "local", size(header.size), trained_for(header), figures(header.curve))
-        for name, bundled, header in found
-    ]
+    first = [(name, "bundled" if bundled else "local", size(header.size)) for name, bundled, header in found]
+    rest = COLUMNS - sum(max(map(len, column)) + 2 for column in zip(("name", "where", "size"), *first, strict=True))
+    last = [shortened(figures(header.curve), rest // 2) for _, _, header in found]
+    rest -= max(len("figures"), *(len(text) for text in last)) + 2
+    middle = [shortened(trained_for(header), rest) for _, _, header in found]
+    rows = [(*each, *texts) for each, *texts in zip(first, middle, last, strict=True)]
     print(table(("name", "where", "size", "trained for", "figures"), rows))
 
 
@@ -70,12 +77,26 @@ def size(count: int) -> str:
     return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.0f} kB"
 
 
-def trained_for(header: Header) -> str:
+def shortened(items: list[str], width: int) -> str:
+    """Items with commas, as many as fit into a width (at least one), and an ellipsis for the rest.
+
+    >>> shortened(["kl 0.5 to 128", "fine 1 to 2"], 20), shortened([], 20)
+    ('kl 0.5 to 128, …', '-')
+    """
+    width = max(width, NARROWEST)
+    text = ", ".join(items) or "-"
+    while len(text) > width and len(items) > 1:
+        items = items[:-1]
+        text = ", ".join(items) + ", …"
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def trained_for(header: Header) -> list[str]:
     """The range of every free parameter, or the values of a network trained at fixed weights."""
     if header.conditioning is None:
         fixed = (header.recipe or {}).get("fixed") or {}
-        return "fixed " + ", ".join(f"{name}={value}" for name, value in fixed.items()) if fixed else "one setting"
-    return ", ".join(extent(header.space, name) for name in header.space.free)
+        return [", ".join(f"fixed {name}={value}" for name, value in fixed.items()) or "one setting"]
+    return [extent(header.space, name) for name in header.space.free]
 
 
 def extent(space: LossSpace, name: str) -> str:
@@ -86,11 +107,10 @@ def extent(space: LossSpace, name: str) -> str:
     return f"{name} of {', '.join(map(str, arguments.get('options') or arguments.get('terms') or ()))}"
 
 
-def figures(curve: dict[str, Any] | None) -> str | None:
+def figures(curve: dict[str, Any] | None) -> list[str]:
     """The loss terms at the first and the last point of a curve."""
-    if curve is None:
-        return None
-    return ", ".join(f"{name} {values[0]:.4g} to {values[-1]:.4g}" for name, values in curve["terms"].items())
+    terms = (curve or {}).get("terms", {})
+    return [f"{name} {values[0]:.4g} to {values[-1]:.4g}" for name, values in terms.items()]
 
 
 def export(
@@ -201,7 +221,7 @@ def example_inputs(loaded: Bundle, method: str) -> tuple[dict[str, Any], dict[st
     if loaded.task is None:
         raise checks.UsageError(
             f"{str(loaded.header.path)!r} holds no example inputs of {method!r}: save it with yoto.save(…, example=…), "
-            "which are those of 'forward', or use yoto.export in Python"
+            "which are those of 'forward', or use yoto.export.export in Python"
         )
     whole = complete(loaded.task)
     inputs: dict[str, Any] = dict(whole.examples(method))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,8 @@ def new_task(
     """
     if not name.isidentifier() or keyword.iskeyword(name) or name.lower() != name:
         raise checks.UsageError(f"NAME should be a module's name in small letters, such as denoising. Found {name!r}")
+    if (other := taken(name)) is not None:
+        raise checks.UsageError(f"NAME should be no module that there is already. Found {name!r}, which is {other}")
     kind = "".join(part.capitalize() for part in name.split("_"))
     outputs = [Path(f"{name}.py"), Path(f"{name}.yaml")]
     for output in outputs:
@@ -55,3 +58,14 @@ def new_task(
     note("next:")
     for line in FIRST_STEPS:
         note(f"  {line.format(name=name, task=f'--task {name}:{kind}')}")
+
+
+def taken(name: str) -> str | None:
+    """What `import NAME` finds that is not the file to be written; it would be found in place of that. None if free."""
+    package = Path(name) / "__init__.py"
+    if package.exists():
+        return f"the package {str(package)!r}"
+    spec = find_spec(name)
+    if spec is None or spec.origin is None or Path(spec.origin) == Path(f"{name}.py").absolute():
+        return None
+    return spec.origin if Path(spec.origin).exists() else "a part of Python"

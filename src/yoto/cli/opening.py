@@ -25,6 +25,20 @@ def with_data(recipe: Recipe, folder: str | None) -> Recipe:
     return recipe if folder is None else recipe.replace({"options.data": folder})
 
 
+def opened_own(header: Header, task_name: str) -> tuple[Bundle, BaseTask]:
+    """A model without a recipe on its device, and the task that the user named for it."""
+    import torch
+
+    from yoto import bundle
+    from yoto.task import complete
+
+    task = tasks.make_task(task_name, {})
+    assert task is not None
+    loaded = bundle.load(header.path, task=task)
+    loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")
+    return loaded, complete(task)
+
+
 def opened(header: Header, recipe: Recipe, task_name: str | None) -> tuple[Bundle, BaseTask]:
     """The model on its device, and the task that measures it."""
     import torch

@@ -15,7 +15,7 @@ from yoto.cli import compare, demo, models, new_task, polishing, selecting, swee
 from yoto.cli.checks import UsageError
 from yoto.cli.output import note, settle, spell_out
 from yoto.errors import YotoError
-from yoto.registry import applications, imported
+from yoto.registry import applications, imported, package_folders
 from yoto.support.extras import needed
 
 DONE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -115,17 +115,25 @@ def run(arguments: Sequence[str] | None = None) -> int:
         # The reader left (`yoto models | head`); Python must not complain about it once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return FAILED
-    except OSError as error:
-        trace()
-        where = f"{error.filename}: " if error.filename else ""
-        report(given, f"{where}{error.strerror or error}")
-        return FAILED
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line
         trace()
-        name = type(error).__name__
-        report([], f"internal error: {name}: {error}; YOTO_DEBUG=1 prints the traceback")
-        return FAILED
+        return unforeseen(given, error)
     return result if isinstance(result, int) else DONE
+
+
+def unforeseen(given: Sequence[str], error: Exception) -> int:
+    """Report an error that nobody raised on purpose, and return its exit code."""
+    from yoto.support.whose import blamed
+
+    if (told := blamed(error, package_folders())) is not None:
+        report(given, f"{told}; YOTO_DEBUG=1 prints the traceback")
+        return BAD_INPUT
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        report(given, f"{where}{error.strerror or error}")
+    else:
+        report([], f"internal error: {type(error).__name__}: {error}; YOTO_DEBUG=1 prints the traceback")
+    return FAILED
 
 
 def trace() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from yoto.cli import checks, polishing, tasks
-from yoto.cli.opening import checked_output, opened, with_data
+from yoto.cli.opening import checked_output, opened, opened_own, with_data
 from yoto.cli.options import (
     SPLITS,
     DataFolder,
@@ -118,11 +118,14 @@ def select(
     header = bundle.read_header(model)
     if header.conditioning is None:
         raise checks.UsageError(f"{str(model)!r} was trained for one λ: there is nothing to choose")
+    held = checks.point(at or [], "--at")
+    asked = Asked(split=split, limit=limit, seed=seed, evaluations=evaluations, seconds=seconds, at=held)
+    if header.recipe is None:
+        without_recipe(header, model, wanted, asked, task, data, polish, output, as_json)
+        return
     recipe = recipe_of(header)
     tasks.check_known(header.task, task, header.task_class, f"yoto select {model}")
     here = with_data(recipe, data)
-    held = checks.point(at or [], "--at")
-    asked = Asked(split=split, limit=limit, seed=seed, evaluations=evaluations, seconds=seconds, at=held)
     loaded, own = opened(header, here, task)
     told: dict[str, Any] = {}
     if wanted is None:
@@ -140,6 +143,61 @@ def select(
         print_json(told)
     if polish is None:
         finish(header, loaded, model, point, output, quiet=as_json)
+
+
+def without_recipe(
+    header: Header,
+    model: str,
+    wanted: Request | None,
+    asked: Asked,
+    task_name: str | None,
+    data: str | None,
+    polish: int | None,
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    """Choose for a model of somebody's own loop: by a task that the user named, else on the curve that the file holds.
+
+    Raises:
+        UsageError: If more is asked for than the file holds.
+    """
+    if polish is not None:
+        polishing.check_model(header, model)
+    told: dict[str, Any] = {}
+    loaded = None
+    if task_name is None:
+        point, told = met(stored(header, wanted, asked, data), as_json)
+        note("the best point of the curve that the file holds; measuring takes data: --task, or yoto.select in Python")
+    elif data is not None:
+        raise checks.UsageError("--data is for models with a recipe. Found none; the task says where its data are")
+    else:
+        loaded, own = opened_own(header, task_name)
+        if wanted is None:
+            from yoto.cli.asking import interview
+
+            point = interview(loaded, own, asked.at, asked.seed or 0)
+        else:
+            point, told = met(search(loaded, own, None, wanted, asked), as_json)
+    if as_json:
+        print_json({"point": dict(point), **told})
+    finish(header, loaded, model, point, output, quiet=as_json)
+
+
+def stored(header: Header, wanted: Request | None, asked: Asked, data: str | None) -> SelectedPoint:
+    """The best point of the curve that a model without a recipe holds.
+
+    Raises:
+        UsageError: If it holds none, or something was asked for that takes measuring.
+    """
+    from yoto.curves import TradeoffCurve
+
+    advice = "give --task, or choose in Python: yoto.select(yoto.load(FILE, net=…), batches, terms, minimise=…)"
+    if header.curve is None:
+        raise checks.UsageError(f"{str(header.path)!r} has no recipe to measure it by and no curve: {advice}")
+    nothing = Asked(split="validation", limit=None, seed=None, evaluations=None, seconds=None, at={})
+    if wanted is None or asked != nothing or data is not None:
+        raise checks.UsageError(f"{str(header.path)!r} has no recipe to measure it by, only a finished curve: {advice}")
+    return TradeoffCurve.from_dict(header.curve).chosen(wanted)
 
 
 def met(found: SelectedPoint, as_json: bool) -> tuple[dict[str, float], dict[str, Any]]:
@@ -166,12 +224,12 @@ def request_of(minimise: str | None, maximise: str | None, bounds: list[str], co
     return request(minimise, maximise, bounds, confidence)
 
 
-def search(loaded: Bundle, task: BaseTask, recipe: Recipe, wanted: Request, asked: Asked) -> SelectedPoint:
-    """The point, by the recipe's settings but for those given."""
+def search(loaded: Bundle, task: BaseTask, recipe: Recipe | None, wanted: Request, asked: Asked) -> SelectedPoint:
+    """The point, by the recipe's settings, where there is one, but for those given."""
     from yoto.build import build_objective
     from yoto.curves import select as select_point
 
-    settings = recipe.evaluation
+    settings = None if recipe is None else recipe.evaluation
     return select_point(
         loaded,
         task.data(asked.split),  # type: ignore[arg-type]
@@ -180,13 +238,13 @@ def search(loaded: Bundle, task: BaseTask, recipe: Recipe, wanted: Request, aske
         maximise=wanted.objective if wanted.maximise else None,
         subject_to=wanted.bounds,
         confidence=wanted.confidence,
-        objective=build_objective(recipe),
+        objective=None if recipe is None else build_objective(recipe),
         at=asked.at,
         evaluations=asked.evaluations,
         seconds=asked.seconds,
-        batch=settings.batch,
-        limit=asked.limit or settings.limit,
-        seed=settings.seed if asked.seed is None else asked.seed,
+        batch=None if settings is None else settings.batch,
+        limit=asked.limit or (None if settings is None else settings.limit),
+        seed=asked.seed if asked.seed is not None else 0 if settings is None else settings.seed,
     )
 
 
@@ -229,19 +287,23 @@ def result(found: SelectedPoint) -> str:
 
 
 def finish(
-    header: Header, loaded: Bundle, model: str, point: Mapping[str, float], output: Path | None, *, quiet: bool
+    header: Header, loaded: Bundle | None, model: str, point: Mapping[str, float], output: Path | None, *, quiet: bool
 ) -> None:
-    """Write the plain network, or say what to type next; `quiet` where standard output is for JSON."""
+    """Write the plain network, or say what to type next; `quiet` where standard output is for JSON.
+
+    Where no network was made of the file, its weights alone give the plain ones.
+    """
     if output is None:
         if not quiet:
             settings = " ".join(f"--at {name}={value:.7g}" for name, value in point.items())
             print(f"next: yoto export {model} -o plain.safetensors {settings}")
         return
+    from yoto.bundle.baked import baked_state
     from yoto.export.write import save_weights
     from yoto.support.tensors import only
 
-    plain = loaded.conditional.bake(point)
-    save_weights(only(plain.state_dict()), output, {"task": header.task, "at": dict(point)})
+    state = baked_state(header.path, point) if loaded is None else only(loaded.conditional.bake(point).state_dict())
+    save_weights(state, output, {"task": header.task, "at": dict(point)})
     if quiet:
         note(str(output))
     else:

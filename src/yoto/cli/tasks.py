@@ -91,13 +91,15 @@ def make_net(name: str | None) -> nn.Module | None:
         return None
     from torch import nn, random
 
-    from yoto.registry import imported
+    from yoto.registry import imported, raised_inside
 
     search_here()
     with random.fork_rng(devices=[]):
         try:
             net = imported(name, "Network")()
         except TypeError as error:
+            if raised_inside(error):
+                raise
             raise UsageError(f"--net should make a network without arguments. Found {name!r}: {error}") from None
     if not isinstance(net, nn.Module):
         raise UsageError(f"--net should make a torch.nn.Module. Found {type(net).__name__}")

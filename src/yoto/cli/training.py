@@ -57,7 +57,8 @@ def train(
 ) -> None:
     """Train a model by a recipe.
 
-    RUN receives the recipe, a log, checkpoints and in the end model.safetensors. Ctrl-C ends the present step and
+    RUN receives the recipe, a log, checkpoints and in the end model.safetensors, which commands on RUN take; RUN/best
+    is the model of the lowest validation score, RUN/last is for --resume alone. Ctrl-C ends the present step and
     writes a checkpoint, as a closed terminal does; --resume goes on from there with exactly the same numbers.
 
     \b
@@ -123,11 +124,13 @@ def note_other_ranges(new: LossSpace, old: LossSpace) -> None:
 def check_run(run: Path, *, resume: bool, force: bool) -> None:
     """Refuse a folder that training would refuse, before anything heavy is imported."""
     locks.check_free(run)
-    exists = (run / "recipe.yaml").exists()
+    from yoto.training.folder import has_run
+
+    exists, begun = has_run(run), (run / "recipe.yaml").exists()
     if resume and force:
         raise checks.UsageError("--resume goes on with a run and --force starts it anew: give one of them")
-    if resume and not exists:
+    if resume and not begun:
         raise checks.UsageError(f"--resume needs a run to go on with. Found none in {str(run)!r}")
     if exists and not resume and not force:
         raise checks.UsageError(f"output {str(run)!r} holds a run; --resume goes on with it, --force starts it anew")
-    checks.output_folder(run, force=resume or force)
+    checks.output_folder(run, force=resume or force or begun)

@@ -123,8 +123,9 @@ def estimate_regret(
     import torch
 
     from yoto.comparison.paired import paired
+    from yoto.conditioning.wrappers import conditional
     from yoto.curves.sweep import opened, points_of
-    from yoto.training.polishing import checked_objective, conditional, one_lam, polish
+    from yoto.training.polishing import checked_objective, one_lam, polish
 
     network, objective, _ = opened(model, objective)
     network = conditional(network, "polish")

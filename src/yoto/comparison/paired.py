@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from yoto.curves.evaluation import Evaluation, Evaluator
+from yoto.errors import YotoError
 from yoto.objective.terms import terms_function
 
 if TYPE_CHECKING:
@@ -75,6 +76,11 @@ def paired(
             network, batches, kept, {}, objective, space=objective.space, batch=batch, limit=limit, seed=seed
         )
         evaluations += evaluator(lam[None])
+    if evaluations[0].n != evaluations[1].n:
+        raise YotoError(
+            "`validation` should give the same samples in every pass, so that two networks can be compared. "
+            f"Found {evaluations[0].n} and {evaluations[1].n}: a loader that ends early."
+        )
     first, second = (torch.cat(parts) for parts in losses)
     whole = len(first) == len(second) == evaluations[0].n > 1
     error = float((first - second).std() / len(first) ** 0.5) if whole else None

@@ -16,6 +16,7 @@ from torch.utils import _pytree as pytree
 from yoto.conditioning.binding import Modulation, bound_clone
 from yoto.conditioning.fast_path import fast_path_off
 from yoto.conditioning.folding import Site, deviation, folded
+from yoto.conditioning.modes import evaluating
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
 from yoto.support.outputs import tensors_in
@@ -152,14 +153,9 @@ def tolerance(output: Tensor) -> float:
 def evaluated(network: nn.Module, probe: Any) -> list[Tensor]:
     """The tensors that a network gives in evaluation mode, with random numbers from seed 0."""
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    modes = [m.training for m in network.modules()]
-    network.eval()
-    with fast_path_off(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with evaluating(network), fast_path_off(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(0)
-        outputs = tensors_in(call(network, pytree.tree_map_only(Tensor, Tensor.clone, probe)))
-    for module, mode in zip(network.modules(), modes, strict=True):
-        module.training = mode
-    return outputs
+        return tensors_in(call(network, pytree.tree_map_only(Tensor, Tensor.clone, probe)))
 
 
 def as_double(value: Tensor) -> Tensor:
@@ -211,9 +207,11 @@ def recalibrated(net: M, batches: Iterable[Any], judge: Callable[[M], float] | N
         recalibrate_norms(net, batches)
         return None
     stored = {name: buffer.clone() for name, buffer in net.named_buffers()}
-    before = judged(net, judge)
+    with evaluating(net):
+        before = float(judge(net))
     recalibrate_norms(net, batches)
-    after = judged(net, judge)
+    with evaluating(net):
+        after = float(judge(net))
     if after < before:
         return None
     for name, buffer in net.named_buffers():
@@ -224,30 +222,19 @@ def recalibrated(net: M, batches: Iterable[Any], judge: Callable[[M], float] | N
     )
 
 
-def judged(net: M, judge: Callable[[M], float]) -> float:
-    """A network's loss in evaluation mode."""
-    modes = [m.training for m in net.modules()]
-    loss = float(judge(net.eval()))
-    for module, mode in zip(net.modules(), modes, strict=True):
-        module.training = mode
-    return loss
-
-
 def recalibrate_norms(net: nn.Module, batches: Iterable[Any]) -> None:
     """Re-estimate running statistics of batch norms as plain averages over `batches`."""
     norms = [m for m in net.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
     batches = list(batches)
     if not batches:
         raise YotoError("`recalibrate` should hold at least one batch. Found none.")
-    modes, momenta = [m.training for m in net.modules()], [m.momentum for m in norms]
-    net.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
-        norm.training = True
-    for batch in batches:
-        call(net, batch)
+    momenta = [m.momentum for m in norms]
+    with evaluating(net):
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+            norm.training = True
+        for batch in batches:
+            call(net, batch)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
-    for module, mode in zip(net.modules(), modes, strict=True):
-        module.training = mode

@@ -69,7 +69,8 @@ def condition(
         fourier: Number of Fourier features of each interval, see `LossSpace.encode`.
         raw: Feed logs of the weights unscaled, as the paper's code does.
         batch_dim: Dimension of the inputs, and without an example of the layers' outputs, that holds the samples.
-        channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels.
+        channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels. By default the
+            first of three or more ([C, H, W]); over two it has to be said.
         example: Inputs of at least two samples (a tensor, a tuple of arguments, a mapping of keyword arguments). A copy
             of the network runs on them up to ten times, in float64 where that works, and more to find a layer at fault:
             it shows how each layer's output holds the samples, which layers never run or have their weights read

@@ -110,10 +110,10 @@ def refusal(module: nn.Module, channel_axis: int | None = None) -> str | None:
     if isinstance(module, NORMS):
         if "weight" not in own:
             return "it has no affine parameters to fold into; make it with affine parameters"
-        if isinstance(module, SHAPED) and len(module.normalized_shape) > 1 and channel_axis is None:
+        if isinstance(module, SHAPED) and len(module.normalized_shape) == 2 and channel_axis is None:
             return (
-                f"it normalises over {len(module.normalized_shape)} dimensions; declare which of them holds the "
-                "channels, e.g. channel_axis={'name': -3}"
+                "it normalises over two dimensions; declare which of them holds the channels, e.g. "
+                "channel_axis={'name': -1}"
             )
     elif "weight" not in own:
         return "its weight is recomputed by a hook (weight normalisation?); remove the hook"
@@ -124,7 +124,8 @@ def layer_of(module: nn.Module, channel_axis: int | None = None) -> Layer:
     """The folding facts of a module that `refusal` accepts.
 
     Args:
-        channel_axis: For a LayerNorm over several dimensions, the (negative) axis of the channels.
+        channel_axis: For a LayerNorm over several dimensions, the (negative) axis of the channels. By default the
+            first of three or more, as in pictures and volumes [B, C, H, W]; of two it may be either.
     """
     bias = getattr(module, "bias", None) is not None
     if isinstance(module, _ConvTransposeNd):
@@ -134,8 +135,8 @@ def layer_of(module: nn.Module, channel_axis: int | None = None) -> Layer:
     if isinstance(module, nn.Linear):
         return Layer(module.out_features, bias, 0)
     if isinstance(module, SHAPED):
-        axis = -1 if channel_axis is None else channel_axis
         dims = len(module.normalized_shape)
+        axis = channel_axis if channel_axis is not None else -1 if dims == 1 else -dims
         if not -dims <= axis < 0:
             raise YotoError(
                 f"`channel_axis` should lie in [-{dims}, -1], an axis that is normalised over. Found {axis}."

@@ -232,6 +232,7 @@ def probe(
                 f"The network should run on `example`. Found {type(error).__name__}: "
                 f"{' '.join(str(error).split())[:200]}"
             ) from None
+    refuse_moves(shadow, names)
     refuse_changes(net, shadow, partial(run, leaves=leaves, spec=spec, names=(), inputs=False))
     numbers = sorted({0, 1, samples - 1})
     others = {n: run(shadow, replaced(leaves, batch_dim, samples, n), spec, names, inputs=False) for n in numbers}
@@ -248,6 +249,17 @@ def probe(
         if alike:
             found.alike.add(name)
     return found
+
+
+def refuse_moves(shadow: nn.Module, names: Sequence[str]) -> None:
+    """Refuse a network that took layers from their places while it ran: sites are known by their places."""
+    places = dict(shadow.named_modules())
+    name = next((name for name in names if name not in places), None)
+    if name is not None:
+        raise YotoError(
+            f"A network should keep its layers in their places when it runs. Found that {name!r} is gone after a call: "
+            "run the network once on such inputs before conditioning it."
+        )
 
 
 def refuse_changes(net: nn.Module, shadow: nn.Module, again: Callable[[nn.Module], Any]) -> None:

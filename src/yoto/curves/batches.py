@@ -12,6 +12,7 @@ from torch import Tensor
 
 from yoto.data import ArrayData, Data
 from yoto.errors import YotoError
+from yoto.space.checking import check_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,12 +56,13 @@ class Batches:
         if self.data is None and batch is not None:
             raise YotoError("`batch` should be left out with batches that are made already. Found both.")
         for name, value in (("batch", batch), ("limit", limit)):
-            if value is not None and value < 1:
-                raise YotoError(f"`{name}` should be at least 1. Found {value}.")
+            if value is not None:
+                check_count(name, value)
         self.given, self.limit, self.device = given, limit, device
         self.batch = (batch or BATCH) if self.data is not None else None
         self.total = self.count()
         self.spent = False
+        self.seen: int | None = None
 
     def count(self) -> int | None:
         """How many examples a pass has, where that is known before it."""
@@ -76,7 +78,7 @@ class Batches:
         """The batches of one pass; a loader that shuffles does so in the same order each time.
 
         Raises:
-            YotoError: If there are none, which an iterator that was passed over has.
+            YotoError: If there are none, which an iterator that was passed over has, or fewer or more than before.
         """
         if self.data is not None:
             assert self.batch is not None
@@ -104,9 +106,15 @@ class Batches:
             yield Pass(moved(examples, self.device), size, number)
             done += size or 0
             if self.limit is not None and done >= self.limit:
-                return
+                break
         if number < 0:
             raise YotoError("`batches` should give at least one batch. Found none: an empty loader, or one at its end.")
+        if self.seen not in (None, done):
+            raise YotoError(
+                "`batches` should give the same samples in every pass, so that one λ can be held against another. "
+                f"Found {self.seen} in the first and {done} in a later one: a loader that ends early."
+            )
+        self.seen = done
 
 
 @contextmanager

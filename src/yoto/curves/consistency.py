@@ -65,12 +65,20 @@ class Slope:
 
 
 def crossed(weights: Sequence[Mapping[str, float]], terms: Columns) -> list[list[float]]:
-    """Loss [m, m] at the λ of each point (rows) of the network of each point (columns), as a weighted sum."""
+    """Loss [m, m] at the λ of each point (rows) of the network of each point (columns), as a weighted sum.
+
+    NaN where the two differ in a column of λ that weighs no term (a quantile, ε of an attack, a style): terms may be
+    other functions there, so that what was measured at one says nothing of the other. NaN too for two points of one λ.
+    """
     count = len(weights)
-    return [
-        [sum(weights[row].get(name, 0.0) * column[net] for name, column in terms.items()) for net in range(count)]
-        for row in range(count)
-    ]
+    held = [{name: value for name, value in point.items() if name not in terms} for point in weights]
+
+    def loss(row: int, net: int) -> float:
+        if held[row] != held[net] or (row != net and weights[row] == weights[net]):
+            return math.nan
+        return sum(weights[row].get(name, 0.0) * column[net] for name, column in terms.items())
+
+    return [[loss(row, net) for net in range(count)] for row in range(count)]
 
 
 def is_weighted_sum(losses: Sequence[Sequence[float]], loss: Sequence[float]) -> bool:
@@ -92,7 +100,7 @@ def better_elsewhere(losses: Sequence[Sequence[float]]) -> list[Better]:
     """
     found = []
     for index, row in enumerate(losses):
-        best = min(range(len(row)), key=lambda other: row[other])
+        best = min(range(len(row)), key=lambda other: math.inf if math.isnan(row[other]) else row[other])
         if row[best] < row[index] - TOLERANCE * abs(row[index]):
             found.append(Better(index, best, row[index], row[best]))
     return found

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from yoto.curves.fields import check_same_data, filled, from_mapping, read_json
 from yoto.curves.indicators import Hypervolume, directed
 from yoto.curves.measurements import Measurements
-from yoto.curves.metric import Direction
 from yoto.curves.regret import Regret
-from yoto.curves.rows import curve_fields, curve_rows
+from yoto.curves.rows import curve_fields, curve_rows, summary
 from yoto.drawing.columns import Column, point_label, with_unit
 from yoto.drawing.tables import csv_text
 from yoto.errors import YotoError, near_misses
+from yoto.support.directions import Direction
 from yoto.support.files import write_atomic
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def same_point(one: Mapping[str, float], other: Mapping[str, float]) -> bool:
     )
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class TradeoffCurve(Measurements):
     """Means of every loss term and metric over one data set, at each of m points of a loss space.
 
@@ -64,6 +64,8 @@ class TradeoffCurve(Measurements):
     ... )
     >>> curve.series("kl"), curve.label(1), curve.hypervolume({"fit": 3.0, "kl": 5.0}).value
     ((4.0, 1.5), 'kl = 2', 4.5)
+    >>> curve
+    TradeoffCurve(2 points, kl 0.5 to 2; fit 1 to 2, kl 1.5 to 4; loss 3 to 5)
     >>> regret = curve.regret(replace(curve, loss=(2.5, 5.0)))
     >>> regret.difference, regret.ratio
     ((0.5, 0.0), (1.2, 1.0))
@@ -86,6 +88,9 @@ class TradeoffCurve(Measurements):
 
     def __len__(self) -> int:
         return len(self.points)
+
+    def __repr__(self) -> str:
+        return summary(self)
 
     @property
     def varying(self) -> tuple[str, ...]:
@@ -323,7 +328,7 @@ class TradeoffCurve(Measurements):
         return cls.from_dict(read_json(path))
 
     def to_csv(self, path: str | os.PathLike[str]) -> None:
-        """Write one row per point, for a spreadsheet; `info` stays out of it."""
+        """Write one row per point, for a spreadsheet, without `info`; titles of metrics say which way is better."""
         write_atomic(path, csv_text(curve_rows(vars(self))))
 
     @classmethod

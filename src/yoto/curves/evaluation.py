@@ -11,14 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from yoto.conditioning import Conditional, bind
+from yoto.conditioning.modes import evaluating
 from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 from yoto.curves.batches import Batches
-from yoto.curves.metric import Direction, Metric, check_direction
+from yoto.curves.metric import Metric
 from yoto.curves.sums import Sums
 from yoto.errors import YotoError
 from yoto.objective import Objective
 from yoto.objective.terms import TermsLike, terms_function, with_lambda
 from yoto.space import LossSpace
+from yoto.support.directions import Direction
 from yoto.support.seeds import noise_seed
 from yoto.task import BaseTask, Task, complete
 
@@ -91,6 +93,8 @@ class Evaluator:
     ) -> None:
         check_kinds(model, objective)
         model = unwrapped(model)
+        if objective is not None and isinstance(model, Conditional):
+            check_space(objective, model)
         refuse_sharded(model, "measure")
         self.model, self.seed, self.scores = model, seed, scores
         parameter = next(model.parameters(), None)
@@ -111,8 +115,6 @@ class Evaluator:
         said = {name: metric.better for name, metric in self.metrics.items()}
         if self.task_metrics is None or self.task is None:
             return said
-        for name, better in self.task.better.items():
-            check_direction(repr(name), better)
         return {**cast("Mapping[str, Direction]", self.task.better), **said}
 
     def __call__(self, points: Tensor, progress: Progress | None = None) -> list[Evaluation]:
@@ -159,8 +161,13 @@ class Evaluator:
         terms = self.terms(net, examples, at)
         loss = self.objective.loss(terms, lam)
         count = next((len(term) for term in terms.values() if term.ndim), size or 1)
-        groups = {"term": terms, "metric": self.per_sample(net, examples, at), "loss": {"loss": loss}}
-        sums.add(groups, count)
+        metrics = self.per_sample(net, examples, at)
+        if not self.objective.per_batch:
+            check_per_sample(metrics, count)
+        doubled = {*metrics, *self.metrics} & {*terms, "loss"}
+        if doubled:
+            raise YotoError(f"A metric should have a name of its own. Found {min(doubled)!r}, which a loss has.")
+        sums.add({"term": terms, "metric": metrics, "loss": {"loss": loss}}, count)
         return count
 
     def per_sample(self, net: nn.Module, examples: Any, at: Tensor) -> dict[str, Tensor]:
@@ -236,6 +243,18 @@ def outputs_of(metric: Metric, name: str, net: nn.Module, examples: Any) -> tupl
     return tuple(part.detach().cpu() for part in parts)
 
 
+def check_per_sample(metrics: Mapping[str, Any], size: int) -> None:
+    """Refuse metrics that are not one number per sample, [size]."""
+    for name, value in metrics.items():
+        shape = tuple(value.shape) if isinstance(value, Tensor) else None
+        if shape is None or not shape or value.numel() != size:
+            found = f"shape {list(shape)}" if shape is not None else type(value).__name__
+            raise YotoError(
+                f"Metric {name!r} should hold one number per sample, shape [{size}]. Found {found}. Leave the mean "
+                "over samples to yoto; what is no mean is Metric(…, whole=True)."
+            )
+
+
 def checked_metrics(metrics: Any) -> dict[str, Metric]:
     """Metrics by name, each a `Metric`."""
     if metrics is None:
@@ -257,6 +276,15 @@ def check_kinds(model: Any, objective: Any) -> None:
         raise YotoError(f"`model` should be a network, conditional or plain. Found {type(model).__name__}.")
     if objective is not None and not isinstance(objective, Objective):
         raise YotoError(f"`objective` should be a yoto.Objective or None. Found {type(objective).__name__}.")
+
+
+def check_space(objective: Objective, model: Conditional[Any]) -> None:
+    """Refuse an objective whose λ has other columns than the model's."""
+    if objective.space.names != model.space.names:
+        raise YotoError(
+            f"`objective` should be of the model's loss space, columns {', '.join(model.space.names)}. "
+            f"Found {', '.join(objective.space.names)}."
+        )
 
 
 def columns_of(space: LossSpace, lam: Tensor) -> dict[str, float]:
@@ -291,18 +319,6 @@ def check_points(model: nn.Module, points: Any, space: LossSpace) -> None:
         raise YotoError(
             f"`points` should be one point for a plain network, which is the same at every λ. Found {len(points)}."
         )
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """A block in which every module is in evaluation mode; each gets its own mode back."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
 
 
 @contextmanager

@@ -7,8 +7,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from yoto.curves.metric import check_direction
 from yoto.errors import YotoError
+from yoto.support.directions import check_direction
 
 if TYPE_CHECKING:
     import os

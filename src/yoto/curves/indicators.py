@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from yoto.curves.metric import check_direction
 from yoto.errors import YotoError
+from yoto.support.directions import check_direction
 from yoto.support.extras import needed
 
 if TYPE_CHECKING:

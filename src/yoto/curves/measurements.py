@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Self
 
 from yoto.curves.consistency import Better, Slope, better_elsewhere, crossed, is_weighted_sum, slopes_beyond
@@ -138,6 +139,9 @@ class Measurements(ABC):
         if len(names) < 2 and (x is None or y is None):
             raise YotoError(f"`x` and `y` should be given where there are not two terms. Found the terms {names}.")
         x, y = x or names[1], y or names[0]
+        given: Any = scales
+        if isinstance(given, str) or len(given) != 2:
+            raise YotoError(f"`scales` should be two, of x and of y, such as ('log', 'linear'). Found {scales!r}.")
         columns = []
         for name, scale in zip((x, y), scales, strict=True):
             placed = scaled(self.series(name), scale, name)
@@ -162,6 +166,9 @@ class Measurements(ABC):
         """
         sense: Sense = "<=" if self.direction(on) > 0 else ">="
         wanted = request(minimise, maximise, ())
+        given: Any = limits
+        if isinstance(given, str) or not isinstance(given, Iterable) or not all(map(math.isfinite, given)):
+            raise YotoError(f"`limits` should be finite numbers, such as [1.0, 2.0]. Found {limits!r}.")
         return [
             self.chosen(
                 Request(objective=wanted.objective, maximise=wanted.maximise, bounds=(Bound(on, sense, limit),))

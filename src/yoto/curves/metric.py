@@ -4,22 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from yoto.errors import YotoError
-
-Direction: TypeAlias = Literal["lower", "higher"]
-DIRECTIONS = ("lower", "higher")
-
-
-def check_direction(name: str, better: Any) -> None:
-    """Refuse a direction that is none.
-
-    Raises:
-        YotoError: Naming what it is of.
-    """
-    if better not in DIRECTIONS:
-        raise YotoError(f"`better` of {name} should be 'lower' or 'higher'. Found {better!r}.")
+from yoto.support.directions import Direction, check_direction
 
 
 @dataclass(frozen=True)

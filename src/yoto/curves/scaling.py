@@ -41,8 +41,9 @@ def term_scales(
     """
     import torch
 
+    from yoto.conditioning.modes import evaluating
     from yoto.curves.batches import Batches
-    from yoto.curves.evaluation import evaluating, repeatable
+    from yoto.curves.evaluation import repeatable
     from yoto.curves.sums import Sums
 
     function = terms_function(terms)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from yoto.curves.steering import Steerability
+from yoto.curves.steering import FEWEST, Steerability
+from yoto.errors import YotoError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -41,7 +42,7 @@ def steerability(
         batch, limit, seed: As of `sweep`.
 
     Raises:
-        YotoError: As `sweep`.
+        YotoError: If the model is not conditional, there are fewer than 5 points, or as `sweep`.
 
     >>> import torch
     >>> from yoto import LogUniform, LossSpace, condition
@@ -52,9 +53,16 @@ def steerability(
     >>> found.points, list(found.correlation), sorted(found.share)
     (9, ['size'], ['fit', 'size'])
     """
-    from yoto.curves.sweep import opened, sweep
+    from yoto.conditioning.wrappers import conditional
+    from yoto.curves.evaluation import check_kinds
+    from yoto.curves.sweep import opened, points_of, sweep
 
-    if points is None:
-        points = opened(model, objective)[0].space.grid(GRID)  # type: ignore[operator, union-attr]
-    settings: dict[str, Any] = {"objective": objective, "batch": batch, "limit": limit, "seed": seed}
-    return sweep(model, batches, terms, points, metrics={}, **settings).steering()
+    network, _, _ = opened(model, objective)
+    check_kinds(network, objective)
+    network = conditional(network, "measure")
+    given = None if points is None else points_of(points, network.space)
+    if given is not None and len(given) < FEWEST:
+        raise YotoError(f"`points` should be at least {FEWEST}, to tell what follows λ. Found {len(given)}.")
+    settings: dict[str, Any] = {"objective": objective, "batch": batch, "limit": limit, "seed": seed, "metrics": {}}
+    lams = network.space.grid(GRID) if given is None else given
+    return sweep(model, batches, terms, lams, **settings).steering()

@@ -58,10 +58,12 @@ class Steerability:
 
     Attributes:
         correlation: By weight: Spearman's rank correlation of its ratio to the others with the mean of the term that it
-            weighs, over the points at which nothing else varies. Healthy: near −1.
+            weighs, over the points at which nothing else varies; without a weight for which these are too few, as
+            of points drawn at random. Healthy: near −1.
         share: By term: how much of its variation over points and samples λ explains, in [0, 1].
         own: Share of the losses of other points' networks, at a point's λ, that are higher than its own network's;
-            a network that ignores λ has 0 or about one half. None where the loss is no weighted sum.
+            a network that ignores λ has 0 or about one half. Points that differ in a parameter which weighs no term are
+            not compared; None where no two are, or the loss is no weighted sum.
         shuffled_correlation, shuffled_own: The same with λ shuffled among the points, mean over 200 shuffles: what
             chance gives.
         points: How many.
@@ -117,8 +119,8 @@ class Steerability:
         return {name: getattr(self, name) for name in names}
 
 
-def own_share(losses: Sequence[Sequence[float]], nets: Sequence[int] | None = None) -> float:
-    """Share of the losses [m, m] of `crossed` off the diagonal that exceed the diagonal's.
+def own_share(losses: Sequence[Sequence[float]], nets: Sequence[int] | None = None) -> float | None:
+    """Share of the losses [m, m] of `crossed` off the diagonal that exceed the diagonal's; None where no two compare.
 
     Args:
         losses: At each λ (rows), of each network.
@@ -126,14 +128,18 @@ def own_share(losses: Sequence[Sequence[float]], nets: Sequence[int] | None = No
     """
     count = len(losses)
     own = list(range(count)) if nets is None else nets
-    higher = sum(losses[row][net] > losses[row][own[row]] for row in range(count) for net in range(count))
-    return higher / (count * (count - 1)) if count > 1 else 0.0
+    pairs = [
+        (losses[row][net], losses[row][own[row]]) for row in range(count) for net in range(count) if net != own[row]
+    ]
+    known = [other > mine for other, mine in pairs if not math.isnan(other + mine)]
+    return sum(known) / len(known) if known else None
 
 
-def axis(name: str, weights: Sequence[Mapping[str, float]], terms: Columns) -> tuple[list[int], list[float]]:
-    """The most points that differ in the ratio of one weight to the others alone, and that ratio; else all points.
+def axis(name: str, weights: Sequence[Mapping[str, float]], terms: Columns) -> tuple[list[int], list[float]] | None:
+    """The most points that differ in the ratio of one weight to the others alone, and that ratio; None for too few.
 
-    Only ratios of weights matter to an optimum. Columns of λ that weigh no term are held too.
+    Only ratios of weights matter to an optimum. Columns of λ that weigh no term are held too. Where the others change
+    among themselves, a term may rise with its weight at the optimum too, so that nothing can be told.
     """
     ratios: list[float] = []
     groups: dict[tuple[str, ...], list[int]] = {}
@@ -141,11 +147,12 @@ def axis(name: str, weights: Sequence[Mapping[str, float]], terms: Columns) -> t
         rest = {other: value for other, value in point.items() if other in terms and other != name}
         total = sum(rest.values()) or 1.0
         held = [value for other, value in point.items() if other not in terms]
-        key = tuple(f"{value:.5g}" for value in (*held, *(value / total for value in rest.values())))
+        shares = [round(value / total, 2) for value in rest.values()]  # a simplex keeps off 0, so that edges bend a bit
+        key = tuple(f"{value:.5g}" for value in (*held, *shares))
         groups.setdefault(key, []).append(index)
         ratios.append(point[name] / total)
     largest = max(groups.values(), key=len)
-    return (largest if len(largest) >= FEWEST else list(range(len(weights)))), ratios
+    return (largest, ratios) if len(groups) == 1 or len(largest) >= FEWEST else None
 
 
 def steering(
@@ -176,7 +183,8 @@ def steering(
     losses = crossed(weights, terms) if weighted_sum else None
     draw = random.Random(0)  # noqa: S311 - chance, not secrecy
     shuffles = [draw.sample(range(len(weights)), len(weights)) for _ in range(SHUFFLES)]
-    axes = {name: axis(name, weights, terms) for name in names if name in terms}
+    found = {name: axis(name, weights, terms) for name in names if name in terms}
+    axes = {name: each for name, each in found.items() if each is not None}
 
     def correlation(name: str, order: Sequence[int] | None = None) -> float:
         chosen, ratios = axes[name]
@@ -186,11 +194,13 @@ def steering(
     def chance(name: str) -> float:
         return sum(correlation(name, order) for order in shuffles) / len(shuffles)
 
+    chances = [] if losses is None else [own_share(losses, each) for each in shuffles]
+    known = [share for share in chances if share is not None]
     return Steerability(
         correlation={name: correlation(name) for name in axes},
         share=shares,
         own=None if losses is None else own_share(losses),
         shuffled_correlation={name: chance(name) for name in axes},
-        shuffled_own=None if losses is None else sum(own_share(losses, each) for each in shuffles) / len(shuffles),
+        shuffled_own=sum(known) / len(known) if known else None,
         points=len(weights),
     )

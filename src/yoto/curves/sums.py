@@ -35,6 +35,12 @@ class Sums:
         import torch
 
         keys = [(group, name) for group, values in groups.items() for name in values]
+        for group, name in keys:
+            if not isinstance(groups[group][name], (torch.Tensor, int, float)):
+                raise YotoError(
+                    f"{group.capitalize()} {name!r} should be a tensor, one number per sample, shape [{size}]. "
+                    f"Found {type(groups[group][name]).__name__}."
+                )
         values = [torch.as_tensor(groups[group][name]).detach().flatten() for group, name in keys]
         for key, value in zip(keys, values, strict=True):
             if len(value) not in (1, size):

@@ -46,8 +46,8 @@ def sweep(
     model is bound once per λ, not per sample.
 
     Args:
-        model: A `Conditional`, a plain network (baked, or trained for one λ; then `points` has one row), or what
-            `load` gave.
+        model: A `Conditional`, a plain network (baked, or trained for one λ; then `points` has one row), either wrapped
+            or not (DDP, `torch.compile`), or what `load` gave.
         batches: What to measure on: a DataLoader, a list of batches or any iterable of them (tensors, or tuples, lists
             or mappings of tensors; the first dimension holds the samples), a tensor [N, ...] of examples, or a
             `yoto.data.Data`. They are moved to the model's device.
@@ -120,12 +120,18 @@ def curve_of(found: Sequence[Evaluation], better: Mapping[str, Any], info: Mappi
 
 
 def opened(model: Any, objective: Objective | None) -> tuple[nn.Module, Objective | None, LossSpace | None]:
-    """Network, objective and space of what `sweep` is given: where it is a bundle, those that it does not give."""
+    """Network, objective and space of what `sweep` is given: where it is a bundle, those that it does not give.
+
+    The network comes out of what wraps it (DDP, `torch.compile`).
+    """
+    from torch import nn
+
     from yoto.bundle import Bundle
+    from yoto.conditioning.wrappers import unwrapped
 
     if isinstance(model, Bundle):
         return model.model, objective or model.objective, model.space
-    return model, objective, None
+    return unwrapped(model) if isinstance(model, nn.Module) else model, objective, None
 
 
 def points_of(points: Any, space: LossSpace) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning import Conditional
-from yoto.errors import YotoError
+from yoto.errors import YotoError, near_misses
 from yoto.support.outputs import named_tensors
 
 LAMBDA = "lambda"
@@ -104,7 +105,7 @@ def by_keyword(function: Callable[..., Any], method: str, names: list[str]) -> b
     """Whether the inputs are named as the method's arguments; else they are given in order, and names are labels.
 
     Raises:
-        YotoError: If some are named as arguments that stand in another place.
+        YotoError: If some are named as arguments and others are not, or nearly as an argument in another place.
     """
     try:
         parameters = inspect.signature(function).parameters
@@ -117,11 +118,14 @@ def by_keyword(function: Callable[..., Any], method: str, names: list[str]) -> b
     needed = [n for n in known if parameters[n].default is kinds.empty]
     if any(p.kind is kinds.VAR_KEYWORD for p in parameters.values()) and set(needed) <= set(names):
         return True
-    for place, name in enumerate(names):
-        if name in known and known.index(name) != place:
-            raise YotoError(
-                f"`inputs` should name the arguments of {method!r} ({', '.join(known)}). Found {', '.join(names)}."
-            )
+    unknown = [name for name in names if name not in known]
+    nearly = {name: get_close_matches(name, known, n=1, cutoff=0.7) for name in unknown}
+    elsewhere = any(close and known.index(close[0]) != names.index(name) for name, close in nearly.items())
+    if len(unknown) < len(names) or elsewhere:
+        raise YotoError(
+            f"`inputs` should name the arguments of {method!r} ({', '.join(known)}). Found {', '.join(names)}."
+            f"{near_misses(unknown[0], [name for name in known if name not in names])}"
+        )
     return False
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stderr
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +31,24 @@ def traced(entry: Entry) -> Any:
     for dims in ({label: torch.export.Dim(label) for label in labels}, dict.fromkeys(labels, torch.export.Dim.AUTO)):
         shapes = tuple({axis: dims[label] for axis, label in axes.items()} for axes in entry.axes.values())
         try:
-            return torch.export.export(entry, tuple(entry.examples.values()), dynamic_shapes={"inputs": shapes})
+            with silent():
+                return torch.export.export(entry, tuple(entry.examples.values()), dynamic_shapes={"inputs": shapes})
         except Exception as error:  # noqa: BLE001 - torch raises errors of many kinds
             first = first or error
     raise YotoError(f"The network cannot be exported: {' '.join(str(first).split())[:300]}") from first
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """A block in which torch neither prints nor logs the graph of what it cannot export: the error says enough."""
+    logger = logging.getLogger("torch.fx.experimental.symbolic_shapes")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with redirect_stderr(StringIO()):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def write_program(entry: Entry, path: Path, facts: Mapping[str, Any]) -> None:
@@ -43,12 +60,12 @@ def write_program(entry: Entry, path: Path, facts: Mapping[str, Any]) -> None:
 def check_agreement(entry: Entry, exported: Any) -> None:
     """Refuse an exported model that deviates from eager, at the example's batch size and at another one."""
     for inputs, fault in ((list(entry.examples.values()), "run"), (entry.enlarged(), "take any batch size")):
-        expected = pytree.tree_leaves(entry(*inputs))
         try:
+            expected = pytree.tree_leaves(entry(*inputs))
             found = pytree.tree_leaves(exported(*inputs))
         except Exception as error:
             raise YotoError(
-                f"The exported model should {fault}. Found: {' '.join(str(error).split())[:200]}. Usually the network "
+                f"The model to export should {fault}. Found: {' '.join(str(error).split())[:200]}. Usually the network "
                 "computes with a size as a number."
             ) from error
         for eager, other in zip(expected, found, strict=True):

@@ -12,8 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from yoto.bundle.example import argument_names
 from yoto.conditioning import Conditional
 from yoto.conditioning.binding import refuse_bound
+from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 from yoto.errors import YotoError
 from yoto.export.entry import LAMBDA, Entry
 from yoto.export.onnx import write_onnx
@@ -27,7 +29,7 @@ from yoto.support.tensors import only
 def export(
     model: nn.Module,
     path: str | os.PathLike[str],
-    inputs: Mapping[str, Any] | None = None,
+    inputs: Tensor | tuple[Any, ...] | Mapping[str, Any] | None = None,
     *,
     format: Format | None = None,
     method: str = "forward",
@@ -41,11 +43,12 @@ def export(
     the columns of λ mean: their names and ranges and the loss space.
 
     Args:
-        model: A `Conditional` (λ becomes the last input, "lambda" [B, D]) or a plain network, baked for instance.
+        model: A `Conditional` (λ becomes the last input, "lambda" [B, D]) or a plain network, baked for instance, also
+            wrapped (DDP, `torch.compile`).
         path: The file; its suffix tells the format unless `format` does.
-        inputs: Example tensors by argument name, B ≥ 2 samples each. Where names are not those of the method's
-            arguments, they are labels, in the order of the arguments. Other values than tensors are settings, which
-            the exported model keeps.
+        inputs: Example tensors by argument name, B ≥ 2 samples each; one tensor or a tuple of them in the order of the
+            arguments. Where no name is one of the method's arguments, all are labels, in the order of the arguments.
+            Other values than tensors are settings, which the exported model keeps.
         format: "onnx", "pt2" (`torch.export.load` reads it) or "safetensors" (plain networks only: `state_dict`).
         method: Which method of the network.
         dynamic: Further open sizes: axis to name, by input. The batch is always open; it is dimension 0 unless
@@ -57,7 +60,9 @@ def export(
         YotoError: For an unknown format, missing or misnamed example inputs, a network that cannot be exported, or an
             exported model whose outputs deviate from eager by more than 1e-4 (also at another batch size).
     """
+    model = unwrapped(model)
     refuse_bound(model, "export")
+    refuse_sharded(model, "export")
     target = Path(path)
     chosen = format or FORMATS.get(target.suffix)
     if chosen not in FORMATS.values():
@@ -67,13 +72,39 @@ def export(
             raise YotoError("Plain weights are those of a network at one λ. Give --at (or bake the model first).")
         save_weights(only(model.state_dict()), target, facts or {})
         return
-    if not inputs:
+    given = {} if inputs is None else by_name(model, method, inputs)
+    if not given:
         raise YotoError("`inputs` should give example tensors for the network's arguments. Found none.")
-    entry = Entry(copy.deepcopy(model), method, inputs, dynamic or {}, per_batch).eval()
+    entry = Entry(copy.deepcopy(model), method, given, dynamic or {}, per_batch).eval()
     with atomic(target) as temporary, torch.no_grad():
-        outputs = list(entry.outputs(*entry.examples.values()))
+        outputs = list(run(entry))
         said = {**described(entry, outputs), **(facts or {})}
         (write_program if chosen == "pt2" else write_onnx)(entry, temporary, said)
+
+
+def by_name(model: nn.Module, method: str, inputs: Any) -> dict[str, Any]:
+    """Example inputs by name; those without are named as the method's arguments are."""
+    if isinstance(inputs, Mapping):
+        return dict(inputs)
+    if not isinstance(inputs, (Tensor, tuple)):
+        raise YotoError(
+            "`inputs` should be an example tensor, a tuple of them or a mapping by argument name. "
+            f"Found {type(inputs).__name__}."
+        )
+    tensors = inputs if isinstance(inputs, tuple) else (inputs,)
+    function = getattr(model.plain if isinstance(model, Conditional) else model, method, None)
+    return dict(zip(argument_names(function, len(tensors)), tensors, strict=True)) if callable(function) else {"": None}
+
+
+def run(entry: Entry) -> dict[str, Tensor]:
+    """What the method gives for its example, or one line that says why it gives nothing."""
+    try:
+        return entry.outputs(*entry.examples.values())
+    except (TypeError, RuntimeError, IndexError) as error:
+        shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in entry.examples.items() if name != LAMBDA)
+        raise YotoError(
+            f"{entry.method!r} should run on `inputs`, {shapes}. Found: {' '.join(str(error).split())[:200]}."
+        ) from error
 
 
 def described(entry: Entry, outputs: list[str]) -> dict[str, Any]:

@@ -12,10 +12,15 @@ from yoto.objective.scalarisation import Scalarisation, WeightedSum
 from yoto.support.lazy import lazily
 
 if TYPE_CHECKING:
+    from yoto.objective.groups import group_means as group_means
     from yoto.objective.objective import Objective as Objective
     from yoto.objective.step import LossStep as LossStep
 
-HOMES = {"Objective": "yoto.objective.objective", "LossStep": "yoto.objective.step"}
+HOMES = {
+    "group_means": "yoto.objective.groups",
+    "Objective": "yoto.objective.objective",
+    "LossStep": "yoto.objective.step",
+}
 __all__ = [
     "Chebyshev",
     "CosinePenalised",
@@ -24,6 +29,7 @@ __all__ = [
     "Scalarisation",
     "SmoothChebyshev",
     "WeightedSum",
+    "group_means",
 ]
 __getattr__ = lazily(__name__, HOMES)
 

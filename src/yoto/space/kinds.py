@@ -33,4 +33,21 @@ def distribution_from(name: str, entry: Any) -> Distribution:
             raise YotoError(
                 f"{name!r} should hold the arguments of a {kind} distribution. Found {dict(entry)}: {error}."
             ) from None
+    if isinstance(entry, (tuple, list, str, type)):
+        raise YotoError(f"`{name}` should be a number or a distribution{example(entry)}. Found {shown(entry)}.")
     return Fixed(number(name, entry))
+
+
+def example(entry: Any) -> str:
+    """How what was given may have been meant."""
+    match entry:
+        case (int() | float() as low, int() | float() as high):
+            return f", such as LogUniform({low:g}, {high:g}) or Uniform({low:g}, {high:g})"
+        case tuple() | list() if entry and all(isinstance(each, str) for each in entry):
+            return f", such as Choice({list(entry)}) or Simplex({', '.join(map(repr, entry))})"
+    return ", such as LogUniform(0.1, 10.0)"
+
+
+def shown(entry: Any) -> str:
+    """What was given."""
+    return f"the class {entry.__name__}" if isinstance(entry, type) else repr(entry)

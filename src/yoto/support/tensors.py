@@ -122,15 +122,26 @@ def read_checked(path: Path, header: Mapping[str, Any], start: int) -> bytes:
     return data
 
 
+SHOWN = 3
+"""Parameters that do not fit which a message names."""
+
+
 def restore(model: nn.Module, state: Mapping[str, Any], source: str) -> None:
     """Load weights into a model, or say in one line which do not fit."""
     whole = model.state_dict()
     own = {name: value for name, value in whole.items() if name.endswith(EXTRA_STATE)} | only(whole)
-    odd = [n for n in own if n not in state] + [n for n in state if n not in own]
-    odd += [n for n, tensor in only(own).items() if n in state and tensor.shape != state[n].shape]
+    odd = [
+        f"{name!r} is {list(state[name].shape)} there and {list(tensor.shape)} in the network"
+        for name, tensor in only(own).items()
+        if name in state and tensor.shape != state[name].shape
+    ]
+    odd += [f"{name!r} is not in the file" for name in own if name not in state]
+    odd += [f"{name!r} is not in the network" for name in state if name not in own]
     if odd:
+        net = type(getattr(model, "plain", model)).__name__
+        more = f", and {len(odd) - SHOWN} more" if len(odd) > SHOWN else ""
         raise YotoError(
-            f"{source!r} should hold weights of this network. {len(odd)} do not fit, first {odd[0]!r}. Usually: "
-            "another recipe or another version of the network."
+            f"{source!r} should hold weights of this network, a {net}. {len(odd)} do not fit: "
+            f"{', '.join(odd[:SHOWN])}{more}. Usually: another network, recipe or version of it."
         )
     model.load_state_dict(dict(state))

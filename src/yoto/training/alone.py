@@ -54,7 +54,7 @@ def train_alone(
         watch: Sees the progress.
 
     Raises:
-        YotoError: If the loss is not finite, or terms are not as the objective needs them.
+        YotoError: If the loss is not finite or has no gradient, or terms are not as the objective needs them.
     """
     step_module = LossStep(net.train(), terms, objective, mixed=mixed)
     clipper = clipper or Clipper()
@@ -65,6 +65,8 @@ def train_alone(
         optimiser.zero_grad()
         for part in range(parts):
             loss, _ = step_module(draw(step, part), lam)
+            if not loss.requires_grad:
+                raise YotoError("The loss should depend on the network's parameters. Found terms without a gradient.")
             (loss / parts).backward()
             window.append(loss.detach())
         clipper(parameters)

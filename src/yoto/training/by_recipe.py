@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from yoto.build import build_objective
+from yoto.conditioning.wrappers import conditional
 from yoto.curves.evaluation import repeatable
 from yoto.optim import Clipper
 from yoto.optim.schedules import usual_warmup
+from yoto.space.checking import check_count
 from yoto.training.alone import train_alone
 from yoto.training.batches import Batches
-from yoto.training.polishing import check_count, conditional, one_lam, peak
+from yoto.training.polishing import one_lam, peak
 from yoto.training.schedules import make_optimiser
 
 if TYPE_CHECKING:
@@ -40,7 +42,7 @@ def polishing_recipe(
     Raises:
         YotoError: If a value does not fit the recipe's space, or is out of range.
     """
-    check_count(steps, "steps")
+    check_count("steps", steps)
     training = recipe.training
     rate = peak(training.lr, steps) if lr is None else lr
     adam = training.adam_lr

@@ -11,6 +11,7 @@ from torch import Tensor
 from yoto.curves.batches import moved
 from yoto.data import ArrayData, Data
 from yoto.errors import YotoError
+from yoto.space.checking import check_count
 from yoto.support.seeds import generator
 from yoto.training.order import Order
 
@@ -31,8 +32,8 @@ def endless(given: Any, *, batch: int | None, seed: int, device: torch.device) -
     Raises:
         YotoError: If it is none of these; while iterating, if there is no batch, or an iterator is at its end.
     """
-    if batch is not None and batch < 1:
-        raise YotoError(f"`batch` should be at least 1. Found {batch}.")
+    if batch is not None:
+        check_count("batch", batch)
     if isinstance(given, Tensor):
         given = ArrayData(given)
     if isinstance(given, Data):

@@ -22,6 +22,11 @@ NEUTRAL = (
 """Keys of a recipe that do not bear on the parameters, so that a resumed run may change them."""
 
 
+def has_run(out: Path) -> bool:
+    """Whether a folder holds parameters of a run. Without them it failed, or was killed before a checkpoint."""
+    return any((out / name).exists() for name in ("last/state.json", "best/model.safetensors", "model.safetensors"))
+
+
 def check_folder(recipe: Recipe, out: Path, *, resume: bool, force: bool) -> None:
     """Check that a run may be written to or resumed in `out`, and clear it of an earlier run under `force`.
 
@@ -33,9 +38,10 @@ def check_folder(recipe: Recipe, out: Path, *, resume: bool, force: bool) -> Non
     if resume:
         if not stored.exists():
             raise YotoError(f"`out` should be the folder of a run to resume. Found no recipe.yaml in {str(out)!r}.")
-        check_same(read(stored), recipe, out)
+        if has_run(out):
+            check_same(read(stored), recipe, out)
     elif stored.exists() or (out / "last").exists():
-        if not force:
+        if has_run(out) and not force:
             raise YotoError(
                 f"`out` should be a new folder. Found a run in {str(out)!r}. "
                 "Give another folder, `resume` to go on with it, or `force` to replace it."
@@ -66,7 +72,8 @@ def check_same(old: Recipe, new: Recipe, out: Path) -> None:
         before, after = (value_at(recipe.to_dict(), key) for recipe in (old, new))
         raise YotoError(
             f"`{key}` should be as in the run to resume in {str(out)!r}, {before!r}. Found {after!r}. "
-            "Usually: another recipe or override than at first."
+            "Usually: another recipe or override than at first. To train on under another, begin in a new folder with "
+            f"the parameters of this run: --from {out} (in Python `weights=`)."
         )
 
 

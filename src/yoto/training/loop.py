@@ -47,6 +47,9 @@ def train(
     that on the CPU a run that was interrupted and resumed gives the parameters of an uninterrupted one bit for bit.
     Ctrl-C, SIGTERM, a closed terminal and `max_minutes` let the present step end and leave a checkpoint.
 
+    Commands take model.safetensors, the parameters after the last step (averaged under `ema`). best/ holds those of the
+    lowest validation score (`TradeoffCurve.score`): a model for whoever names that folder. last/ is for resuming alone.
+
     Args:
         recipe: With `fixed` given a plain network is trained at that λ.
         out: The run's folder.
@@ -84,7 +87,7 @@ def train(
     """
     if not isinstance(recipe, Recipe):
         raise YotoError(f"`recipe` should be a Recipe, as yoto.recipe.read(name) gives. Found {type(recipe).__name__}.")
-    begin = (time.monotonic(), time.process_time())
+    begin = time.monotonic()
     out = Path(out)
     fabric = launch(devices, nodes, accelerator)
 
@@ -94,14 +97,14 @@ def train(
 
     with ExitStack() as stack, torch.random.fork_rng(devices=[]), StopRequest() as request:
         first_alone(fabric, take)
-        run = Run(recipe, out, build_task(recipe, task), fabric, begin)
+        run = Run(recipe, out, build_task(recipe, task), fabric)
         if weights is not None and not resume:
             run.start_from(weights)
         if resume and (out / "last" / "state.json").exists():
             run.state.load_checkpoint(out / "last")
         try:
             run.open(progress, loggers)
-            run.go(request, None if max_minutes is None else begin[0] + 60 * max_minutes)
+            run.go(request, None if max_minutes is None else begin + 60 * max_minutes)
         finally:
             run.close()
         return run.finish(request.signal)

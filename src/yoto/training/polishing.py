@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from yoto.conditioning import Conditional
-from yoto.conditioning.wrappers import refuse_sharded, unwrapped
+from yoto.conditioning.wrappers import conditional
 from yoto.curves.batches import unmoved
-from yoto.curves.evaluation import repeatable
+from yoto.curves.evaluation import check_space, repeatable
 from yoto.curves.sweep import opened
 from yoto.errors import YotoError
 from yoto.objective import Objective
 from yoto.optim import optimiser as recipes_optimiser
+from yoto.space.checking import check_count
 from yoto.support.seeds import derive
 from yoto.training.alone import train_alone
 from yoto.training.endless import endless
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 STEPS = 800
 LR = 0.01
 """Of Muon and, for what is no matrix, of Adam, in a long polishing."""
+NO_OPTIMISER = (
+    "`optimiser` should be a function that makes a torch optimiser for a network, such as "
+    "lambda net: torch.optim.SGD(net.parameters(), 0.1). {}."
+)
 LONG = 6400
 """Steps from which on a polishing begins with the learning rate of a whole training."""
 
@@ -37,7 +42,7 @@ def peak(lr: float, steps: int) -> float:
     """Peak learning rate of a polishing, where a whole training has `lr`.
 
     It falls with the root of the steps: few of them cannot make good what a high rate undoes at first. Measured at 100,
-    400 and 1,600 steps, `results/polishing.md`.
+    400 and 1,600 steps, `results/polishing/learning-rates.md`.
     """
     return lr * min(1.0, math.sqrt(steps / LONG))
 
@@ -97,7 +102,9 @@ def polish(
     >>> round(loss.item(), 1)  # the best is 4 / (1 + 4)
     0.8
     """
-    check_count(steps, "steps")
+    check_count("steps", steps)
+    if optimiser is not None and not callable(optimiser):
+        raise YotoError(NO_OPTIMISER.format(f"Found {type(optimiser).__name__}"))
     if optimiser is not None and lr is not None:
         raise YotoError("`lr` should be left out with an optimiser of your own, which has its own. Found both.")
     network, objective, _ = opened(model, objective)
@@ -110,11 +117,7 @@ def polish(
         source = endless(batches, batch=batch, seed=seed, device=device)
         net: nn.Module = network.bake(lam)
         made = recipes_optimiser(net, peak(LR, steps) if lr is None else lr) if optimiser is None else optimiser(net)
-        if not isinstance(made, torch.optim.Optimizer):
-            raise YotoError(
-                "`optimiser` should be a function that makes a torch optimiser for a network, such as "
-                f"lambda net: torch.optim.SGD(net.parameters(), 0.1). It gave {type(made).__name__}."
-            )
+        check_optimiser(made, net)
         train_alone(
             net,
             terms,
@@ -128,25 +131,13 @@ def polish(
     return net
 
 
-def check_count(value: Any, name: str) -> None:
-    """Refuse what is no whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise YotoError(f"`{name}` should be a whole number of at least 1. Found {value!r}.")
-
-
-def conditional(model: Any, action: str) -> Conditional[Any]:
-    """The conditional network that was given, out of what wraps it.
-
-    Raises:
-        YotoError: If it is none, or in shards.
-    """
-    inner = unwrapped(model) if isinstance(model, nn.Module) else model
-    if not isinstance(inner, Conditional):
-        raise YotoError(
-            f"`model` should be a conditional network, or what yoto.load gave. Found {type(inner).__name__}."
-        )
-    refuse_sharded(inner, action)
-    return inner
+def check_optimiser(made: Any, net: nn.Module) -> None:
+    """Refuse what is no optimiser, or one of other parameters than the network's, which would train nothing."""
+    if not isinstance(made, torch.optim.Optimizer):
+        raise YotoError(NO_OPTIMISER.format(f"It gave {type(made).__name__}"))
+    own = set(map(id, net.parameters()))
+    if not any(id(parameter) in own for group in made.param_groups for parameter in group["params"]):
+        raise YotoError(NO_OPTIMISER.format("It gave one of other parameters than that network's"))
 
 
 def checked_objective(objective: Objective | None, network: Conditional[Any]) -> Objective:
@@ -155,11 +146,7 @@ def checked_objective(objective: Objective | None, network: Conditional[Any]) ->
         return Objective(network.space)
     if not isinstance(objective, Objective):
         raise YotoError(f"`objective` should be a yoto.Objective or None. Found {type(objective).__name__}.")
-    if objective.space.names != network.space.names:
-        raise YotoError(
-            f"`objective` should be of the model's loss space, columns {', '.join(network.space.names)}. "
-            f"Found {', '.join(objective.space.names)}."
-        )
+    check_space(objective, network)
     return objective
 
 

@@ -63,7 +63,7 @@ class Result:
 class Run:
     """One process's part in a training run."""
 
-    def __init__(self, recipe: Recipe, out: Path, task: BaseTask, fabric: Any, begin: tuple[float, float]) -> None:
+    def __init__(self, recipe: Recipe, out: Path, task: BaseTask, fabric: Any) -> None:
         training = recipe.training
         self.recipe, self.out, self.task, self.fabric = recipe, out, task, fabric
         self.objective = build_objective(recipe)
@@ -91,7 +91,6 @@ class Run:
             clipper=Clipper(training.clip, factor=training.clip_factor),
             monitor=Monitor(self.objective, fabric.all_gather if fabric.world_size > 1 else None),
             ema=None if training.ema is None else EMA(model, training.ema),
-            begin=begin,
         )
         self.loggers: list[Logger] = []
         self.progress: Progress | None = None
@@ -133,6 +132,7 @@ class Run:
     def go(self, request: StopRequest, deadline: float | None) -> None:
         """Train until the last step or until asked to stop, and leave a checkpoint."""
         training, state = self.recipe.training, self.state
+        state.start_clock()
         saved = state.step
         while state.step < training.steps and not self.stopping(request, deadline):
             self.advance()

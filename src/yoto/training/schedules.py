@@ -10,13 +10,19 @@ from yoto.recipe import Training
 
 
 def make_optimiser(model: nn.Module, settings: Training) -> Optimiser:
-    """The optimiser of a plain or conditional model; "adamw" is "adam": weight decay is always decoupled."""
+    """The optimiser of a plain or conditional model; "adamw" is "adam": weight decay is always decoupled.
+
+    A recipe without `conditioning_lr` means the rate of the other parameters that Adam steps, whatever the default of
+    `optimiser` is.
+    """
+    muon = settings.optimiser == "muon"
+    rest = settings.adam_lr if muon and settings.adam_lr is not None else settings.lr
     return optimiser(
         model,
         settings.lr,
-        algorithm="muon" if settings.optimiser == "muon" else "adam",
+        algorithm="muon" if muon else "adam",
         adam_lr=settings.adam_lr,
-        conditioning_lr=settings.conditioning_lr,
+        conditioning_lr=settings.conditioning_lr or rest,
         lr_factors=settings.lr_factors,
         momentum=settings.momentum,
         betas=settings.betas,

@@ -28,7 +28,7 @@ class State:
         best: Lowest validation loss so far, or None.
         source: SHA-256 of the file whose parameters the run started from, or None.
         earlier: Wall-clock and processor seconds of earlier processes.
-        begin: Wall-clock and processor time at which this process began.
+        begin: Wall-clock and processor time at which this process began its steps.
     """
 
     model: nn.Module
@@ -41,6 +41,10 @@ class State:
     source: str | None = None
     earlier: tuple[float, float] = (0.0, 0.0)
     begin: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), time.process_time()))
+
+    def start_clock(self) -> None:
+        """Count time from now on: what a process does before its first step, it does once for all of its runs."""
+        self.begin = (time.monotonic(), time.process_time())
 
     @property
     def seconds(self) -> float:

@@ -70,7 +70,7 @@ class Own(Page):
         if self.header.conditioning is None or not self.header.space.free:
             raise YotoError(
                 f"A page of sliders needs a model trained for a range of losses. Found {str(self.header.path)!r}, "
-                "trained for one setting."
+                "trained for one setting. Usually: show the model that it was baked or polished from."
             )
         self.given = task
         self.lock = threading.Lock()
@@ -117,6 +117,10 @@ class Own(Page):
             if self.loaded is None:
                 self.loaded = bundle.load(self.header.path, task=self.given)
             return self.loaded
+
+    def check(self) -> None:
+        """Draw the network at the middle of its space, where a task draws."""
+        self.drawn_at(self.header.space.median())
 
     def picture(self, values: Mapping[str, Value], seed: int = 0) -> Outcome:
         """The task's picture of the network at a setting; empty where it draws none.

@@ -65,6 +65,13 @@ class Page(ABC):
         """What the first clicks need: functions that load it once, one after the other."""
         return ()
 
+    def check(self) -> None:  # noqa: B027 - most have nothing to do
+        """Do once what a click does, for `yoto demo --check`; by default nothing.
+
+        Raises:
+            YotoError: If it does not work.
+        """
+
     def glimpse(self) -> Glimpse | None:
         """What the start page shows of it, computed once, or None."""
         return None

@@ -86,6 +86,7 @@ def test_unknown_names_are_named_with_the_nearest():
     [
         ((None, None, ()), "Found neither"),
         (("kl", "psnr", ()), "Found 'kl' and 'psnr'"),
+        ((None, 3, ()), "`maximise` should be the name of a term, a metric or 'loss'. Found 3"),
         (("kl", None, (), 95), "Found 95"),
         (("kl", None, (), 0.3), "between 0.5 and 1"),
     ],

@@ -6,11 +6,21 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 from curves.selection.models import MIX, SPACE, THREE, data, only, terms, trained
-from yoto import LogUniform, LossSpace, Metric, Objective, condition, load, save, select, sweep
+from yoto import LogUniform, LossSpace, Metric, Objective, TradeoffCurve, condition, load, save, select, sweep
 from yoto.errors import YotoError
 
 PAIR = only("fit", "size")
 NEAR = Metric(lambda net, batch: ((net(batch) - batch).abs() < 0.5).float().mean(1), better="higher")
+
+
+NEAN = Metric(lambda net, batch: net(batch).sum(1) * float("nan"), better="higher")
+WORD = Metric(lambda net, batch: "much", better="higher")
+OTHER = TradeoffCurve(
+    points=[{"size": 1.0, "tilt": 1.0}],
+    weights=[{"fit": 1.0, "size": 1.0, "tilt": 1.0}],
+    terms={"fit": [1.0], "size": [1.0], "tilt": [1.0]},
+    loss=[3.0],
+)
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +141,28 @@ def test_a_bundle_brings_its_curve(model, curve, tmp_path):
         ({"subject_to": ["size <= 1", "size >= 2"]}, "leave room for a value"),
         ({"subject_to": ["size"]}, "A bound should be"),
         ({"maximise": "fit"}, "Found 'fit' and 'fit'"),
-        ({"evaluations": 0}, "`evaluations` should be above 0"),
+        ({"minimise": 3}, "`minimise` should be the name of a term"),
+        ({"minimise": None}, "should be given. Found neither"),
+        ({"subject_to": 3}, "Bounds should be a list of texts"),
+        ({"subject_to": None}, "Bounds should be a list of texts"),
+        ({"evaluations": 0}, "`evaluations` should be a whole number"),
+        ({"evaluations": 2.5}, "`evaluations` should be a whole number"),
         ({"seconds": -1.0}, "`seconds` should be above 0"),
+        ({"seconds": float("inf")}, "`seconds` should be above 0"),
+        ({"seconds": "1"}, "`seconds` should be above 0"),
         ({"method": "newton", "evaluations": 3}, "`method` should be one of"),
         ({"confidence": 1.0}, "`confidence` should lie between"),
+        ({"confidence": "0.9"}, "`confidence` should lie between"),
         ({"at": {"size": 1.0}}, "needs a free parameter"),
+        ({"at": "size=1"}, "`at` should be values by name"),
+        ({"curve": "curve.json"}, "`curve` should be what `sweep` gave"),
+        ({"curve": OTHER}, "`curve` should be of the model's loss space, columns fit, size. Found fit, size, tilt"),
+        ({"objective": Objective(THREE)}, "`objective` should be of the model's loss space"),
+        ({"limit": 1.5}, "`limit` should be a whole number"),
+        ({"batch": "8"}, "`batch` should be a whole number"),
+        ({"metrics": {"fit": NEAR}}, "a name of its own. Found 'fit'"),
+        ({"metrics": {"near": NEAN}, "subject_to": "near >= 1"}, "'near' should be finite. Found NaN"),
+        ({"metrics": {"near": WORD}}, "Metric 'near' should hold one number per sample"),
     ],
 )
 def test_requests_that_make_no_sense_are_refused(model, changes, message):
@@ -152,17 +179,29 @@ def reduced(net, batch):
     return {name: term.mean() for name, term in PAIR(net, batch).items()}
 
 
+class Ending:
+    """Batches that can be passed over again, of which there are fewer each time."""
+
+    def __init__(self):
+        self.left = 4
+
+    def __iter__(self):
+        self.left -= 1
+        yield from [data(8)] * self.left
+
+
 @pytest.mark.parametrize(
     ("batches", "function", "message"),
     [
         ([], PAIR, "at least one batch. Found none"),
         (DataLoader(torch.zeros(0, 4)), PAIR, "at least one example"),
         (iter([data(8)]), PAIR, "passed over again"),
+        (Ending(), PAIR, "Found 24 in the first and 16 in a later one: a loader that ends early"),
         (data(16), nan, "'fit' should be finite. Found NaN"),
         (data(16), reduced, "one number per sample, shape \\[B\\]"),
         (data(16), 3, "`terms` should be a function"),
     ],
-    ids=["no batch", "empty loader", "loader that ends", "NaN", "reduced terms", "no function"],
+    ids=["no batch", "empty loader", "loader that ends", "ends early", "NaN", "reduced terms", "no function"],
 )
 def test_data_and_terms_that_will_not_do_are_refused(model, batches, function, message):
     with pytest.raises(YotoError, match=message) as caught:

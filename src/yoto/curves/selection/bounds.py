@@ -96,13 +96,15 @@ def number(word: str) -> float | None:
         return None
 
 
-def bounds_of(texts: str | Sequence[str | Bound]) -> tuple[Bound, ...]:
+def bounds_of(texts: str | Bound | Sequence[str | Bound]) -> tuple[Bound, ...]:
     """The bounds of several texts, or of one, in the order given; doubled ones once.
 
     Raises:
         YotoError: If a text is no bound, or no value can meet all.
     """
-    given = [texts] if isinstance(texts, str) else list(texts)
+    given = [texts] if isinstance(texts, (str, Bound)) else texts
+    if not isinstance(given, Sequence):
+        raise YotoError(f"Bounds should be a list of texts, such as ['kl <= 20']. Found {given!r}.")
     found = [bound for each in given for bound in ([each] if isinstance(each, Bound) else parse(text_of(each)))]
     for low in found:
         for high in found:

@@ -40,6 +40,8 @@ class Coordinates:
     """
 
     def __init__(self, space: LossSpace, at: Mapping[str, Value] | None = None) -> None:
+        if at is not None and not isinstance(at, Mapping):
+            raise YotoError(f"`at` should be values by name, such as {{{space.free[0]!r}: …}}. Found {at!r}.")
         held = dict(at or {})
         for name in held:
             if name not in space.free:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeAlias, final
+from typing import Any, TypeAlias, final
 
 from yoto.curves.selection.request import Measured
 from yoto.errors import YotoError
+from yoto.space.checking import check_count
 
 Lam: TypeAlias = tuple[float, ...]
 Evaluate: TypeAlias = Callable[[Sequence[Lam]], Sequence[Measured]]
@@ -34,9 +36,11 @@ class Budget:
     def __init__(
         self, evaluations: int | None = None, seconds: float | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        for name, limit in (("evaluations", evaluations), ("seconds", seconds)):
-            if limit is not None and not limit > 0:
-                raise YotoError(f"`{name}` should be above 0, or None. Found {limit:g}.")
+        if evaluations is not None:
+            check_count("evaluations", evaluations)
+        given: Any = seconds
+        if given is not None and not (isinstance(given, int | float) and 0 < given < math.inf):
+            raise YotoError(f"`seconds` should be above 0, or None. Found {seconds!r}.")
         self.evaluations, self.seconds, self.clock = evaluations, seconds, clock
         self.start = clock()
         self.used = 0

@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from yoto.conditioning import bind
+from yoto.conditioning.modes import evaluating
 from yoto.curves.batches import Batches
-from yoto.curves.evaluation import Evaluation, Evaluator, evaluating, repeatable
+from yoto.curves.evaluation import Evaluation, Evaluator, repeatable
 from yoto.curves.selection.coordinates import Coordinates
 from yoto.curves.selection.evaluations import Budget, Evaluate, Lam
 from yoto.curves.selection.request import Measured, Request
 from yoto.curves.selection.searching import Method, Problem
+from yoto.errors import YotoError
 from yoto.support.seeds import noise_seed
 
 if TYPE_CHECKING:
@@ -140,9 +142,18 @@ class Bench:
 
 
 def guide_of(curve: TradeoffCurve | None, space: LossSpace, request: Request) -> list[Measured]:
-    """What a stored curve says of a request; nothing where it lacks a name, an error that is needed, or λ itself."""
-    if curve is None or set(curve.weights[0]) != set(space.names):
+    """What a stored curve says of a request; nothing where it lacks a name or an error that is needed.
+
+    Raises:
+        YotoError: If it is of another loss space.
+    """
+    if curve is None:
         return []
+    if set(curve.weights[0]) != set(space.names):
+        raise YotoError(
+            f"`curve` should be of the model's loss space, columns {', '.join(space.names)}. "
+            f"Found {', '.join(curve.weights[0])}."
+        )
     found = curve.measured()
     lams = [tuple(weights[name] for name in space.names) for weights in curve.weights]
     errors = {bound.name for bound in request.bounds} if request.confidence is not None else set()

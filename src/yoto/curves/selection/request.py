@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import Any, final
 
 from yoto.curves.selection.bounds import Bound, bounds_of, check_known
 from yoto.errors import YotoError
@@ -141,8 +141,12 @@ def request(
     if (minimise is None) == (maximise is None):
         found = "neither" if minimise is None else f"{minimise!r} and {maximise!r}"
         raise YotoError(f"One of `minimise` and `maximise` should be given. Found {found}.")
-    if confidence is not None and not 0.5 < confidence < 1:
-        raise YotoError(f"`confidence` should lie between 0.5 and 1, such as 0.95. Found {confidence:g}.")
+    for name, value in (("minimise", minimise), ("maximise", maximise)):
+        if value is not None and not isinstance(value, str):
+            raise YotoError(f"`{name}` should be the name of a term, a metric or 'loss'. Found {value!r}.")
+    given: Any = confidence
+    if given is not None and not (isinstance(given, int | float) and 0.5 < given < 1):
+        raise YotoError(f"`confidence` should lie between 0.5 and 1, such as 0.95. Found {confidence!r}.")
     return Request(
         objective=minimise if maximise is None else maximise,  # type: ignore[arg-type]  # one of them is given
         maximise=maximise is not None,

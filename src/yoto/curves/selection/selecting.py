@@ -50,7 +50,7 @@ def select(
     always measured on all of the batches.
 
     Args:
-        model: A `Conditional`, or what `load` gave.
+        model: A `Conditional`, wrapped or not, or what `load` gave.
         batches: What to measure on, as of `sweep`: not the data that the result will be judged by.
         terms: As of `sweep`.
         minimise, maximise: Name of a term, a metric or "loss": one of the two.
@@ -86,25 +86,23 @@ def select(
     >>> found.feasible, len(found.point)
     (True, 1)
     """
-    from yoto.conditioning import Conditional
+    from yoto.conditioning.wrappers import conditional
     from yoto.curves.selection.evaluations import Budget
     from yoto.curves.sweep import opened
 
     wanted = request(minimise, maximise, subject_to, confidence)
     budget = Budget(evaluations, seconds)
     network, objective, _ = opened(model, objective)
-    if not isinstance(network, Conditional):
-        raise YotoError(
-            f"`model` should be a conditional network, which has a λ to choose. Found {type(network).__name__}."
-        )
+    network = conditional(network, "measure")
     from yoto.curves.evaluation import Evaluator
     from yoto.curves.selection.coordinates import Coordinates
     from yoto.curves.selection.measuring import Bench
 
+    guide = stored_curve(model) if curve is None else checked_curve(curve)
     coordinates = Coordinates(network.space, at)
     evaluator = Evaluator(network, batches, terms, metrics, objective, batch=batch, limit=limit, seed=seed)
     bench = Bench(evaluator, wanted, coordinates)
-    measured, limited = bench.problem(budget, curve or stored_curve(model), method, seed).solve()
+    measured, limited = bench.problem(budget, guide, method, seed).solve()
     measured = bench.complete(measured, budget)
     point = network.space.describe(measured.lam)
     return selected(
@@ -116,6 +114,21 @@ def select(
         limited=limited,
         baked=lambda: network.bake(point),
     )
+
+
+def checked_curve(curve: Any) -> TradeoffCurve:
+    """The curve that was given.
+
+    Raises:
+        YotoError: If it is none.
+    """
+    from yoto.curves.curve import TradeoffCurve
+
+    if not isinstance(curve, TradeoffCurve):
+        raise YotoError(
+            f"`curve` should be what `sweep` gave, or TradeoffCurve.from_json(file). Found {type(curve).__name__}."
+        )
+    return curve
 
 
 def stored_curve(model: Any) -> TradeoffCurve | None:
