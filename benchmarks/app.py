@@ -138,6 +138,7 @@ PICTURES = {
     "compression": "#viewer .layer:nth-child(2) img", "style": "#viewer .layer:nth-child(2) img",
     "vae": "#reconstructions canvas", "model": "#output img",
 }  # fmt: skip
+STARTS = 3
 DRAG = 2.5
 """Seconds that a slider is dragged."""
 DRAGGED = """([id, selector, seconds]) => new Promise((done) => {
@@ -214,21 +215,26 @@ def dragged(name: str, address: str, drags: int = 3) -> int:
 def times(repeats: int, before: Path | None) -> dict[str, Any]:
     """Seconds of a 768x512 photograph and the bundled models; beside them those of the commit before."""
     roots = [ROOT, *([before] if before is not None else [])]
-    begun = [starts(root) for root in roots]
-    result: dict[str, Any] = {
-        name: {"median": seconds, **({"before": begun[1][name]} if before is not None else {})}
-        for name, seconds in begun[0].items()
-    }
+    begun: list[list[dict[str, float]]] = [[] for _ in roots]
+    for _ in range(STARTS):
+        for root, each in zip(roots, begun, strict=True):
+            each.append(starts(root))
+    result: dict[str, Any] = {name: compared([[row[name] for row in each] for each in begun]) for name in begun[0][0]}
     with ExitStack() as servers:
         addresses = [servers.enter_context(served(MODEL, root=root))[0] for root in roots]
         for name in SLIDERS:
-            found = releases(name, repeats, addresses)
-            row = {"median": statistics.median(found[0]), "worst": max(found[0]), "repeats": repeats}
-            if before is not None:
-                row["before"] = statistics.median(found[1])
-                row["ratio"] = statistics.median(now / then for now, then in zip(*found, strict=True))
+            row = compared(releases(name, repeats, addresses))
             result[name] = row | {"pictures in a drag": dragged(name, addresses[0])}
     return result
+
+
+def compared(found: list[list[float]]) -> dict[str, Any]:
+    """Median and maximum of the first times; where there are others, theirs and the median of the ratios in turn."""
+    row: dict[str, Any] = {"median": statistics.median(found[0]), "worst": max(found[0]), "repeats": len(found[0])}
+    if len(found) > 1:
+        row["before"] = statistics.median(found[1])
+        row["ratio"] = statistics.median(now / then for now, then in zip(*found, strict=True))
+    return row
 
 
 def resident(process: subprocess.Popen[str]) -> float:

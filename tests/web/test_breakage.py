@@ -189,6 +189,14 @@ def test_a_model_of_somebodys_own_loop_has_a_truthful_page(browser, plain):
 # ---- accessibility
 
 
+def findings(tab):
+    """What axe finds in a page as it stands."""
+    tab.page.evaluate(AXE.read_text("utf-8"))
+    return tab.page.evaluate(
+        "axe.run().then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 160))]))"
+    )
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(not AXE.is_file(), reason="make web was not run")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -199,8 +207,15 @@ def test_axe_finds_nothing(visit, name, scheme):
     tab.page.evaluate("document.querySelectorAll('details:not(#blend)').forEach((e) => { e.open = true; })")
     tab.until(lambda: not tab.page.evaluate("'stale' in document.documentElement.dataset"))
     tab.until(lambda: tab.page.evaluate(SETTLED), "what was greyed is black again")
-    tab.page.evaluate(AXE.read_text("utf-8"))
-    found = tab.page.evaluate(
-        "axe.run().then((r) => r.violations.map((v) => [v.id, v.nodes.map((n) => n.html.slice(0, 160))]))"
-    )
-    assert found == []
+    assert findings(tab) == []
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not AXE.is_file(), reason="make web was not run")
+def test_axe_finds_nothing_in_a_question_and_at_a_mistyped_address(visit):
+    tab = visit("style.html", bypass_csp=True)
+    tab.page.locator("button.byeye").click()
+    tab.until(lambda: tab.page.locator(".choosing:not([data-busy])").count(), "a question")
+    tab.until(lambda: tab.page.evaluate(SETTLED), "pictures in full colour")
+    assert findings(tab) == []
+    assert findings(visit("nothing/at/all", bypass_csp=True, allowed=["status of 404"], wait=False)) == []

@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -230,3 +231,31 @@ def test_the_command_says_what_it_wrote(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().err
     assert "1 files, 1.5 MB" in said
     assert f"-m http.server --bind 127.0.0.1 --directory '{tmp_path / 'a b'}'" in said
+
+
+def test_the_loop_on_the_start_page_runs():
+    import torch
+    from torch import nn
+
+    import yoto
+
+    page = (Path(site.__file__).parent / "static" / "start.html").read_text("utf-8")
+    code = unescape(re.search(r"<pre[^>]*><code>(.*?)</code></pre>", page, re.DOTALL)[1])
+    net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 4))
+    steps = []
+
+    class Optimiser:
+        def step(self):
+            steps.append(sum(p.grad is not None for p in found["model"].parameters()))
+
+        def zero_grad(self):
+            found["model"].zero_grad()
+
+    found = {
+        "yoto": yoto, "net": net, "loader": [torch.randn(6, 4), torch.randn(3, 4)], "optimiser": Optimiser(),
+        "nll": lambda y, x: (y - x).square().sum(1), "kl": lambda bound, x: bound(x).square().mean(1),
+    }  # fmt: skip
+    exec(compile(code, "start.html", "exec"), found)
+    assert len(steps) == 2
+    assert min(steps) > 4
+    assert [p.shape for p in found["plain"].parameters()] == [p.shape for p in net.parameters()]

@@ -62,7 +62,7 @@ async function sample(entry) {
  * @returns {start(): choose the first; release(): take the choice back; choose(key); key: of the present picture; ask(path, body, …) of it}
  */
 export async function gallery(place, chosen, { state = () => {}, begin = null, others = {} } = {}) {
-  const samples = await ask("api/samples.json");
+  const [samples, own] = await Promise.all([ask("api/samples.json"), all()]);
   const input = el("input", { type: "file", accept: "image/*,.heic,.heif", class: "hidden", id: "upload" });
   const add = el("label", { class: "add", title: "Open a picture; or drop or paste one anywhere" }, "Open, drop\nor paste", input);
   const row = el("div", { class: "gallery", role: "toolbar", "aria-label": "Pictures" });
@@ -140,7 +140,7 @@ export async function gallery(place, chosen, { state = () => {}, begin = null, o
   };
   input.addEventListener("change", () => { take(input.files[0]); input.value = ""; });
   row.append(add);
-  for (const entry of await all()) {
+  for (const entry of own) {
     if (!entry.thumb) {
       await drop(entry.key);
       continue;
