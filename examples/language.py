@@ -18,7 +18,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 import yoto
 
-BATCH, STEPS, CONTEXT = 16, 400, 64
+BATCH, STEPS, CONTEXT = 16, 600, 64
 SMOOTHING, TEMPERATURE = yoto.Uniform(0.0, 0.3, weight=False), yoto.LogUniform(1.0, 4.0, weight=False)
 SPACE = yoto.LossSpace(hard=0.5, soft=0.5, smoothing=SMOOTHING, temperature=TEMPERATURE)
 SETTINGS = ((0.0, 1.0), (0.3, 1.0), (0.0, 4.0), (0.15, 2.0))
