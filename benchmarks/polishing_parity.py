@@ -240,7 +240,7 @@ def page(kept: dict[str, Any], folder: Path) -> str:
 
 def trained(compared: Compared, runs: Path) -> Path:
     """The conditional model, trained anew where that was not done."""
-    run = runs / compared.folder.name / f"{compared.arm}-seed-{compared.seed}"
+    run = runs / compared.recipe.name / f"{compared.arm}-seed-{compared.seed}"
     if not (run / "model.safetensors").exists():
         train(compared.recipe, run, resume=(run / "recipe.yaml").exists(), progress=False)
     return run
