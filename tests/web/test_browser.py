@@ -184,6 +184,21 @@ def test_a_target_is_reached_and_other_formats_stand_beside(visit, small):
 
 
 @pytest.mark.slow
+def test_a_target_out_of_reach_before_any_file_is_there_leaves_one_at_the_sliders_quality(visit):
+    tab = visit("compression.html", allowed=("422",))
+    held = []
+    tab.page.route("**/api/compression/encode*", lambda route: route.continue_() if held else held.append(route))
+    tab.page.locator("#gallery button").nth(3).click()
+    tab.until(lambda: held, "the picture is on its way")
+    tab.page.select_option("#target-kind", "psnr")
+    tab.page.locator("#target-value").fill("60")
+    tab.page.locator("#target-value").press("Enter")
+    tab.until(lambda: "60" in (tab.problem or ""), "the refusal")
+    tab.until(lambda: tab.page.locator("#download").is_visible(), "a file", tab.problem)
+    assert tab.figures("yoto")[0] > 0
+
+
+@pytest.mark.slow
 def test_the_divider_and_the_zoom(visit):
     tab = visit("compression.html")
     for key, expected in (("Home", "0"), ("ArrowRight", "5"), ("End", "100"), ("ArrowLeft", "95")):

@@ -199,6 +199,7 @@ def test_every_page_says_what_yoto_is_and_leads_to_ones_own_network(visit, view)
     line.locator("a", has_text="your own network").click()
     tab.until(lambda: tab.page.url.endswith("/index.html#own") and tab.done)
     tab.until(lambda: tab.page.locator("#own pre").is_visible())
+    tab.until(lambda: tab.page.evaluate("scrollY + innerHeight >= document.getElementById('own').offsetTop + 200"))
 
 
 @pytest.mark.slow

@@ -176,10 +176,24 @@ function smaller() {
   ]));
 }
 
+/** Code to a target; where none meets it and no file is there yet, the slider's quality stands, and it is said. */
+function meet(target) {
+  const current = picture;
+  stop();
+  return work.run(async (_, signal) => {
+    try {
+      await code(target, signal);
+    } catch (error) {
+      if (current === picture && !signal.aborted && !rows.yoto?.url) await code({ quality: quality.value }, signal);
+      throw error;
+    }
+  }, true);
+}
+
 $("target").addEventListener("submit", (event) => {
   event.preventDefault();
   const value = typed($("target-value").value);
-  if (value > 0) final({ [$("target-kind").value]: value });
+  if (value > 0) meet({ [$("target-kind").value]: value });
   else $("margin").textContent = "A number above 0, please.";
 });
 $("download").addEventListener("click", async () => {

@@ -68,5 +68,6 @@ function step(now) {
 }
 receive();
 await Promise.all(info.pages.map((entry) => card(entry).catch(() => {})));
+if (location.hash === "#own") $("own").scrollIntoView(); // the cards have their heights only now
 document.documentElement.dataset.done = "1";
 requestAnimationFrame((now) => { last = now; step(now); });
