@@ -21,7 +21,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import math
 import sys
 import time
 import warnings
@@ -36,6 +35,7 @@ from torch import nn
 
 import yoto
 from yoto.conditioning import bind
+from yoto.curves.regret import geometric_mean
 from yoto.optim import Clipper, cosine
 from yoto.support.files import write_atomic
 from yoto.support.seeds import derive
@@ -184,11 +184,6 @@ def mean(values: Sequence[float]) -> float:
     return sum(values) / len(values)
 
 
-def geometric(values: Sequence[float]) -> float:
-    """Geometric mean."""
-    return math.exp(mean([math.log(value) for value in values]))
-
-
 def ranges(result: dict[str, Any], against: str, points: Sequence[str]) -> list[str]:
     """Lowest and highest ratio of one seed, for each point."""
     one, alone = result["losses"]["conditional"], result["losses"][against]
@@ -207,7 +202,7 @@ def table(result: dict[str, Any]) -> str:
     for against, title in titles.items():
         ratios = list(result["ratios"][against].values())
         cells = " | ".join(f"{ratio:.3f}" for ratio in ratios)
-        lines.append(f"| {title} | {cells} | **{geometric(ratios):.3f}** | {max(ratios):.3f} |")
+        lines.append(f"| {title} | {cells} | **{geometric_mean(ratios):.3f}** | {max(ratios):.3f} |")
         lines.append(f"| its range over the seeds | {' | '.join(ranges(result, against, points))} | | |")
     for kind, losses in result["losses"].items():
         title = {"conditional": "loss, one network", "muon": "loss, alone", "adam": "loss, alone, Adam"}[kind]

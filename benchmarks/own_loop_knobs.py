@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from own_loop import RATES, geometric, trained
+from own_loop import RATES, trained
 from own_loop_problems import PROBLEMS
 
+from yoto.curves.regret import geometric_mean
 from yoto.support.files import write_atomic
 from yoto.training.machine import describe_machine
 
@@ -90,7 +91,7 @@ def table(result: dict[str, Any]) -> str:
     for row in result["rows"]:
         ratios = list(row["ratios"].values())
         cells = " | ".join(f"{ratio:.3f}" for ratio in ratios)
-        lines.append(f"| {row['knob']} | {cells} | {geometric(ratios):.3f} | {100 * row['span']:.0f} % |")
+        lines.append(f"| {row['knob']} | {cells} | {geometric_mean(ratios):.3f} | {100 * row['span']:.0f} % |")
     return "\n".join(lines)
 
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import time
 from collections.abc import Sequence
 from itertools import product
@@ -30,6 +29,7 @@ import torch
 from yoto import bundle
 from yoto.build import build_objective, build_task
 from yoto.comparison.paired import paired
+from yoto.curves.regret import geometric_mean
 from yoto.curves.steering import rank_correlation
 from yoto.recipe import Recipe, from_dict
 from yoto.support.files import write_atomic
@@ -141,11 +141,6 @@ class Bench:
         }
 
 
-def geometric(values: Sequence[float]) -> float:
-    """Geometric mean."""
-    return math.exp(sum(math.log(value) for value in values) / len(values))
-
-
 def ratio(row: Row, name: str, floor: float) -> float:
     """Loss above the floor, as a multiple of that of the network for this λ alone."""
     return float((row[name] - floor) / (row["fixed"] - floor))
@@ -182,7 +177,7 @@ def section(rows: Sequence[Row], compared: Compared) -> list[str]:
 def results(rows: Sequence[Row], compared: Compared) -> tuple[str, ...]:
     """Geometric means of the ratios before and after, and how gains and regrets agree, of a row for each point."""
     before, after = (
-        geometric([ratio(row, name, compared.floor) for row in rows]) for name in ("conditional", "polished")
+        geometric_mean([ratio(row, name, compared.floor) for row in rows]) for name in ("conditional", "polished")
     )
     return f"{before:.4f}", f"{after:.4f}", *agreement(rows)
 

@@ -6,7 +6,6 @@ import argparse
 import gzip
 import hashlib
 import json
-import math
 import os
 import struct
 import sys
@@ -24,6 +23,7 @@ from torch import Tensor, nn
 
 import yoto
 from yoto.curves.batches import samples
+from yoto.curves.regret import geometric_mean
 from yoto.drawing.tables import markdown as markdown  # noqa: PLC0414 - for the examples
 from yoto.drawing.theme import LIGHT, canvas, dress, heading
 from yoto.errors import YotoError
@@ -199,11 +199,6 @@ def at_point(model: nn.Module, test: Any, terms: TermsLike, point: Mapping[str, 
     return {"point": dict(point), **{name: curve.series(name)[0] for name in (*curve.terms, *curve.metrics)}}
 
 
-def geometric(values: Sequence[float]) -> float:
-    """Geometric mean."""
-    return math.exp(sum(map(math.log, values)) / len(values))
-
-
 def over_seeds(results: Sequence[Result], *keys: str | int, digits: int = 3) -> str:
     """Mean of a number over the seeds, with its range where there are several: "0.931 (0.925 to 0.936)"."""
     values = []
@@ -233,10 +228,11 @@ def side_by_side(results: Sequence[Result], titles: Mapping[str, str], digits: i
 def verdict(results: Sequence[Result]) -> str:
     """In words: how far the one network is from separate ones, and where it is worse."""
     points = list(results[0]["ratios"])
-    means = {point: geometric([result["ratios"][point] for result in results]) for point in points}
+    means = {point: geometric_mean([result["ratios"][point] for result in results]) for point in points}
     worse = {point: ratio for point, ratio in means.items() if ratio > 1.005}
+    mean = geometric_mean(list(means.values()))
     text = (
-        f"At equal steps the loss of the one network is {geometric(list(means.values())):.3f} times that of networks "
+        f"At equal steps the loss of the one network is {mean:.3f} times that of networks "
         f"trained for one λ each (test data, geometric mean over {len(points)} λ and {len(results)} seed(s))."
     )
     if not all(result["steers"] for result in results):
@@ -341,14 +337,14 @@ def gallery(folder: Path) -> str:
     rows, means = [], {}
     for path in sorted(folder.glob("*.json")):
         results = list(json.loads(path.read_text("utf-8"))["seeds"].values())
-        each = [geometric(list(result["ratios"].values())) for result in results]
-        points = [geometric([result["ratios"][point] for result in results]) for point in results[0]["ratios"]]
-        means[path.stem] = geometric(each)
+        each = [geometric_mean(list(result["ratios"].values())) for result in results]
+        points = [geometric_mean([result["ratios"][point] for result in results]) for point in results[0]["ratios"]]
+        means[path.stem] = geometric_mean(each)
         shown = [f"{value:.3f}" for value in (means[path.stem], min(points), max(points))]
         rows.append([path.stem, str(len(results)), str(len(points)), *shown])
-    rows.append(["all, geometric mean", "", "", f"{geometric(list(means.values())):.3f}", "", ""])
+    rows.append(["all, geometric mean", "", "", f"{geometric_mean(list(means.values())):.3f}", "", ""])
     others = [mean for name, mean in means.items() if name != "pinn"]  # whose losses end near zero
-    rows.append(["all but pinn", "", "", f"{geometric(others):.3f}", "", ""])
+    rows.append(["all but pinn", "", "", f"{geometric_mean(others):.3f}", "", ""])
     return markdown(
         ["example", "seeds", "λ compared", "loss, one over separate", "at the best λ", "at the worst"], rows
     )

@@ -9,7 +9,9 @@ import pytest
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
 import few_samples
-from polishing_parity import Compared, geometric, page, ratio
+from polishing_parity import Compared, page, ratio
+
+from yoto.curves.regret import geometric_mean
 
 FASHION = Path(__file__).parents[1] / "results/vae/fashion-mnist"
 
@@ -52,7 +54,7 @@ def test_ratios_are_of_what_lies_above_the_floor_and_their_mean_is_geometric():
         for index, (point, after) in enumerate(zip(compared.points, (5.0, 20.0, 10.0, 10.0, 10.0), strict=True))
     ]
     assert ratio(rows[0], "polished", compared.floor) == pytest.approx(0.5)
-    assert geometric([0.5, 2.0, 1.0]) == pytest.approx(1.0)
+    assert geometric_mean([0.5, 2.0, 1.0]) == pytest.approx(1.0)
     kept = {"title": "t", "floor": compared.floor, "machine": "m", "link": "l", "rows": rows}
     shown = page(kept, FASHION).splitlines()
     assert "| conditional-2x | 0 | 4000 | 0.01 | 99 % | 1.2000 | 1.0000 | +0.00 | 50 % |" in shown

@@ -10,7 +10,7 @@ from yoto.cli import checks, tasks
 if TYPE_CHECKING:
     from yoto.bundle import Bundle, Header
     from yoto.recipe import Recipe
-    from yoto.task import BaseTask
+    from yoto.task import BaseTask, Task
 
 
 def checked_output(path: Path, *, force: bool) -> Path:
@@ -27,26 +27,27 @@ def with_data(recipe: Recipe, folder: str | None) -> Recipe:
 
 def opened_own(header: Header, task_name: str) -> tuple[Bundle, BaseTask]:
     """A model without a recipe on its device, and the task that the user named for it."""
-    import torch
-
-    from yoto import bundle
     from yoto.task import complete
 
     task = tasks.make_task(task_name, {})
     assert task is not None
-    loaded = bundle.load(header.path, task=task)
-    loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")
-    return loaded, complete(task)
+    return placed(header, task), complete(task)
 
 
 def opened(header: Header, recipe: Recipe, task_name: str | None) -> tuple[Bundle, BaseTask]:
     """The model on its device, and the task that measures it."""
-    import torch
-
-    from yoto import bundle
     from yoto.build import build_task
 
     task = build_task(recipe, tasks.make_task(task_name, recipe.options))
+    return placed(header, task), task
+
+
+def placed(header: Header, task: Task) -> Bundle:
+    """The model of a task on a GPU, where there is one."""
+    import torch
+
+    from yoto import bundle
+
     loaded = bundle.load(header.path, task=task)
     loaded.model.to("cuda" if torch.cuda.is_available() else "cpu")
-    return loaded, task
+    return loaded

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from yoto.conditioning import Conditional
 from yoto.conditioning.wrappers import conditional
 from yoto.curves.batches import unmoved
-from yoto.curves.evaluation import check_space, repeatable
+from yoto.curves.evaluation import check_kinds, check_space, repeatable
 from yoto.curves.sweep import opened
 from yoto.errors import YotoError
 from yoto.objective import Objective
@@ -144,8 +144,7 @@ def checked_objective(objective: Objective | None, network: Conditional[Any]) ->
     """What makes a loss of the terms: what was given, if it is of the same space, else the weighted sum."""
     if objective is None:
         return Objective(network.space)
-    if not isinstance(objective, Objective):
-        raise YotoError(f"`objective` should be a yoto.Objective or None. Found {type(objective).__name__}.")
+    check_kinds(network, objective)
     check_space(objective, network)
     return objective
 

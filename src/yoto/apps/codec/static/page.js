@@ -33,7 +33,7 @@ const quality = slider($("quality"), {
   moved: (value) => { stop(); work.run(() => preview(value)); },
   set: (value) => final({ quality: value }),
 });
-const final = (target) => { stop(); return work.run((_, signal) => code(target, signal), true); };
+const final = (target, make = code) => { stop(); return work.run((_, signal) => make(target, signal), true); };
 const stop = () => searching?.abort();
 
 /** The picture at a quality, small; its figures are estimates for the whole picture. */
@@ -177,23 +177,20 @@ function smaller() {
 }
 
 /** Code to a target; where none meets it and no file is there yet, the slider's quality stands, and it is said. */
-function meet(target) {
+async function meet(target, signal) {
   const current = picture;
-  stop();
-  return work.run(async (_, signal) => {
-    try {
-      await code(target, signal);
-    } catch (error) {
-      if (current === picture && !signal.aborted && !rows.yoto?.url) await code({ quality: quality.value }, signal);
-      throw error;
-    }
-  }, true);
+  try {
+    await code(target, signal);
+  } catch (error) {
+    if (current === picture && !signal.aborted && !rows.yoto?.url) await code({ quality: quality.value }, signal);
+    throw error;
+  }
 }
 
 $("target").addEventListener("submit", (event) => {
   event.preventDefault();
   const value = typed($("target-value").value);
-  if (value > 0) meet({ [$("target-kind").value]: value });
+  if (value > 0) final({ [$("target-kind").value]: value }, meet);
   else $("margin").textContent = "A number above 0, please.";
 });
 $("download").addEventListener("click", async () => {
