@@ -14,6 +14,7 @@ SPACE = LossSpace(fit=1.0, kl=LogUniform(0.5, 128.0))
 NET, X = nn.Linear(3, 2), torch.rand(4, 3)
 MODEL, LAM = condition(NET, SPACE), SPACE.sample(4)
 TERMS = {"fit": torch.rand(4), "kl": torch.rand(4)}
+MEASURED = lambda net, x: {"fit": net(x).sum(1), "kl": net(x).square().sum(1)}  # noqa: E731
 CURVE = TradeoffCurve(points=[{"kl": 1.0}], terms={"fit": [1.0]}, loss=[1.0])
 
 CALLS = [
@@ -28,7 +29,10 @@ CALLS = [
     ("half a sample", lambda _: SPACE.sample(2.5), "a whole number, at least 1. Found 2.5"),
     ("a batch as number of samples", lambda _: SPACE.sample(X), "a whole number, at least 1. Found Tensor"),
     ("a seed as generator", lambda _: SPACE.sample(4, 3), "`generator` should be a torch.Generator. Found int"),
-    ("text as size of a grid", lambda _: SPACE.grid("many"), "a whole number, at least 1. Found many"),
+    ("text as size of a grid", lambda _: SPACE.grid("many"), "a whole number, at least 1. Found 'many'"),
+    ("text as progress", lambda _: SPACE.sample(4, progress="half"), "`progress` should be a number. Found 'half'"),
+    ("text as spread", lambda _: SPACE.sample(4, spread="wide"), "`spread` should be a number. Found 'wide'"),
+    ("text as rank", lambda _: SPACE.sample(4, rank="a", world=2), "`rank` should be a whole number, at least 0"),
     ("a number as point", lambda _: SPACE.point(3.0), "point(kl=…). Found 3.0"),
     ("a list of terms", lambda _: SPACE.combine([X], LAM), "tensors by name, such as"),
     ("numbers as terms", lambda _: SPACE.combine({"fit": 1.0, "kl": 2.0}, LAM), "'fit' should be a tensor"),
@@ -39,6 +43,7 @@ CALLS = [
     ("a number as λ to balance", lambda _: Objective(SPACE).divisor(3.0), "Found float"),
     ("terms without an objective's λ", lambda _: Objective(SPACE)(TERMS, SPACE.sample(3)), "a row for each of the 4"),
     ("a number saved", lambda file: yoto.save(3, file), "`model` should be a network"),
+    ("a number as file", lambda _: yoto.save(MODEL, 3), "named by text or a path. Found int"),
     ("a number as curve", lambda file: yoto.save(MODEL, file, curve=3), "`curve` should be a TradeoffCurve"),
     ("text as objective", lambda file: yoto.save(MODEL, file, objective="sum"), "`objective` should be a yoto.Obj"),
     ("a tensor as fact", lambda file: yoto.save(MODEL, file, info={"x": X}), "`info` should hold what JSON can"),
@@ -48,6 +53,21 @@ CALLS = [
     ("a recipe by name", lambda _: yoto.train("vae/digits", "run"), "yoto.recipe.read(name) gives. Found str"),
     ("a number as reference", lambda _: CURVE.regret(3), "`reference` should be a TradeoffCurve"),
     ("a point for points", lambda _: CURVE.at({"kl": 1.0}), "a list of points"),
+    ("two numbers to bake", lambda _: MODEL.bake(kl=torch.tensor([1.0, 2.0])), "`kl` should be a number"),
+    ("text as width", lambda _: condition(NET, SPACE, hidden="64"), "`hidden` should be a list of widths"),
+    ("half a unit", lambda _: condition(NET, SPACE, hidden=[0.5]), "`hidden` should be a whole number"),
+    ("text as multiplier", lambda _: condition(NET, SPACE, multiplier="a"), "`multiplier` should be a number"),
+    ("text as Fourier features", lambda _: condition(NET, SPACE, fourier="a"), "`fourier` should be a whole number"),
+    ("a number left out", lambda _: condition(NET, SPACE, exclude=3), "`exclude` should be a regular expression"),
+    ("text as learning rate", lambda _: yoto.optimiser(MODEL, lr="fast"), "`lr` should be a number. Found 'fast'"),
+    ("one number for betas", lambda _: yoto.optimiser(MODEL, betas=0.9), "`betas` should be two numbers. Found 0.9"),
+    ("text as seed", lambda _: yoto.sweep(MODEL, X, MEASURED, seed="a"), "`seed` should be a whole number, at least 0"),
+    ("text as seed of a choice", lambda _: yoto.select(MODEL, X, MEASURED, minimise="fit", seed="a"), "`seed` should"),
+    (
+        "text in a reference point",
+        lambda _: CURVE.hypervolume({"fit": "a"}),
+        "`reference_point['fit']` should be",
+    ),
     ("numbers as reference point", lambda _: CURVE.hypervolume([3.0]), "a value by name. Found [3.0]"),
 ]
 

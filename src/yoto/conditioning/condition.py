@@ -20,6 +20,7 @@ from yoto.conditioning.probing import arguments, probe
 from yoto.conditioning.sites import Exclusion, Selection, select
 from yoto.errors import YotoError
 from yoto.space import LossSpace
+from yoto.support.numbers import check_whole, number
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -95,7 +96,7 @@ def condition(
     settings: dict[str, Any] = {
         "hidden": [WIDTH] if hidden is None else hidden,
         "layout": layout,
-        "multiplier": multiplier,
+        "multiplier": number("multiplier", multiplier),
         "gain": gain,
         "skip": skip,
         "fourier": fourier,
@@ -108,8 +109,8 @@ def condition(
         raise YotoError("`raw` should be used with weights above 0 only. Found a range that contains 0.")
     check_one_of("start", start, ("near", "plain"))
     check_one_of("train", train, ("all", "film"))
-    if fourier < 0 or batch_dim < 0:
-        raise YotoError(f"`fourier` and `batch_dim` should be ≥ 0. Found {fourier} and {batch_dim}.")
+    check_whole("fourier", fourier, 0)
+    check_whole("batch_dim", batch_dim, 0)
     plain = plain_copy(net)
     known = {name: Layer.from_dict(layer) for name, layer in ((learned or {}).get("layers") or {}).items()}
     found = None
@@ -131,7 +132,6 @@ def condition(
         "sites": names,
         **settings,
         "hidden": list(settings["hidden"]),
-        "multiplier": float(multiplier),
     }
     if learned is not None:
         config["learned"] = dict(learned)

@@ -17,6 +17,7 @@ from torch.nn.functional import leaky_relu
 from yoto.conditioning.conditioner import Conditioner
 from yoto.conditioning.folding import Site
 from yoto.errors import YotoError, near_misses
+from yoto.support.numbers import check_whole
 
 Layout = Literal["shared", "separate"]
 Gain = Literal["linear", "exponential"]
@@ -137,8 +138,10 @@ class ConditioningNetwork(Conditioner):
             raise YotoError(f"`gain` should be 'linear' or 'exponential'. Found {config['gain']!r}.")
         if config["skip"] and layout != "shared":
             raise YotoError("`skip` should be used with the shared layout. Found layout='separate'.")
-        if isinstance(hidden, int) or any(width < 1 for width in hidden):
+        if isinstance(hidden, str) or not isinstance(hidden, Sequence):
             raise YotoError(f"`hidden` should be a list of widths ≥ 1. Found {hidden!r}.")
+        for width in hidden:
+            check_whole("hidden", width)
 
     def forward(self, encoding: Tensor) -> list[tuple[Tensor, Tensor | None]]:
         if self.layout == "shared":

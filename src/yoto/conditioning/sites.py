@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -204,7 +204,7 @@ def skipped(exclude: Exclusion, names: Mapping[str, nn.Module]) -> set[str]:
     if isinstance(exclude, str):
         pattern = compile_pattern(exclude, "exclude")
         return {name for name in names if pattern.fullmatch(name)}
-    kinds = (exclude,) if isinstance(exclude, type) else tuple(exclude)
+    kinds = tuple(exclude) if isinstance(exclude, Iterable) and not isinstance(exclude, type) else (exclude,)
     if not all(isinstance(kind, type) for kind in kinds):
         raise YotoError(f"`exclude` should be a regular expression, a type or a list of types. Found {exclude!r}.")
     return {name for name, module in names.items() if isinstance(module, kinds)}

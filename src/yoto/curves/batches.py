@@ -12,7 +12,7 @@ from torch import Tensor
 
 from yoto.data import ArrayData, Data
 from yoto.errors import YotoError
-from yoto.space.checking import check_count
+from yoto.support.numbers import check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,7 +57,7 @@ class Batches:
             raise YotoError("`batch` should be left out with batches that are made already. Found both.")
         for name, value in (("batch", batch), ("limit", limit)):
             if value is not None:
-                check_count(name, value)
+                check_whole(name, value)
         self.given, self.limit, self.device = given, limit, device
         self.batch = (batch or BATCH) if self.data is not None else None
         self.total = self.count()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from yoto.errors import YotoError
 from yoto.support.directions import check_direction
 from yoto.support.extras import needed
+from yoto.support.numbers import number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,6 +81,7 @@ def directed(
                 f"better={{{name!r}: 'higher'}} or 'lower'.",
             )
         check_direction(repr(name), better[name])
+        number(f"reference_point[{name!r}]", reference_point[name])
     signs = {name: -1.0 if better[name] == "higher" else 1.0 for name in reference_point}
     points = list(zip(*([signs[name] * value for value in columns[name]] for name in reference_point), strict=True))
     value = hypervolume(points, [signs[name] * bound for name, bound in reference_point.items()])

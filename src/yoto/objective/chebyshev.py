@@ -11,9 +11,9 @@ from yoto.objective.scalarisation import (
     Scalarisation,
     WeightedLoss,
     check_ideal,
-    check_number,
     ideal_values,
 )
+from yoto.support.numbers import check_real
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,7 +79,7 @@ class SmoothChebyshev(Scalarisation):
     kind: ClassVar[str] = "smooth-chebyshev"
 
     def __post_init__(self) -> None:
-        check_number("smoothing", self.smoothing, positive=True)
+        check_real("smoothing", self.smoothing, above=0)
         check_ideal(self.ideal)
 
     def over(self, names: Sequence[str]) -> WeightedLoss:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
 
 from yoto.errors import YotoError
-from yoto.objective.scalarisation import Scalarisation, WeightedLoss, check_number
+from yoto.objective.scalarisation import Scalarisation, WeightedLoss
+from yoto.support.numbers import number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -38,7 +39,7 @@ class CosinePenalised(Scalarisation):
     monotone: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        check_number("penalty", self.penalty)
+        number("penalty", self.penalty)
         if self.penalty < 0:
             raise YotoError(f"`penalty` should be at least 0. Found {self.penalty!r}.")
 

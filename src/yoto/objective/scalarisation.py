@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, final
 
 from yoto.errors import YotoError, near_misses
+from yoto.support.numbers import number
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -79,14 +80,7 @@ def ideal_values(ideal: Ideal, names: Sequence[str]) -> list[float]:
     return [float(ideal.get(name, 0.0)) for name in names]
 
 
-def check_number(name: str, value: Any, *, positive: bool = False) -> None:
-    """Refuse a setting that is no number, or none above 0."""
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not good or (positive and not value > 0):
-        raise YotoError(f"`{name}` should be a number{' above 0' if positive else ''}. Found {value!r}.")
-
-
 def check_ideal(ideal: Any) -> None:
     """Refuse an `ideal` that is neither a number nor numbers by name."""
     for value in ideal.values() if isinstance(ideal, Mapping) else [ideal]:
-        check_number("ideal", value)
+        number("ideal", value)

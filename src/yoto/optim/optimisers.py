@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -15,6 +14,7 @@ from torch.nn.modules.conv import _ConvTransposeNd
 from yoto.conditioning import Conditional
 from yoto.errors import YotoError
 from yoto.optim.muon import Muon
+from yoto.support.numbers import check_real
 
 NOT_MATRICES = (nn.Embedding, nn.EmbeddingBag, _NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
@@ -237,11 +237,12 @@ def check(
         )
     if algorithm not in ("muon", "adam"):
         raise YotoError(f"`algorithm` should be 'muon' or 'adam'. Found {algorithm!r}.")
-    rates = {"lr": lr, "adam_lr": adam_lr, "conditioning_lr": conditioning_lr, "eps": eps}
-    for name, value in rates.items():
-        if value is not None and not (math.isfinite(value) and value > 0):
-            raise YotoError(f"`{name}` should be above 0. Found {value!r}.")
-    if len(betas) != 2 or not all(0 <= beta < 1 for beta in (momentum, *betas)):
-        raise YotoError(f"`momentum` and the two `betas` should lie in [0, 1). Found {momentum!r} and {betas!r}.")
-    if not (math.isfinite(weight_decay) and weight_decay >= 0):
-        raise YotoError(f"`weight_decay` should be at least 0. Found {weight_decay!r}.")
+    for name, value in {"lr": lr, "adam_lr": adam_lr, "conditioning_lr": conditioning_lr, "eps": eps}.items():
+        if value is not None:
+            check_real(name, value, above=0)
+    given: Any = betas
+    if isinstance(given, str) or not isinstance(given, Sequence) or len(given) != 2:
+        raise YotoError(f"`betas` should be two numbers. Found {betas!r}.")
+    for name, value in [("momentum", momentum), *(("betas", beta) for beta in betas)]:
+        check_real(name, value, least=0, below=1)
+    check_real("weight_decay", weight_decay, least=0)

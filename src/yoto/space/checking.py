@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from numbers import Integral
 from typing import Any
 
 from yoto.errors import YotoError, near_misses
 from yoto.space.choice import Choice
-from yoto.space.distribution import Distribution, Value, number
+from yoto.space.distribution import Distribution, Value
 from yoto.space.interval import Fixed
 from yoto.space.simplex import Simplex
+from yoto.support.numbers import number
 
 
 def checked(parameters: Mapping[str, Distribution], given: dict[str, Value], extrapolate: bool) -> list[float]:
@@ -47,13 +47,6 @@ def by_name(values: Any, more: Mapping[str, Value], free: Sequence[str]) -> dict
         example = ", ".join(f"{name}=…" for name in free)
         raise YotoError(f"A point should be given by name, such as point({example}). Found {values!r}.")
     return {**(values or {}), **more}
-
-
-def check_count(name: str, value: Any) -> None:
-    """Refuse what is no whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < 1:
-        found = value if isinstance(value, (int, float, str)) else type(value).__name__
-        raise YotoError(f"`{name}` should be a whole number, at least 1. Found {found}.")
 
 
 def check_lam(lam: Any, names: Sequence[str], *, any_rank: bool = False) -> None:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from yoto.errors import YotoError, near_misses
-from yoto.space.distribution import ROUNDING, TOLERANCE, Distribution, Value, number
+from yoto.space.distribution import ROUNDING, TOLERANCE, Distribution, Value
+from yoto.support.numbers import number
 
 if TYPE_CHECKING:
     from torch import Tensor

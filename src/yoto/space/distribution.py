@@ -109,16 +109,3 @@ class Distribution(ABC):
     def raw(self, values: Tensor) -> Tensor:
         """Values [..., width] as the paper's code feeds them: logs of weights, anything else unchanged."""
         return values.log() if self.weight else values
-
-
-def number(name: str, value: Value) -> float:
-    """`value` as a finite float, or a `YotoError`."""
-    try:
-        result = math.nan if isinstance(value, (bool, str, Mapping)) else float(value)
-    except TypeError:
-        result = math.nan
-    if math.isnan(result) and not isinstance(value, float):
-        raise YotoError(f"`{name}` should be a number. Found {value!r}.")
-    if not math.isfinite(result):
-        raise YotoError(f"`{name}` should be a finite number. Found {result}.")
-    return result

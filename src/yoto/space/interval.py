@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from yoto.errors import YotoError
-from yoto.space.distribution import ROUNDING, TOLERANCE, Distribution, Value, number
+from yoto.space.distribution import ROUNDING, TOLERANCE, Distribution, Value
+from yoto.support.numbers import number
 
 if TYPE_CHECKING:
     from torch import Tensor

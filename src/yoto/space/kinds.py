@@ -7,9 +7,10 @@ from typing import Any
 
 from yoto.errors import YotoError, near_misses
 from yoto.space.choice import Choice
-from yoto.space.distribution import Distribution, number
+from yoto.space.distribution import Distribution
 from yoto.space.interval import Fixed, LogUniform, Uniform
 from yoto.space.simplex import Simplex
+from yoto.support.numbers import number
 
 KINDS: dict[str, type[Distribution]] = {cls.kind: cls for cls in (Fixed, Uniform, LogUniform, Simplex, Choice)}
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from yoto.errors import YotoError
 from yoto.space.distribution import Distribution
+from yoto.support.numbers import number
 
 if TYPE_CHECKING:
     import torch
@@ -70,11 +71,11 @@ def spread_at(spread: float | None, progress: float | None) -> float:
     Raises:
         YotoError: If one is out of its range.
     """
-    if progress is not None and not 0 <= progress <= 1:
+    if progress is not None and not 0 <= number("progress", progress) <= 1:
         raise YotoError(f"`progress` should lie in [0, 1]: steps done over all steps. Found {progress:g}.")
     if spread is None:
         return 1.0 if progress is None else recommended_spread(progress)
-    if not 0 <= spread <= WIDEST:
+    if not 0 <= number("spread", spread) <= WIDEST:
         raise YotoError(f"`spread` should lie in [0, {WIDEST:g}]. Found {spread:g}.")
     return spread
 

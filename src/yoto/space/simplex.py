@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from yoto.errors import YotoError, near_misses
-from yoto.space.distribution import ROUNDING, TOLERANCE, Distribution, Value, number
+from yoto.space.distribution import ROUNDING, TOLERANCE, Distribution, Value
 from yoto.support.extras import needed
+from yoto.support.numbers import number
 
 if TYPE_CHECKING:
     from torch import Tensor

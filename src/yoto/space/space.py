@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError, near_misses
-from yoto.space.checking import by_name, check_count, check_lam, checked
+from yoto.space.checking import by_name, check_lam, checked
 from yoto.space.distribution import Distribution, Value
 from yoto.space.encoding import encoded, encoded_size
 from yoto.space.grids import GRIDS, Grid, axis_points, lattice_points
@@ -19,6 +19,7 @@ from yoto.space.interval import Fixed
 from yoto.space.kinds import distribution_from
 from yoto.space.sampling import Sampling, drawn, spread_at, uniform_numbers
 from yoto.space.terms import stacked
+from yoto.support.numbers import check_whole
 from yoto.support.plain import allow_loading
 
 if TYPE_CHECKING:
@@ -186,7 +187,7 @@ class LossSpace:
         """
         import torch
 
-        check_count("n", n)
+        check_whole("n", n)
         if kind not in GRIDS:
             raise YotoError(f"`kind` should be one of {', '.join(GRIDS)}. Found {kind!r}.")
         if joint or kind == "sobol":
@@ -250,10 +251,12 @@ class LossSpace:
         """
         import torch
 
-        check_count("n", n)
+        check_whole("n", n)
         if generator is not None and not isinstance(generator, torch.Generator):
             raise YotoError(f"`generator` should be a torch.Generator. Found {type(generator).__name__}.")
-        if not 0 <= rank < world:
+        check_whole("rank", rank, 0)
+        check_whole("world", world)
+        if rank >= world:
             raise YotoError(f"`rank` should lie in [0, world). Found rank {rank} of {world}.")
         if world > 1 and generator is None:
             raise YotoError(

@@ -12,7 +12,7 @@ from yoto.conditioning.wrappers import conditional
 from yoto.curves.evaluation import repeatable
 from yoto.optim import Clipper
 from yoto.optim.schedules import usual_warmup
-from yoto.space.checking import check_count
+from yoto.support.numbers import check_whole
 from yoto.training.alone import train_alone
 from yoto.training.batches import Batches
 from yoto.training.polishing import one_lam, peak
@@ -42,7 +42,7 @@ def polishing_recipe(
     Raises:
         YotoError: If a value does not fit the recipe's space, or is out of range.
     """
-    check_count("steps", steps)
+    check_whole("steps", steps)
     training = recipe.training
     rate = peak(training.lr, steps) if lr is None else lr
     adam = training.adam_lr

@@ -11,7 +11,7 @@ from torch import Tensor
 from yoto.curves.batches import moved
 from yoto.data import ArrayData, Data
 from yoto.errors import YotoError
-from yoto.space.checking import check_count
+from yoto.support.numbers import check_whole
 from yoto.support.seeds import generator
 from yoto.training.order import Order
 
@@ -33,7 +33,7 @@ def endless(given: Any, *, batch: int | None, seed: int, device: torch.device) -
         YotoError: If it is none of these; while iterating, if there is no batch, or an iterator is at its end.
     """
     if batch is not None:
-        check_count("batch", batch)
+        check_whole("batch", batch)
     if isinstance(given, Tensor):
         given = ArrayData(given)
     if isinstance(given, Data):

@@ -17,7 +17,7 @@ from yoto.curves.sweep import opened
 from yoto.errors import YotoError
 from yoto.objective import Objective
 from yoto.optim import optimiser as recipes_optimiser
-from yoto.space.checking import check_count
+from yoto.support.numbers import check_whole
 from yoto.support.seeds import derive
 from yoto.training.alone import train_alone
 from yoto.training.endless import endless
@@ -102,7 +102,8 @@ def polish(
     >>> round(loss.item(), 1)  # the best is 4 / (1 + 4)
     0.8
     """
-    check_count("steps", steps)
+    check_whole("steps", steps)
+    check_whole("seed", seed, 0)
     if optimiser is not None and not callable(optimiser):
         raise YotoError(NO_OPTIMISER.format(f"Found {type(optimiser).__name__}"))
     if optimiser is not None and lr is not None:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias, final
+from typing import TypeAlias, final
 
 from yoto.curves.selection.request import Measured
-from yoto.errors import YotoError
-from yoto.space.checking import check_count
+from yoto.support.numbers import check_real, check_whole
 
 Lam: TypeAlias = tuple[float, ...]
 Evaluate: TypeAlias = Callable[[Sequence[Lam]], Sequence[Measured]]
@@ -37,10 +35,9 @@ class Budget:
         self, evaluations: int | None = None, seconds: float | None = None, clock: Callable[[], float] = time.monotonic
     ) -> None:
         if evaluations is not None:
-            check_count("evaluations", evaluations)
-        given: Any = seconds
-        if given is not None and not (isinstance(given, int | float) and 0 < given < math.inf):
-            raise YotoError(f"`seconds` should be above 0, or None. Found {seconds!r}.")
+            check_whole("evaluations", evaluations)
+        if seconds is not None:
+            check_real("seconds", seconds, above=0)
         self.evaluations, self.seconds, self.clock = evaluations, seconds, clock
         self.start = clock()
         self.used = 0

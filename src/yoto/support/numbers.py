@@ -1,0 +1,71 @@
+"""Numbers that a user gives: one clear line for what is none. Needs no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Integral
+from typing import Any
+
+from yoto.errors import YotoError
+
+SHORT = 60
+"""Characters of a value that a message shows."""
+
+
+def number(name: str, value: Any) -> float:
+    """`value` as a finite float; a tensor or an array of one element is a number too.
+
+    Raises:
+        YotoError: If it is none.
+    """
+    try:
+        result = math.nan if isinstance(value, (bool, str, bytes, Mapping)) else float(value)
+    except (TypeError, ValueError, RuntimeError):
+        result = math.nan
+    if math.isnan(result) and not isinstance(value, float):
+        raise YotoError(f"`{name}` should be a number. Found {shown(value)}.")
+    if not math.isfinite(result):
+        raise YotoError(f"`{name}` should be a finite number. Found {result}.")
+    return result
+
+
+def check_real(
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    most: float | None = None,
+    below: float | None = None,
+) -> None:
+    """Refuse what is no finite number, or outside of (`above`, `below`) or [`least`, `most`]; None: no such end.
+
+    Raises:
+        YotoError: Naming the range.
+    """
+    found = number(name, value)
+    for limit, kept, words in (
+        (above, above is None or found > above, "above"),
+        (least, least is None or found >= least, "at least"),
+        (most, most is None or found <= most, "at most"),
+        (below, below is None or found < below, "below"),
+    ):
+        if not kept:
+            raise YotoError(f"`{name}` should be {words} {limit:g}. Found {shown(value)}.")
+
+
+def check_whole(name: str, value: Any, least: int = 1) -> None:
+    """Refuse what is no whole number of at least `least`.
+
+    Raises:
+        YotoError: Naming the least.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+        raise YotoError(f"`{name}` should be a whole number, at least {least}. Found {shown(value)}.")
+
+
+def shown(value: Any) -> str:
+    """A short value as it stands, else its type."""
+    text = repr(value)
+    return text if len(text) <= SHORT and "\n" not in text else type(value).__name__
