@@ -3,9 +3,11 @@
     python scripts/cpu_hours.py RUN… -o results/compression/cpu-hours [--start RECIPE]
 
 RUN is a finished run of `yoto train` or of a comparison; each had a learning-rate schedule of its own length. Steps and
-hours of the run whose weights one started from (`--from`) count too, so that branches of one long run can be drawn: a
-copy of its folder at some step, and from there a short decay. --start adds the untrained start of a recipe (YOTO_DATA
-has its photographs). Writes OUT.csv and OUT.png: real files of the twelve test photographs, BD-rate against JPEG 4:2:0.
+hours of the run whose weights one started from (`--from`) count too, so that branches of one long run can be drawn:
+`yoto train … --from RUN` takes an unfinished run as its last checkpoint stands, and from there a short decay.
+
+--start adds the untrained start of a recipe (YOTO_DATA has its photographs). Writes OUT.csv and OUT.png: real files of
+the twelve test photographs, BD-rate against JPEG 4:2:0.
 """
 
 from __future__ import annotations
@@ -54,13 +56,8 @@ def row_of(path: Path, steps: int, hours: float, pictures: list[Picture], jpeg: 
 def spent(run: Path) -> tuple[int, float]:
     """Steps and core-hours of a run, with those of the run that its weights came from."""
     record = json.loads((run / "run.json").read_text("utf-8"))
-    steps, hours = record["steps"], record["cpu_seconds"] / 3600
-    source = Path(record["weights"]) if record.get("weights") else run
-    source = source if source.is_dir() else source.parent
-    if source != run and (source / "run.json").is_file():
-        before = spent(source)
-        return steps + before[0], hours + before[1]
-    return steps, hours
+    before = record.get("before") or {"steps": 0, "cpu_seconds": 0.0}
+    return record["steps"] + before["steps"], (record["cpu_seconds"] + before["cpu_seconds"]) / 3600
 
 
 def main() -> None:

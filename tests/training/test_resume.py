@@ -229,3 +229,26 @@ def test_the_log_of_a_resumed_run_is_that_of_an_uninterrupted_one(tmp_path, over
     run(tmp_path / "cut", stop, overrides=overrides)  # within the window of five steps that begins with the sixth
     run(tmp_path / "cut", overrides=overrides, resume=True)
     assert rows(tmp_path / "cut") == rows(tmp_path / "whole")
+
+
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_a_branch_of_an_unfinished_run_starts_from_its_last_checkpoint_and_counts_what_was_spent(tmp_path, ema):
+    still = {"lr": 1e-12, "adam_lr": 1e-12, "steps": 1}
+    stopping = Stopping(9, lambda: os.kill(os.getpid(), signal.SIGINT))
+    cut = run(tmp_path / "cut", stopping, overrides={"ema": ema})
+    branch = run(tmp_path / "branch", overrides=still, weights=tmp_path / "cut")
+    twig = run(tmp_path / "twig", overrides=still, weights=tmp_path / "branch")
+    tensors, state = load_checkpoint(tmp_path / "cut" / "last")
+    for name, value in branch.model.named_parameters():
+        assert torch.allclose(value, tensors[f"ema/{name}" if ema else f"model/{name}"], atol=1e-6)
+    records = [json.loads((tmp_path / name / "run.json").read_text()) for name in ("cut", "branch", "twig")]
+    assert not cut.finished
+    assert twig.finished
+    assert [record["before"] and record["before"]["steps"] for record in records] == [
+        None,
+        state["step"],
+        state["step"] + 1,
+    ]
+    assert records[2]["before"]["cpu_seconds"] == pytest.approx(
+        state["cpu_seconds"] + records[1]["cpu_seconds"], abs=0.02
+    )

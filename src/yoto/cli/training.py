@@ -37,8 +37,8 @@ def train(
         str | None,
         typer.Option(
             "--from",
-            metavar="MODEL",
-            help="Start from a model's weights instead of random ones.",
+            metavar="MODEL|RUN",
+            help="Start from a model's weights, or an unfinished run's, instead of random ones.",
             autocompletion=model_names,
         ),
     ] = None,
@@ -75,14 +75,14 @@ def train(
     run = output or Path("runs") / chosen.name
     tasks.check_known(chosen.task, task, tasks.of_run(run), f"yoto train {recipe}")
     check_run(run, resume=resume, force=force)
+    memory.keep_freed()
     if weights is not None:
         if resume:
             raise checks.UsageError("--resume goes on with the run's own weights: give it without --from")
-        from yoto.bundle import read_header
+        from yoto.training.folder import space_of
 
-        note_other_ranges(chosen.loss_space(), read_header(weights).space)
+        note_other_ranges(chosen.loss_space(), space_of(weights))
 
-    memory.keep_freed()
     from yoto.training import train as train_model
 
     result = train_model(

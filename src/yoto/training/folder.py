@@ -6,10 +6,17 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from yoto import bundle
 from yoto.errors import YotoError
 from yoto.recipe import Recipe, differences, read
+
+if TYPE_CHECKING:
+    from yoto.space import LossSpace
+
+MODEL = "model.safetensors"
+"""What a finished run's folder holds."""
 
 NEUTRAL = (
     "name",
@@ -24,7 +31,7 @@ NEUTRAL = (
 
 def has_run(out: Path) -> bool:
     """Whether a folder holds parameters of a run. Without them it failed, or was killed before a checkpoint."""
-    return any((out / name).exists() for name in ("last/state.json", "best/model.safetensors", "model.safetensors"))
+    return any((out / name).exists() for name in ("last/state.json", f"best/{MODEL}", MODEL))
 
 
 def check_folder(recipe: Recipe, out: Path, *, resume: bool, force: bool) -> None:
@@ -53,7 +60,7 @@ def clear(out: Path) -> None:
     """Remove what a run writes, and nothing else."""
     for name in ("last", "best", "tensorboard"):
         shutil.rmtree(out / name, ignore_errors=True)
-    for name in ("recipe.yaml", "log.csv", "model.safetensors", "run.json"):
+    for name in ("recipe.yaml", "log.csv", MODEL, "run.json"):
         (out / name).unlink(missing_ok=True)
 
 
@@ -64,6 +71,19 @@ def record(run: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def space_of(name_or_path: str | Path) -> LossSpace:
+    """The loss space of a model, or of an unfinished run, named as `train --from` takes them."""
+    folder = Path(name_or_path)
+    if is_unfinished(folder):
+        return read(folder / "recipe.yaml").loss_space()
+    return bundle.read_header(name_or_path).space
+
+
+def is_unfinished(folder: Path) -> bool:
+    """Whether a folder holds a run that has a checkpoint and no model yet."""
+    return (folder / "last" / "state.json").is_file() and not (folder / MODEL).is_file()
 
 
 def check_same(old: Recipe, new: Recipe, out: Path) -> None:

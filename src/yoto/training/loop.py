@@ -56,7 +56,8 @@ def train(
         task: In place of the one that the recipe names.
         resume: Go on with the run in `out`.
         force: Replace the run in `out`.
-        weights: A model (as of `bundle.load`) whose parameters a new run starts from, in place of random ones.
+        weights: A model (as of `bundle.load`) whose parameters a new run starts from, in place of random ones; or the
+            folder of an unfinished run, as its last checkpoint stands. run.json counts what was spent on them.
         max_minutes: Stop after this time, setting up included.
         devices, nodes, accelerator: As for Lightning Fabric; every process takes its share of the batch.
         progress: Show progress on stderr.

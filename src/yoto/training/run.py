@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections.abc import Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +31,7 @@ from yoto.training.monitor import Monitor
 from yoto.training.progress import Progress
 from yoto.training.schedules import learning_rate_factor, make_optimiser
 from yoto.training.signals import StopRequest
+from yoto.training.start import read_start
 from yoto.training.state import State
 
 AGREE_EVERY = 10
@@ -96,17 +96,15 @@ class Run:
         self.progress: Progress | None = None
 
     def start_from(self, name_or_path: str | Path) -> None:
-        """Take the parameters of a model with the same network in place of random ones.
+        """Take the parameters of a model or an unfinished run with the same network in place of random ones.
 
         Raises:
             YotoError: If they do not fit.
         """
-        path = bundle.locate(name_or_path)
-        state, _ = bundle.read_state(path)
-        restore(self.state.model, state, str(name_or_path))
+        tensors, self.state.source = read_start(name_or_path)
+        restore(self.state.model, tensors, str(name_or_path))
         if self.state.ema is not None:
             self.state.ema = EMA(self.state.model, self.state.ema.decay)
-        self.state.source = hashlib.sha256(path.read_bytes()).hexdigest()
 
     def named(self) -> dict[str, str]:
         """How the task was named, where the recipe does not say it: for whoever has to name it again."""
@@ -265,7 +263,8 @@ class Run:
                 "seed": self.recipe.seed,
                 "best": state.best,
                 "remarks": state.monitor.remarks() if finished else [],
-                "weights": state.source,
+                "weights": None if state.source is None else state.source.sha256,
+                "before": None if state.source is None else asdict(state.source),
                 "processes": self.fabric.world_size,
                 "machine": describe_machine(self.fabric.device),
                 "versions": versions(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from yoto.optim import Clipper, Optimiser
 from yoto.training.checkpoint import load_checkpoint, save_checkpoint
 from yoto.training.ema import EMA
 from yoto.training.monitor import Monitor
+from yoto.training.start import Source, as_source
 
 
 @dataclass
@@ -26,7 +27,7 @@ class State:
         ema: Averaged parameters, or None.
         step: Steps done.
         best: Lowest validation loss so far, or None.
-        source: SHA-256 of the file whose parameters the run started from, or None.
+        source: Where the parameters came from that the run started with, or None for random ones.
         earlier: Wall-clock and processor seconds of earlier processes.
         begin: Wall-clock and processor time at which this process began its steps.
     """
@@ -38,7 +39,7 @@ class State:
     ema: EMA | None
     step: int = 0
     best: float | None = None
-    source: str | None = None
+    source: Source | None = None
     earlier: tuple[float, float] = (0.0, 0.0)
     begin: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), time.process_time()))
 
@@ -75,7 +76,7 @@ class State:
             "cpu_seconds": round(self.cpu_seconds, 3),
             "best": self.best,
             "reference": self.monitor.reference,
-            "source": self.source,
+            "source": None if self.source is None else asdict(self.source),
         }
         save_checkpoint(folder, self.tensors(), state)
 
@@ -105,5 +106,5 @@ class State:
         self.clipper.load_state_dict(parts["clipper"], device)
         self.monitor.load_tensors(parts["monitor"], device)
         self.step, self.best = state["step"], state["best"]
-        self.monitor.reference, self.source = state["reference"], state.get("source")
+        self.monitor.reference, self.source = state["reference"], as_source(state.get("source"))
         self.earlier = (state["seconds"], state["cpu_seconds"])

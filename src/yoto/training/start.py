@@ -1,0 +1,80 @@
+"""The parameters that a run starts from in place of random ones: a model's, or an unfinished run's as they stand."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from yoto import bundle
+from yoto.training.checkpoint import load_checkpoint
+from yoto.training.folder import MODEL, is_unfinished, record
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where parameters came from.
+
+    Attributes:
+        sha256: Of the model's file, or of the state of the checkpoint.
+        steps: Steps that were spent on them, with those of the runs that they came from in turn; 0 where no run's
+            folder says it.
+        cpu_seconds: Processor time of those steps, likewise.
+    """
+
+    sha256: str
+    steps: int = 0
+    cpu_seconds: float = 0.0
+
+
+def read_start(name_or_path: str | Path) -> tuple[dict[str, Tensor], Source]:
+    """Parameters and buffers to start from, and what was spent on them.
+
+    Args:
+        name_or_path: As of `bundle.locate`, or the folder of an unfinished run: its last checkpoint, the averaged
+            parameters where it averages, so that a run that goes on can be branched off.
+
+    Raises:
+        YotoError: If there is no such model, or it is damaged.
+    """
+    folder = Path(name_or_path)
+    if is_unfinished(folder):
+        tensors, state = load_checkpoint(folder / "last")
+        chosen = {name: taken(tensors, name) for name in names_of(tensors, "model/")}
+        digest = hashlib.sha256((folder / "last" / "state.json").read_bytes()).hexdigest()
+        return chosen, added(digest, state, state.get("source"))
+    path = bundle.locate(name_or_path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    tensors, _ = bundle.read_state(path)
+    own = record(path.parent) if path.name == MODEL else {}
+    return tensors, added(digest, own, own.get("before"))
+
+
+def names_of(tensors: dict[str, Tensor], part: str) -> list[str]:
+    """Names of the tensors of a part of the state, without its prefix."""
+    return [name.removeprefix(part) for name in tensors if name.startswith(part)]
+
+
+def taken(tensors: dict[str, Tensor], name: str) -> Tensor:
+    """A tensor of the model, averaged where the run averages it."""
+    return tensors.get(f"ema/{name}", tensors[f"model/{name}"])
+
+
+def added(digest: str, own: dict[str, Any], before: Any) -> Source:
+    """What a run spent, and what was spent before it."""
+    earlier = asdict(as_source(before) or Source(""))
+    return Source(
+        digest,
+        int(own.get("steps", own.get("step", 0))) + earlier["steps"],
+        round(float(own.get("cpu_seconds", 0.0)) + earlier["cpu_seconds"], 2),
+    )
+
+
+def as_source(stored: Any) -> Source | None:
+    """A source as a checkpoint or record holds it; the hash alone in older ones."""
+    if stored is None:
+        return None
+    return Source(str(stored)) if isinstance(stored, str) else Source(**stored)
