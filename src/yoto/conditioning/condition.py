@@ -20,6 +20,7 @@ from yoto.conditioning.probing import arguments, probe
 from yoto.conditioning.sites import Exclusion, Selection, select
 from yoto.errors import YotoError
 from yoto.space import LossSpace
+from yoto.support.numbers import is_whole
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -92,6 +93,9 @@ def condition(
     'Sequential'
     """
     refuse_unfit(net, space)
+    check_whole_numbers(fourier=fourier, batch_dim=batch_dim)
+    if not isinstance(channel_axis, Mapping | None):
+        raise YotoError(f"`channel_axis` should map names of layers to axes. Found {channel_axis!r}.")
     settings: dict[str, Any] = {
         "hidden": [WIDTH] if hidden is None else hidden,
         "layout": layout,
@@ -108,8 +112,6 @@ def condition(
         raise YotoError("`raw` should be used with weights above 0 only. Found a range that contains 0.")
     check_one_of("start", start, ("near", "plain"))
     check_one_of("train", train, ("all", "film"))
-    if fourier < 0 or batch_dim < 0:
-        raise YotoError(f"`fourier` and `batch_dim` should be ≥ 0. Found {fourier} and {batch_dim}.")
     plain = plain_copy(net)
     known = {name: Layer.from_dict(layer) for name, layer in ((learned or {}).get("layers") or {}).items()}
     found = None
@@ -178,6 +180,13 @@ def refuse_unfit(net: nn.Module, space: LossSpace) -> None:
     refuse_bound(net, "condition")
     if not space.free:
         raise YotoError(f"`space` should have a free parameter. Found only fixed ones: {', '.join(space.fixed)}.")
+
+
+def check_whole_numbers(**given: int) -> None:
+    """Refuse a setting that is no whole number ≥ 0."""
+    for name, value in given.items():
+        if not is_whole(value) or value < 0:
+            raise YotoError(f"`{name}` should be a whole number ≥ 0. Found {value!r}.")
 
 
 def check_one_of(argument: str, given: str, known: Sequence[str]) -> None:

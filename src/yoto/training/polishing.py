@@ -18,6 +18,7 @@ from yoto.errors import YotoError
 from yoto.objective import Objective
 from yoto.optim import optimiser as recipes_optimiser
 from yoto.space.checking import check_count
+from yoto.support.numbers import check_seed
 from yoto.support.seeds import derive
 from yoto.training.alone import train_alone
 from yoto.training.endless import endless
@@ -103,6 +104,7 @@ def polish(
     0.8
     """
     check_count("steps", steps)
+    check_seed(seed)
     if optimiser is not None and not callable(optimiser):
         raise YotoError(NO_OPTIMISER.format(f"Found {type(optimiser).__name__}"))
     if optimiser is not None and lr is not None:
