@@ -8,13 +8,15 @@ from torch import nn
 
 import yoto
 from yoto import LogUniform, LossSpace, Objective, TradeoffCurve, YotoError, condition
+from yoto.curves.scaling import scaled
 from yoto.export import export
+from yoto.optim import Clipper, cosine
 
 SPACE = LossSpace(fit=1.0, kl=LogUniform(0.5, 128.0))
 NET, X = nn.Linear(3, 2), torch.rand(4, 3)
 MODEL, LAM = condition(NET, SPACE), SPACE.sample(4)
 TERMS = {"fit": torch.rand(4), "kl": torch.rand(4)}
-MEASURED = lambda net, x: {"fit": net(x).sum(1), "kl": net(x).square().sum(1)}  # noqa: E731
+ADAM = torch.optim.Adam(NET.parameters())
 CURVE = TradeoffCurve(points=[{"kl": 1.0}], terms={"fit": [1.0]}, loss=[1.0])
 
 CALLS = [
@@ -30,9 +32,6 @@ CALLS = [
     ("a batch as number of samples", lambda _: SPACE.sample(X), "a whole number, at least 1. Found Tensor"),
     ("a seed as generator", lambda _: SPACE.sample(4, 3), "`generator` should be a torch.Generator. Found int"),
     ("text as size of a grid", lambda _: SPACE.grid("many"), "a whole number, at least 1. Found 'many'"),
-    ("text as progress", lambda _: SPACE.sample(4, progress="half"), "`progress` should be a number. Found 'half'"),
-    ("text as spread", lambda _: SPACE.sample(4, spread="wide"), "`spread` should be a number. Found 'wide'"),
-    ("text as rank", lambda _: SPACE.sample(4, rank="a", world=2), "`rank` should be a whole number, at least 0"),
     ("a number as point", lambda _: SPACE.point(3.0), "point(kl=…). Found 3.0"),
     ("a list of terms", lambda _: SPACE.combine([X], LAM), "tensors by name, such as"),
     ("numbers as terms", lambda _: SPACE.combine({"fit": 1.0, "kl": 2.0}, LAM), "'fit' should be a tensor"),
@@ -43,7 +42,6 @@ CALLS = [
     ("a number as λ to balance", lambda _: Objective(SPACE).divisor(3.0), "Found float"),
     ("terms without an objective's λ", lambda _: Objective(SPACE)(TERMS, SPACE.sample(3)), "a row for each of the 4"),
     ("a number saved", lambda file: yoto.save(3, file), "`model` should be a network"),
-    ("a number as file", lambda _: yoto.save(MODEL, 3), "named by text or a path. Found int"),
     ("a number as curve", lambda file: yoto.save(MODEL, file, curve=3), "`curve` should be a TradeoffCurve"),
     ("text as objective", lambda file: yoto.save(MODEL, file, objective="sum"), "`objective` should be a yoto.Obj"),
     ("a tensor as fact", lambda file: yoto.save(MODEL, file, info={"x": X}), "`info` should hold what JSON can"),
@@ -54,20 +52,50 @@ CALLS = [
     ("a number as reference", lambda _: CURVE.regret(3), "`reference` should be a TradeoffCurve"),
     ("a point for points", lambda _: CURVE.at({"kl": 1.0}), "a list of points"),
     ("two numbers to bake", lambda _: MODEL.bake(kl=torch.tensor([1.0, 2.0])), "`kl` should be a number"),
-    ("text as width", lambda _: condition(NET, SPACE, hidden="64"), "`hidden` should be a list of widths"),
-    ("half a unit", lambda _: condition(NET, SPACE, hidden=[0.5]), "`hidden` should be a whole number"),
+    ("text in a reference point", lambda _: CURVE.hypervolume({"fit": "a"}), "`reference_point['fit']` should be"),
+    ("text as learning rate", lambda _: yoto.optimiser(MODEL, lr="a"), "`lr` should be a number above 0. Found 'a'"),
+    ("no learning rate", lambda _: yoto.optimiser(MODEL, lr=None), "`lr` should be a number above 0. Found None"),
+    ("text as momentum", lambda _: yoto.optimiser(MODEL, momentum="a"), "should lie in [0, 1). Found 'a'"),
+    ("one number as betas", lambda _: yoto.optimiser(MODEL, betas=0.9), "two `betas` should lie in [0, 1)"),
+    ("text as weight decay", lambda _: yoto.optimiser(MODEL, weight_decay="a"), "`weight_decay` should be at least 0"),
+    ("a list of factors", lambda _: yoto.optimiser(MODEL, lr_factors=[1.0]), "`lr_factors` should map"),
+    ("text as factor of clipping", lambda _: Clipper(factor="a"), "`factor` should be above 1"),
+    ("a list as limit", lambda _: Clipper([1.0]), "`limit` should be 'relative', a norm above 0 or None"),
+    ("a network to clip", lambda _: Clipper()(NET), "model.parameters(). Found Linear"),
+    ("text as steps", lambda _: cosine(ADAM, "a"), "`steps` should be at least 1"),
+    ("text as warm-up", lambda _: cosine(ADAM, 9, warmup="a"), "`warmup` at least 0"),
+    ("a network to schedule", lambda _: cosine(NET, 9), "`optimiser` should be one of torch.optim"),
+    ("text as progress", lambda _: SPACE.sample(4, progress="a"), "`progress` should lie in [0, 1]"),
+    ("text as spread", lambda _: SPACE.sample(4, spread="a"), "`spread` should lie in [0, 2]. Found 'a'"),
+    ("text as tilt", lambda _: SPACE.sample(4, tilt="a"), "`tilt` should be a number, or one by parameter name"),
+    ("text as a parameter's tilt", lambda _: SPACE.sample(4, tilt={"kl": "a"}), "`tilt` should be a number"),
+    ("text as rank", lambda _: SPACE.sample(4, rank="a"), "`rank` should be a whole number in [0, world)"),
     ("text as multiplier", lambda _: condition(NET, SPACE, multiplier="a"), "`multiplier` should be a number"),
-    ("text as Fourier features", lambda _: condition(NET, SPACE, fourier="a"), "`fourier` should be a whole number"),
-    ("a number left out", lambda _: condition(NET, SPACE, exclude=3), "`exclude` should be a regular expression"),
-    ("text as learning rate", lambda _: yoto.optimiser(MODEL, lr="fast"), "`lr` should be a number. Found 'fast'"),
-    ("one number for betas", lambda _: yoto.optimiser(MODEL, betas=0.9), "`betas` should be two numbers. Found 0.9"),
-    ("text as seed", lambda _: yoto.sweep(MODEL, X, MEASURED, seed="a"), "`seed` should be a whole number, at least 0"),
-    ("text as seed of a choice", lambda _: yoto.select(MODEL, X, MEASURED, minimise="fit", seed="a"), "`seed` should"),
+    ("text as widths", lambda _: condition(NET, SPACE, hidden="64"), "a list of widths ≥ 1. Found '64'"),
     (
-        "text in a reference point",
-        lambda _: CURVE.hypervolume({"fit": "a"}),
-        "`reference_point['fit']` should be",
+        "half a Fourier feature",
+        lambda _: condition(NET, SPACE, fourier=0.5),
+        "`fourier` should be a whole number, at least 0",
     ),
+    ("no dimension of samples", lambda _: condition(NET, SPACE, batch_dim=None), "`batch_dim` should be a whole"),
+    ("axes without names", lambda _: condition(NET, SPACE, channel_axis=-1), "`channel_axis` should map"),
+    ("a number as sites", lambda _: condition(NET, SPACE, sites=-1), "`sites` should be a regular expression, a type"),
+    ("a number left out", lambda _: condition(NET, SPACE, exclude=-1), "`exclude` should be a regular expression"),
+    ("text baked into", lambda _: MODEL.bake(kl=1.0, into="net"), "`into` should be a network that bake()"),
+    ("one number to recalibrate by", lambda _: MODEL.bake(kl=1.0, recalibrate=3), "`recalibrate` should be batches"),
+    ("text as seed of a curve", lambda _: yoto.sweep(MODEL, X, terms, seed="a"), "`seed` should be a whole number"),
+    ("a list as info", lambda _: yoto.sweep(MODEL, X, terms, info=[1]), "`info` should map names to facts"),
+    ("True as progress", lambda _: yoto.sweep(MODEL, X, terms, progress=True), "`progress` should be a function"),
+    ("text as seed of a choice", lambda _: yoto.select(MODEL, X, terms, minimise="fit", seed="a"), "`seed` should be"),
+    ("text as seed of polishing", lambda _: yoto.polish(MODEL, {"kl": 1.0}, X, terms, seed="a"), "`seed` should be"),
+    ("text as its rate", lambda _: yoto.polish(MODEL, {"kl": 1.0}, X, terms, lr="a"), "`lr` should be a number"),
+    ("a list as curve", lambda _: TradeoffCurve.from_dict([1]), "A curve should be a JSON object"),
+    ("a number as column", lambda _: CURVE.knee(3, "fit"), "Found 3"),
+    ("a number as file of a curve", lambda _: CURVE.to_csv(3), "named by a path. Found 3"),
+    ("no file to save to", lambda _: yoto.save(MODEL, None), "named by a path. Found None"),
+    ("text exported", lambda file: export("net", file), "`model` should be a network, conditional or plain. Found str"),
+    ("no file to export to", lambda _: export(MODEL, None), "named by a path. Found None"),
+    ("a number as scales", lambda _: scaled(terms, 3.0), "`scales` should map names of terms to numbers"),
     ("numbers as reference point", lambda _: CURVE.hypervolume([3.0]), "a value by name. Found [3.0]"),
 ]
 

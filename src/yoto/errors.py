@@ -29,7 +29,7 @@ class YotoError(ValueError):
         self.message = message
 
 
-def near_misses(name: str, known: list[str] | tuple[str, ...]) -> str:
+def near_misses(name: object, known: list[str] | tuple[str, ...]) -> str:
     """A hint such as " Did you mean 'kl'?", or "" where no known name is close.
 
     Args:
@@ -38,5 +38,5 @@ def near_misses(name: str, known: list[str] | tuple[str, ...]) -> str:
     """
     import difflib
 
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(name), list(known), n=1, cutoff=0.5)
     return f" Did you mean {close[0]!r}?" if close else ""

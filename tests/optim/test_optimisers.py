@@ -363,8 +363,8 @@ def test_wrapped_models():
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"lr": 0.0}, "`lr` should be above 0"),
-        ({"lr": math.nan}, "`lr` should be a finite number"),
+        ({"lr": 0.0}, "`lr` should be a number above 0"),
+        ({"lr": math.nan}, "`lr` should be a number above 0"),
         ({"adam_lr": -1.0}, "`adam_lr`"),
         ({"conditioning_lr": 0.0}, "`conditioning_lr`"),
         ({"algorithm": "sgd"}, "'muon' or 'adam'"),

@@ -147,5 +147,5 @@ def test_a_generator_state_resumes_the_draws():
 def test_ranks_without_a_common_stream_are_refused():
     with pytest.raises(YotoError, match="`generator` should be given"):
         SPACE.sample(4, rank=1, world=2)
-    with pytest.raises(YotoError, match="`rank` should lie"):
+    with pytest.raises(YotoError, match="`rank` should be a whole number"):
         SPACE.sample(4, torch.Generator(), rank=2, world=2)

@@ -150,8 +150,6 @@ def save(
     from yoto.conditioning.binding import refuse_bound
     from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 
-    if not isinstance(path, str | os.PathLike):
-        raise YotoError(f"The file should be named by text or a path. Found {type(path).__name__}.")
     check_saved(model, curve, objective, directions)
     model = unwrapped(model)
     refuse_bound(model, "save")

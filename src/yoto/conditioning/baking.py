@@ -32,6 +32,10 @@ WIDE_TOLERANCE = 1e-6
 
 def refresh(plain: nn.Module, sites: Sequence[Site], into: nn.Module) -> None:
     """Copy the stored plain parameters and buffers into an earlier result of `bake`, but for those that it folds."""
+    if not isinstance(into, nn.Module):
+        raise YotoError(
+            f"`into` should be a network that bake() of this model returned. Found a {type(into).__name__}."
+        )
     ours = {
         **dict(plain.named_parameters(remove_duplicate=False)),
         **dict(plain.named_buffers(remove_duplicate=False)),
@@ -222,9 +226,11 @@ def recalibrated(net: M, batches: Iterable[Any], judge: Callable[[M], float] | N
     )
 
 
-def recalibrate_norms(net: nn.Module, batches: Iterable[Any]) -> None:
+def recalibrate_norms(net: nn.Module, batches: Any) -> None:
     """Re-estimate running statistics of batch norms as plain averages over `batches`."""
     norms = [m for m in net.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    if not isinstance(batches, Iterable) or isinstance(batches, str):
+        raise YotoError(f"`recalibrate` should be batches of the network's inputs. Found {batches!r}.")
     batches = list(batches)
     if not batches:
         raise YotoError("`recalibrate` should hold at least one batch. Found none.")

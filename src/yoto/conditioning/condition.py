@@ -20,7 +20,7 @@ from yoto.conditioning.probing import arguments, probe
 from yoto.conditioning.sites import Exclusion, Selection, select
 from yoto.errors import YotoError
 from yoto.space import LossSpace
-from yoto.support.numbers import check_whole, number
+from yoto.support.numbers import check_whole
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -93,10 +93,14 @@ def condition(
     'Sequential'
     """
     refuse_unfit(net, space)
+    check_whole("fourier", fourier, 0)
+    check_whole("batch_dim", batch_dim, 0)
+    if not isinstance(channel_axis, Mapping | None):
+        raise YotoError(f"`channel_axis` should map names of layers to axes. Found {channel_axis!r}.")
     settings: dict[str, Any] = {
         "hidden": [WIDTH] if hidden is None else hidden,
         "layout": layout,
-        "multiplier": number("multiplier", multiplier),
+        "multiplier": multiplier,
         "gain": gain,
         "skip": skip,
         "fourier": fourier,
@@ -109,8 +113,6 @@ def condition(
         raise YotoError("`raw` should be used with weights above 0 only. Found a range that contains 0.")
     check_one_of("start", start, ("near", "plain"))
     check_one_of("train", train, ("all", "film"))
-    check_whole("fourier", fourier, 0)
-    check_whole("batch_dim", batch_dim, 0)
     plain = plain_copy(net)
     known = {name: Layer.from_dict(layer) for name, layer in ((learned or {}).get("layers") or {}).items()}
     found = None
@@ -132,6 +134,7 @@ def condition(
         "sites": names,
         **settings,
         "hidden": list(settings["hidden"]),
+        "multiplier": float(multiplier),
     }
     if learned is not None:
         config["learned"] = dict(learned)

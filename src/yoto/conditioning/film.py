@@ -17,7 +17,7 @@ from torch.nn.functional import leaky_relu
 from yoto.conditioning.conditioner import Conditioner
 from yoto.conditioning.folding import Site
 from yoto.errors import YotoError, near_misses
-from yoto.support.numbers import check_whole
+from yoto.support.numbers import is_number, is_whole
 
 Layout = Literal["shared", "separate"]
 Gain = Literal["linear", "exponential"]
@@ -136,12 +136,12 @@ class ConditioningNetwork(Conditioner):
             raise YotoError(f"`layout` should be 'shared' or 'separate'. Found {layout!r}.")
         if config["gain"] not in ("linear", "exponential"):
             raise YotoError(f"`gain` should be 'linear' or 'exponential'. Found {config['gain']!r}.")
+        if not is_number(config["multiplier"]):
+            raise YotoError(f"`multiplier` should be a number. Found {config['multiplier']!r}.")
         if config["skip"] and layout != "shared":
             raise YotoError("`skip` should be used with the shared layout. Found layout='separate'.")
-        if isinstance(hidden, str) or not isinstance(hidden, Sequence):
+        if not isinstance(hidden, Sequence) or not all(is_whole(width) and width >= 1 for width in hidden):
             raise YotoError(f"`hidden` should be a list of widths ≥ 1. Found {hidden!r}.")
-        for width in hidden:
-            check_whole("hidden", width)
 
     def forward(self, encoding: Tensor) -> list[tuple[Tensor, Tensor | None]]:
         if self.layout == "shared":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -161,7 +161,7 @@ def select(
         chosen = [n for n, m in good.items() if isinstance(m, sites)]
         bad = {n: reason for n, reason in bad.items() if isinstance(net.get_submodule(n), sites)}
     else:
-        chosen, bad = by_list(net, list(sites), good, bad)
+        chosen, bad = by_list(net, sites, good, bad)
     skip = skipped(exclude, good)
     chosen = [n for n in chosen if n not in skip]
     result: list[Site] = []
@@ -204,16 +204,20 @@ def skipped(exclude: Exclusion, names: Mapping[str, nn.Module]) -> set[str]:
     if isinstance(exclude, str):
         pattern = compile_pattern(exclude, "exclude")
         return {name for name in names if pattern.fullmatch(name)}
-    kinds = tuple(exclude) if isinstance(exclude, Iterable) and not isinstance(exclude, type) else (exclude,)
-    if not all(isinstance(kind, type) for kind in kinds):
+    kinds: Any = (exclude,) if isinstance(exclude, type) else exclude
+    if not isinstance(kinds, Collection) or not all(isinstance(kind, type) for kind in kinds):
         raise YotoError(f"`exclude` should be a regular expression, a type or a list of types. Found {exclude!r}.")
-    return {name for name, module in names.items() if isinstance(module, kinds)}
+    return {name for name, module in names.items() if isinstance(module, tuple(kinds))}
 
 
 def by_list(
-    net: nn.Module, wanted: list[Any], good: Mapping[str, nn.Module], bad: Mapping[str, str]
+    net: nn.Module, wanted: Any, good: Mapping[str, nn.Module], bad: Mapping[str, str]
 ) -> tuple[list[str], dict[str, str]]:
     """Selection by a list of exact names or of types."""
+    if not isinstance(wanted, Collection):
+        raise YotoError(
+            f"`sites` should be a regular expression, a type, or a list of names or types. Found {wanted!r}."
+        )
     if all(isinstance(w, type) for w in wanted):
         kinds = tuple(wanted)
         refused = {n: r for n, r in bad.items() if isinstance(net.get_submodule(n), kinds)}

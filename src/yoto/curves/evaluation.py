@@ -21,7 +21,7 @@ from yoto.objective import Objective
 from yoto.objective.terms import TermsLike, terms_function, with_lambda
 from yoto.space import LossSpace
 from yoto.support.directions import Direction
-from yoto.support.numbers import check_whole
+from yoto.support.numbers import check_seed
 from yoto.support.seeds import noise_seed
 from yoto.task import BaseTask, Task, complete
 
@@ -93,11 +93,11 @@ class Evaluator:
         scores: bool = False,
     ) -> None:
         check_kinds(model, objective)
+        check_seed(seed)
         model = unwrapped(model)
         if objective is not None and isinstance(model, Conditional):
             check_space(objective, model)
         refuse_sharded(model, "measure")
-        check_whole("seed", seed, 0)
         self.model, self.seed, self.scores = model, seed, scores
         parameter = next(model.parameters(), None)
         self.device = torch.device("cpu") if parameter is None else parameter.device

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,6 @@ from yoto.support.directions import check_direction
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Mapping
 
 SAME_DATA = ("task", "data", "split", "n")
 """Entries of `info` that two curves must share before their losses may be compared."""
@@ -74,13 +74,13 @@ def numbers_by_name(name: str, values: Any) -> dict[str, float]:
         raise YotoError(f"Each of `{name}` of a curve should map names to numbers. Found {values!r}.") from None
 
 
-def from_mapping(values: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+def from_mapping(values: Any, names: tuple[str, ...]) -> dict[str, Any]:
     """The fields `names` of a curve out of the mapping that `TradeoffCurve.to_dict` gave.
 
     Raises:
         YotoError: If it is something else, or lacks a field that every version has.
     """
-    if (values.get("format"), values.get("version")) != ("yoto-curve", 1):
+    if not isinstance(values, Mapping) or (values.get("format"), values.get("version")) != ("yoto-curve", 1):
         raise YotoError("A curve should be a JSON object with the format 'yoto-curve', version 1.")
     later: dict[str, Any] = {"balanced": (), "better": {}}
     missing = [name for name in names if name not in values and name not in later]

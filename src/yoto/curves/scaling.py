@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError
 from yoto.objective.terms import TermsLike, terms_function
+from yoto.support.numbers import is_number
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -76,8 +77,10 @@ def scaled(terms: TermsLike, scales: Mapping[str, float]) -> Callable[[Any, Any,
     >>> terms(torch.nn.Identity(), torch.full((2, 2), 0.5), None)["far"].tolist()
     [1.0, 1.0]
     """
+    if not isinstance(scales, Mapping):
+        raise YotoError(f"`scales` should map names of terms to numbers, as term_scales gives. Found {scales!r}.")
     for name, value in scales.items():
-        if not value > 0:
+        if not (is_number(value) and value > 0):
             raise YotoError(f"The scale of {name!r} should be above 0. Found {value!r}.")
     return partial(divided, terms_function(terms), dict(scales))
 

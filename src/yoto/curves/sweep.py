@@ -82,6 +82,10 @@ def sweep(
     """
     from yoto.curves.evaluation import Evaluator
 
+    if not isinstance(info, Mapping | None):
+        raise YotoError(f"`info` should map names to facts. Found {info!r}.")
+    if progress is not None and not callable(progress):
+        raise YotoError(f"`progress` should be a function of the examples done and their total. Found {progress!r}.")
     network, objective, known = opened(model, objective)
     evaluator = Evaluator(
         network,

@@ -21,7 +21,7 @@ from yoto.export.entry import LAMBDA, Entry
 from yoto.export.onnx import write_onnx
 from yoto.export.program import FACTS, write_program
 from yoto.space import LossSpace
-from yoto.support.files import atomic
+from yoto.support.files import atomic, check_path
 from yoto.support.formats import FORMATS, Format
 from yoto.support.tensors import only
 
@@ -60,6 +60,9 @@ def export(
         YotoError: For an unknown format, missing or misnamed example inputs, a network that cannot be exported, or an
             exported model whose outputs deviate from eager by more than 1e-4 (also at another batch size).
     """
+    if not isinstance(model, nn.Module):
+        raise YotoError(f"`model` should be a network, conditional or plain. Found {type(model).__name__}.")
+    check_path(path)
     model = unwrapped(model)
     refuse_bound(model, "export")
     refuse_sharded(model, "export")

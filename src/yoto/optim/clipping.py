@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from yoto.errors import YotoError
+from yoto.support.numbers import is_number
 
 
 class Clipper:
@@ -42,9 +43,9 @@ class Clipper:
         Raises:
             YotoError: If one is out of its range.
         """
-        if limit is not None and (limit != "relative" if isinstance(limit, str) else not limit > 0):
+        if not (limit is None or (limit == "relative" if isinstance(limit, str) else is_number(limit) and limit > 0)):
             raise YotoError(f"`limit` should be 'relative', a norm above 0 or None. Found {limit!r}.")
-        if not factor > 1 or not 0 < decay < 1:
+        if not (is_number(factor) and factor > 1 and is_number(decay) and 0 < decay < 1):
             raise YotoError(f"`factor` should be above 1, `decay` in (0, 1). Found {factor!r} and {decay!r}.")
         self.limit = limit
         self.factor = factor
@@ -58,7 +59,9 @@ class Clipper:
 
         Under a `GradScaler` unscale them first. Returns the norm before clipping, a scalar tensor.
         """
-        given = [parameters] if isinstance(parameters, Tensor) else parameters
+        given: Any = [parameters] if isinstance(parameters, Tensor) else parameters
+        if not isinstance(given, Iterable) or isinstance(given, str):
+            raise YotoError(f"Clipping takes the parameters, model.parameters(). Found {type(given).__name__}.")
         gradients = [parameter.grad for parameter in given if parameter.grad is not None]
         norm = torch.nn.utils.get_total_norm(gradients)
         if self.limit is None or not gradients:

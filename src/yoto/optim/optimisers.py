@@ -14,7 +14,7 @@ from torch.nn.modules.conv import _ConvTransposeNd
 from yoto.conditioning import Conditional
 from yoto.errors import YotoError
 from yoto.optim.muon import Muon
-from yoto.support.numbers import check_real
+from yoto.support.numbers import is_number
 
 NOT_MATRICES = (nn.Embedding, nn.EmbeddingBag, _NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 
@@ -155,6 +155,8 @@ def optimiser(
     [('muon', 2), ('adam', 2), ('adam', 4)]
     """
     check(model, algorithm, lr, adam_lr, conditioning_lr, momentum, betas, eps, weight_decay)
+    if not isinstance(lr_factors, Mapping | None):
+        raise YotoError(f"`lr_factors` should map regular expressions to factors. Found {lr_factors!r}.")
     names, members = sorted_parameters(model, lr_factors or {}, matrices=algorithm == "muon")
     if not names:
         raise YotoError("The network should have parameters to train. Found none with requires_grad.")
@@ -225,7 +227,7 @@ def check(
     adam_lr: float | None,
     conditioning_lr: float | None,
     momentum: float,
-    betas: Sequence[float],
+    betas: Any,
     eps: float,
     weight_decay: float,
 ) -> None:
@@ -237,12 +239,13 @@ def check(
         )
     if algorithm not in ("muon", "adam"):
         raise YotoError(f"`algorithm` should be 'muon' or 'adam'. Found {algorithm!r}.")
-    for name, value in {"lr": lr, "adam_lr": adam_lr, "conditioning_lr": conditioning_lr, "eps": eps}.items():
-        if value is not None:
-            check_real(name, value, above=0)
-    given: Any = betas
-    if isinstance(given, str) or not isinstance(given, Sequence) or len(given) != 2:
-        raise YotoError(f"`betas` should be two numbers. Found {betas!r}.")
-    for name, value in [("momentum", momentum), *(("betas", beta) for beta in betas)]:
-        check_real(name, value, least=0, below=1)
-    check_real("weight_decay", weight_decay, least=0)
+    rates: dict[str, Any] = {"lr": lr, "eps": eps, "adam_lr": adam_lr, "conditioning_lr": conditioning_lr}
+    for name, value in rates.items():
+        left_out = value is None and name in ("adam_lr", "conditioning_lr")
+        if not left_out and not (is_number(value) and value > 0):
+            raise YotoError(f"`{name}` should be a number above 0. Found {value!r}.")
+    two = isinstance(betas, Sequence) and len(betas) == 2
+    if not two or not all(is_number(beta) and 0 <= beta < 1 for beta in (momentum, *betas)):
+        raise YotoError(f"`momentum` and the two `betas` should lie in [0, 1). Found {momentum!r} and {betas!r}.")
+    if not (is_number(weight_decay) and weight_decay >= 0):
+        raise YotoError(f"`weight_decay` should be at least 0. Found {weight_decay!r}.")

@@ -9,6 +9,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from yoto.errors import YotoError
+from yoto.support.numbers import is_number
 
 WARMUP = 100
 """Steps of warm-up, at most a tenth of a run."""
@@ -51,10 +52,15 @@ def cosine(optimiser: torch.optim.Optimizer, steps: int, *, warmup: int | None =
     >>> scheduler.get_last_lr()
     [0.005]
     """
-    warmup = usual_warmup(steps) if warmup is None else warmup
-    if steps < 1 or warmup < 0 or not 0 <= final <= 1:
+    if not isinstance(optimiser, torch.optim.Optimizer):
+        raise YotoError(
+            f"`optimiser` should be one of torch.optim, or yoto.optimiser's. Found {type(optimiser).__name__}."
+        )
+    numbers = is_number(steps) and (warmup is None or is_number(warmup)) and is_number(final)
+    if not numbers or steps < 1 or (warmup or 0) < 0 or not 0 <= final <= 1:
         raise YotoError(
             "`steps` should be at least 1, `warmup` at least 0 and `final` in [0, 1]. "
             f"Found {steps!r}, {warmup!r} and {final!r}."
         )
+    warmup = usual_warmup(steps) if warmup is None else warmup
     return LambdaLR(optimiser, partial(half_cosine, steps=steps, warmup=warmup, final=final))

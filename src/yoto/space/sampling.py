@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Literal
 
-from yoto.errors import YotoError
+from yoto.errors import YotoError, near_misses
 from yoto.space.distribution import Distribution
-from yoto.support.numbers import number
+from yoto.support.numbers import is_number
 
 if TYPE_CHECKING:
     import torch
@@ -56,6 +56,15 @@ def drawn(
     return torch.cat(parts, dim=1)
 
 
+def check_tilt(tilt: float | Mapping[str, float], free: Sequence[str]) -> None:
+    """Refuse a tilt that is no number, or names no free parameter."""
+    for name, value in tilt.items() if isinstance(tilt, Mapping) else [("", tilt)]:
+        if name and name not in free:
+            raise YotoError(f"`tilt` should name free parameters. Found {name!r}.{near_misses(name, tuple(free))}")
+        if not is_number(value):
+            raise YotoError(f"`tilt` should be a number, or one by parameter name. Found {value!r}.")
+
+
 def recommended_spread(progress: float) -> float:
     """The `spread` that `LossSpace.sample(progress=…)` uses: from 1 to 2, along a straight line.
 
@@ -71,12 +80,12 @@ def spread_at(spread: float | None, progress: float | None) -> float:
     Raises:
         YotoError: If one is out of its range.
     """
-    if progress is not None and not 0 <= number("progress", progress) <= 1:
-        raise YotoError(f"`progress` should lie in [0, 1]: steps done over all steps. Found {progress:g}.")
+    if progress is not None and not (is_number(progress) and 0 <= progress <= 1):
+        raise YotoError(f"`progress` should lie in [0, 1]: steps done over all steps. Found {progress!r}.")
     if spread is None:
         return 1.0 if progress is None else recommended_spread(progress)
-    if not 0 <= number("spread", spread) <= WIDEST:
-        raise YotoError(f"`spread` should lie in [0, {WIDEST:g}]. Found {spread:g}.")
+    if not (is_number(spread) and 0 <= spread <= WIDEST):
+        raise YotoError(f"`spread` should lie in [0, {WIDEST:g}]. Found {spread!r}.")
     return spread
 
 

@@ -17,9 +17,9 @@ from yoto.space.encoding import encoded, encoded_size
 from yoto.space.grids import GRIDS, Grid, axis_points, lattice_points
 from yoto.space.interval import Fixed
 from yoto.space.kinds import distribution_from
-from yoto.space.sampling import Sampling, drawn, spread_at, uniform_numbers
+from yoto.space.sampling import Sampling, check_tilt, drawn, spread_at, uniform_numbers
 from yoto.space.terms import stacked
-from yoto.support.numbers import check_whole
+from yoto.support.numbers import check_whole, is_whole
 from yoto.support.plain import allow_loading
 
 if TYPE_CHECKING:
@@ -254,18 +254,14 @@ class LossSpace:
         check_whole("n", n)
         if generator is not None and not isinstance(generator, torch.Generator):
             raise YotoError(f"`generator` should be a torch.Generator. Found {type(generator).__name__}.")
-        check_whole("rank", rank, 0)
-        check_whole("world", world)
-        if rank >= world:
-            raise YotoError(f"`rank` should lie in [0, world). Found rank {rank} of {world}.")
+        if not (is_whole(rank) and is_whole(world) and 0 <= rank < world):
+            raise YotoError(f"`rank` should be a whole number in [0, world). Found rank {rank!r} of {world!r}.")
         if world > 1 and generator is None:
             raise YotoError(
                 "`generator` should be given with several ranks, in the same state on each: "
                 "torch.Generator().manual_seed(seed). Found None."
             )
-        for name in tilt if isinstance(tilt, Mapping) else ():
-            if name not in self.free:
-                raise YotoError(f"`tilt` should name free parameters. Found {name!r}.{near_misses(name, self.free)}")
+        check_tilt(tilt, self.free)
         width = sum(d.uniforms for d in self.parameters.values())
         uniform = uniform_numbers(n * world, width, generator, method)[rank * n : (rank + 1) * n]
         lam = drawn(self.parameters, uniform, tilt, spread_at(spread, progress))

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from yoto.errors import YotoError
 
@@ -36,6 +37,7 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
         YotoError: If the folder cannot be made or written to.
         OSError: Of the system, naming `path`.
     """
+    check_path(path)
     target = Path(os.path.realpath(path))
     device = is_device(target)
     try:
@@ -63,6 +65,12 @@ def atomic(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         temporary.unlink(missing_ok=True)
         UNFINISHED.discard(temporary)
+
+
+def check_path(path: Any) -> None:
+    """Refuse what names no file."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise YotoError(f"A file should be named by a path. Found {path!r}.")
 
 
 def write_atomic(path: str | os.PathLike[str], data: bytes | str) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
-from numbers import Integral
 from typing import Any
 
 from yoto.errors import YotoError
@@ -61,8 +61,37 @@ def check_whole(name: str, value: Any, least: int = 1) -> None:
     Raises:
         YotoError: Naming the least.
     """
-    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < least:
+    if not is_whole(value) or operator.index(value) < least:
         raise YotoError(f"`{name}` should be a whole number, at least {least}. Found {shown(value)}.")
+
+
+def check_seed(value: Any) -> None:
+    """Refuse a seed that is no whole number.
+
+    Raises:
+        YotoError: If it is none.
+    """
+    if not is_whole(value):
+        raise YotoError(f"`seed` should be a whole number. Found {shown(value)}.")
+
+
+def is_number(value: Any) -> bool:
+    """Whether a value is one finite real number (of Python, numpy or a tensor): no truth value and no text."""
+    if isinstance(value, (bool, str, bytes)):
+        return False
+    try:
+        return math.isfinite(value)
+    except (TypeError, ValueError, RuntimeError, OverflowError):  # of a tensor of several, by torch's version
+        return False
+
+
+def is_whole(value: Any) -> bool:
+    """Whether a value is one integer, and neither a truth value nor a float."""
+    try:
+        operator.index(value)
+    except (TypeError, RuntimeError):
+        return False
+    return not isinstance(value, bool)
 
 
 def shown(value: Any) -> str:

@@ -17,7 +17,7 @@ from yoto.curves.sweep import opened
 from yoto.errors import YotoError
 from yoto.objective import Objective
 from yoto.optim import optimiser as recipes_optimiser
-from yoto.support.numbers import check_whole
+from yoto.support.numbers import check_seed, check_whole
 from yoto.support.seeds import derive
 from yoto.training.alone import train_alone
 from yoto.training.endless import endless
@@ -103,7 +103,7 @@ def polish(
     0.8
     """
     check_whole("steps", steps)
-    check_whole("seed", seed, 0)
+    check_seed(seed)
     if optimiser is not None and not callable(optimiser):
         raise YotoError(NO_OPTIMISER.format(f"Found {type(optimiser).__name__}"))
     if optimiser is not None and lr is not None:
