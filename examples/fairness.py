@@ -17,7 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as logistic
 import yoto
 from yoto.objective import group_means
 
-BATCH, WIDTH = 1536, 0.4
+BATCH, LR, DECAY, WIDTH = 1536, 0.01, 0.1, 0.4
 SPACE = yoto.LossSpace(accuracy=1.0, parity=yoto.LogUniform(0.1, 30.0), odds=yoto.LogUniform(0.1, 30.0))
 CORNERS = [(0.1, 0.1), (30, 0.1), (0.1, 30), (30, 30), (2, 2)]
 POINTS = {f"parity {p:g}, odds {o:g}": SPACE.point(parity=p, odds=o) for p, o in CORNERS}
@@ -30,23 +30,13 @@ FILES = {
 Batch = tuple[Tensor, Tensor, Tensor]  # inputs [B, D], outcome [B] of 0 and 1, group [B] of 0 and 1
 
 
-def encoded(table: list[list[str]], numbers: list[int], names: list[int]) -> Tensor:
-    """Columns of numbers, and one column for each common value of the columns of names, [N, D]."""
-    columns = [[float(row[place]) for row in table] for place in numbers]
-    for place in names:
-        cells = [row[place] for row in table]
-        common = sorted(each for each in set(cells) if cells.count(each) >= 50)
-        columns += [[float(cell == value) for cell in cells] for value in common]
-    return torch.tensor(columns).T
-
-
 def adult() -> dict[str, Batch]:
     """Adult: does somebody earn more than 50,000 dollars? Groups by sex."""
     home = "https://archive.ics.uci.edu/dataset/2/adult"
     table = [
         row for name in list(FILES)[:2] for row in common.read_table(name, FILES[name], home, ",") if len(row) == 15
     ]
-    x = common.standardised(encoded(table, [0, 4, 10, 11, 12], [1, 5, 6, 7, 8, 9]), 0.5)
+    x = common.standardised(common.encoded(table, [0, 4, 10, 11, 12], [1, 5, 6, 7, 8, 9]), 0.5)
     y = torch.tensor([float(row[14].startswith(">50K")) for row in table])
     return common.split([x, y, torch.tensor([float(row[9] == "Male") for row in table])], 0.5, 0.2)
 
@@ -55,7 +45,7 @@ def compas() -> dict[str, Batch]:
     """COMPAS: is somebody arrested again within two years? Groups by race."""
     home = "https://github.com/propublica/compas-analysis"
     table = common.read_table("compas-two-years.csv.gz", FILES["compas-two-years.csv.gz"], home, ",")[1:]
-    x = common.standardised(encoded(table, [1, 4, 5, 6, 7], [0, 3, 8]), 0.5)
+    x = common.standardised(common.encoded(table, [1, 4, 5, 6, 7], [0, 3, 8]), 0.5)
     y = torch.tensor([float(row[11]) for row in table])
     return common.split([x, y, torch.tensor([float(row[3] == "African-American") for row in table])], 0.5, 0.2)
 
@@ -102,8 +92,8 @@ METRICS = {
 }
 
 
-def experiment(seed: int, smoke: bool) -> common.Result:
-    """All networks of one seed, measured on the test data."""
+def experiment(seed: int, smoke: bool, validation: bool = False) -> common.Result:
+    """All networks of one seed, measured on the test data, or compared on validation data to choose settings."""
     sets = {"generated": (generated, 10)} if smoke else {"Adult": (adult, 800), "COMPAS": (compas, 250)}
     found: dict[str, common.Result] = {}
     for name, (load, steps) in sets.items():
@@ -115,13 +105,16 @@ def experiment(seed: int, smoke: bool) -> common.Result:
                 print(f"Left out: {error}", file=sys.stderr)
                 continue
             raise
-        inputs, test, validation = data["train"][0].shape[1], [data["test"]], [data["validation"]]
+        inputs, test, held = data["train"][0].shape[1], [data["test"]], [data["validation"]]
         how = (terms, yoto.Objective(SPACE), common.rows_of(data["train"], BATCH), steps)
-        model, alone = common.train_all(partial(network, inputs), POINTS, *how, weight_decay=0.1)
+        model, alone = common.train_all(partial(network, inputs), POINTS, *how, lr=LR, weight_decay=DECAY)
+        if validation:
+            found[name] = common.compared(model, alone, POINTS, held, terms)
+            continue
         found[name] = common.compared(model, alone, POINTS, test, terms, metrics=METRICS)
         for bound in BOUNDS:  # the question: how accurate, with so small a gap?
             ask = {"maximise": "correct", "subject_to": [bound], "metrics": METRICS, "evaluations": 5 if smoke else 60}
-            chosen = yoto.select(model, validation, terms, seed=seed, **ask)
+            chosen = yoto.select(model, held, terms, seed=seed, **ask)
             found[name][bound] = common.at_point(model, test, terms, chosen.point, metrics=METRICS)
         found[name]["curve"] = yoto.sweep(model, test, terms, SPACE.grid(5, kind="lattice"), metrics=METRICS).metrics
     return common.joined(found)

@@ -102,20 +102,22 @@ def dice(places: list[int]) -> yoto.Metric:
 METRICS = {name: dice([place]) for place, name in enumerate(STRUCTURES)} | {"all": dice(list(range(len(STRUCTURES))))}
 
 
-def experiment(seed: int, smoke: bool) -> common.Result:
-    """All networks of one seed, measured on pairs of the test slices."""
+def experiment(seed: int, smoke: bool, validation: bool = False) -> common.Result:
+    """All networks of one seed, measured on test pairs, or compared on validation pairs to choose settings."""
     slices, known = load(smoke), {"metrics": METRICS}
     torch.manual_seed(1)  # the same pairs for all seeds
-    test, validation = ([pairs(slices[part], 8 if smoke else 100)] for part in ("test", "validation"))
+    test, held = ([pairs(slices[part], 8 if smoke else 100)] for part in ("test", "validation"))
     torch.manual_seed(seed)
     points = {f"weight {weight:g}": SPACE.point(smoothness=weight) for weight in WEIGHTS}
     how = (terms, yoto.Objective(SPACE), partial(pairs, slices["train"], BATCH), 2 if smoke else STEPS)
     model, alone = common.train_all(UNet, points, *how, lr=LR)
+    if validation:
+        return common.compared(model, alone, points, held, terms)
     # The question: which weight has the largest overlap, for all structures and for each? By validation pairs.
     grid = SPACE.grid(3 if smoke else 9)
-    curve, chosen = yoto.sweep(model, validation, terms, grid, **known), {}
+    curve, chosen = yoto.sweep(model, held, terms, grid, **known), {}
     for name in METRICS:
-        best = yoto.select(model, validation, terms, maximise=name, curve=curve, evaluations=8, **known)
+        best = yoto.select(model, held, terms, maximise=name, curve=curve, evaluations=8, **known)
         chosen[name] = common.at_point(model, test, terms, best.point, **known)
     still = overlaps(lambda moving, _: torch.zeros(len(moving), 2, H, W), test[0])
     return {
@@ -133,9 +135,7 @@ def report(results: list[common.Result]) -> tuple[list[str], common.Figure]:
     for name in STRUCTURES:
         weight = common.over_seeds(results, "chosen", name, "point", "smoothness")
         own, other = (common.over_seeds(results, "chosen", weights, name) for weights in (name, "all"))
-        paragraphs += [
-            f"{name}: best at weight {weight} by validation pairs; Dice {own}, at the common weight {other}."
-        ]
+        paragraphs += [f"{name}: best at weight {weight} by validation; Dice {own}, at the common weight {other}."]
     figure, (axes,) = common.axes_of(["Dice over the weight of smoothness"], width=5.5)
     weights = [point["smoothness"] for point in results[0]["curve"]["points"]]
     for name in METRICS:
