@@ -84,8 +84,6 @@ def train_all(
     objective: yoto.Objective,
     batch: Callable[[], Any],
     steps: int,
-    *,
-    conditioning: Mapping[str, Any] | None = None,
     **more: Any,
 ) -> tuple[yoto.Conditional, list[nn.Module]]:
     """The one network for every λ, and a separate one for each λ of `points`, all by `train`.
@@ -94,9 +92,8 @@ def train_all(
         network: Makes a plain network with random parameters.
         points: λ [D] by the name that tables give it.
         terms, objective, batch, steps: As of `train`; `more` too.
-        conditioning: Further arguments of `yoto.condition`.
     """
-    model = yoto.condition(network(), objective.space, **(conditioning or {}))
+    model = yoto.condition(network(), objective.space)
     train(model, terms, objective, batch, steps, **more)
     return model, [train(network(), terms, objective, batch, steps, point, **more) for point in points.values()]
 

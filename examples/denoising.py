@@ -4,7 +4,7 @@ Prompts of one speaker (Debian's asterisk-core-sounds-en-wav, 8 kHz) in white, b
 A recurrent network gives a gain per band of a short-time spectrum; its loss is the speech that gains take away plus a
 weight times the noise that they leave. How much suppression is right depends on the listener, so the weight becomes a
 slider (runs/examples/denoising gets WAV files). Compared with networks trained for one weight. The linear layers follow
-the weight, the GRU between them does not. For your own recordings, replace `load`.
+the weight, the GRU between them does not. For your own recordings replace `load`, for your own noise `mixtures`.
 """
 
 from functools import partial

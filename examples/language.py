@@ -4,7 +4,7 @@ The King James Bible, letter by letter (Debian's bible-kjv with bible-kjv-text).
 transformers, small and random. A teacher is trained first; a student's loss is half the smoothed cross entropy and half
 the Kullback-Leibler divergence from the teacher at a temperature. Both settings are usually fixed before training and
 decide how well probabilities are calibrated. Compared with networks trained for one setting: negative log-likelihood in
-nats per letter, and expected calibration error (ECE). For your own text, replace `load`.
+nats per letter, and expected calibration error (ECE). For your own text, give `load` another string.
 """
 
 import subprocess

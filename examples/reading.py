@@ -56,7 +56,7 @@ def encoded(table: list[list[str]], numbers: list[int], names: list[int]) -> Ten
 
 
 def split(tensors: Sequence[Tensor], train: float, validation: float, seed: int = 0) -> dict[str, tuple[Tensor, ...]]:
-    """Rows of tensors [N, …] in the seed's random order: these shares for training and validation, the rest for test."""
+    """Rows of tensors [N, …] in a random order: these shares for training and validation, the rest for test."""
     count = len(tensors[0])
     order = torch.randperm(count, generator=torch.Generator().manual_seed(seed))
     ends = [0, int(train * count), int((train + validation) * count), count]

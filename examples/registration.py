@@ -4,7 +4,7 @@ T1 slices with labels (Debian's mricron-data). It is one head, so a pair is two 
 random: held-out slices of one head, not held-out people. From moving and fixed image the network makes a displacement;
 its loss is the squared difference plus a weight times the displacement's squared gradient. The best weight is known
 after training, by overlap of labels (Dice), and may differ by structure (HyperMorph, Hoopes et al. 2021). Compared with
-networks trained for one weight. For your own images, replace `load`.
+networks trained for one weight. For your own images, replace `load`; for pairs of people, `pairs` too.
 """
 
 from functools import partial
@@ -19,6 +19,7 @@ import yoto
 BATCH, STEPS, LR, H, W = 8, 800, 0.02, 72, 64
 SPACE = yoto.LossSpace(similarity=1.0, smoothness=yoto.LogUniform(0.3, 30.0))
 WEIGHTS = (0.3, 3.0, 30.0)
+# Numbers of the atlas (AAL), left and right.
 STRUCTURES = {"thalamus": (77, 78), "putamen": (73, 74), "caudate": (71, 72), "insula": (29, 30), "calcarine": (43, 44)}
 Batch = tuple[Tensor, ...]  # moving and fixed image [B, 1, H, W], and their labels [B, S, H, W]
 Slices = tuple[Tensor, Tensor]  # images [Z, 1, H, W] and labels [Z, S, H, W]
