@@ -1,24 +1,28 @@
-"""What the domain examples share: files, the training loop, the comparison with separate networks, figures."""
+"""What the domain examples share: the training loop, the comparison with separate networks, tables and figures."""
 
 from __future__ import annotations
 
 import argparse
-import gzip
-import hashlib
 import json
-import os
-import struct
 import sys
 import time
-import wave
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from reading import encoded as encoded  # noqa: PLC0414 - these, too, are for the examples
+from reading import package_file as package_file  # noqa: PLC0414
+from reading import read_nifti as read_nifti  # noqa: PLC0414
+from reading import read_table as read_table  # noqa: PLC0414
+from reading import read_wave as read_wave  # noqa: PLC0414
+from reading import rows_of as rows_of  # noqa: PLC0414
+from reading import split as split  # noqa: PLC0414
+from reading import standardised as standardised  # noqa: PLC0414
+from reading import write_wave as write_wave  # noqa: PLC0414
+from settings import Experiment, choose
 from torch import Tensor, nn
 
 import yoto
@@ -35,71 +39,6 @@ from yoto.training.machine import describe_machine
 
 Result: TypeAlias = dict[str, Any]
 """What one seed gave, as JSON holds it. `ratios` in it are losses of one network over those of separate ones."""
-
-
-def read_table(name: str, digest: str, home: str, delimiter: str | None = None) -> list[list[str]]:
-    """The rows of a text file in `YOTO_DATA` or its folder `tables`, gzipped or not; quotes are taken off.
-
-    Args:
-        name: Of the gzipped file.
-        digest: SHA-256 of the file that the results were made with; another of the same columns is read with a remark.
-        home: Where the original lies.
-        delimiter: Between columns; None: white space.
-
-    Raises:
-        YotoError: If there is none.
-    """
-    folder = Path(os.environ.get("YOTO_DATA", "data"))
-    for path in (place / each for place in (folder / "tables", folder) for each in (name, name.removesuffix(".gz"))):
-        if path.is_file():
-            content = path.read_bytes()
-            if hashlib.sha256(content).hexdigest() != digest:
-                print(f"{path}: not the file that the results were made with; read as it is.", file=sys.stderr)
-            text = (gzip.decompress(content) if content[:2] == b"\x1f\x8b" else content).decode().replace("'", "")
-            lines = (line for line in text.splitlines() if line.strip() and line[0] not in "@|%")
-            return [[cell.strip() for cell in line.split(delimiter)] for line in lines]
-    raise YotoError(
-        f"{name} should lie in the folder that YOTO_DATA names, or in tables/ there. Found none in {folder}. "
-        f"The original, with the same columns (that address was not tried): {home}"
-    )
-
-
-def split(tensors: Sequence[Tensor], train: float, validation: float) -> dict[str, tuple[Tensor, ...]]:
-    """Rows of tensors [N, …] in a fixed random order: these shares for training and validation, the rest for test."""
-    count = len(tensors[0])
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(0))
-    ends = [0, int(train * count), int((train + validation) * count), count]
-    names = ("train", "validation", "test")
-    return {
-        name: tuple(each[order[a:b]] for each in tensors) for name, (a, b) in zip(names, pairwise(ends), strict=True)
-    }
-
-
-def standardised(x: Tensor, train: float) -> Tensor:
-    """Columns [N, D] with mean 0 and deviation 1 over the rows that `split` gives to training."""
-    rows = split([x], train, 0.0)["train"][0]
-    return (x - rows.mean(0)) / rows.std(0).clamp_min(1e-6)
-
-
-def package_file(path: str, package: str) -> Path:
-    """A file or folder that a Debian package installs.
-
-    Raises:
-        YotoError: Naming the package, if it is missing.
-    """
-    if not Path(path).exists():
-        raise YotoError(f"{path} should be there. Found none. Usually: apt install {package}.")
-    return Path(path)
-
-
-def rows_of(tensors: Sequence[Tensor], size: int) -> Callable[[], tuple[Tensor, ...]]:
-    """A function that gives the next batch: random rows of tensors [N, …]."""
-
-    def batch() -> tuple[Tensor, ...]:
-        rows = torch.randint(len(tensors[0]), (size,))
-        return tuple(each[rows] for each in tensors)
-
-    return batch
 
 
 def train(
@@ -182,7 +121,8 @@ def compared(
     columns = {name: [list(one.series(name)), [each.series(name)[0] for each in apart]] for name in names}
     ratios = {name: a / b for name, a, b in zip(points, *columns["loss"], strict=True)}
     steered = yoto.steerability(model, test, terms, objective=more["objective"])
-    return {"columns": columns, "ratios": ratios, "steers": not steered.decorative, "remarks": steered.remarks()}
+    judged = {"steers": not steered.decorative, "remarks": steered.remarks()}
+    return {"columns": columns, "metrics": list(one.metrics), "ratios": ratios, **judged}
 
 
 def joined(sets: Mapping[str, Result]) -> Result:
@@ -245,27 +185,6 @@ def verdict(results: Sequence[Result]) -> str:
     return f"{text} It is worse at {len(worse)} of {len(points)}{', most' if len(worse) > 4 else ''}: {named}."
 
 
-def read_wave(path: Path) -> Tensor:
-    """The samples [N] of a WAV file of 16 bits and one channel, in [-1, 1]."""
-    with wave.open(str(path)) as file:
-        return torch.frombuffer(bytearray(file.readframes(file.getnframes())), dtype=torch.int16) / 32768
-
-
-def read_nifti(path: Path) -> Tensor:
-    """A NIfTI-1 volume of bytes, gzipped, [Z, Y, X]."""
-    content = bytearray(gzip.decompress(path.read_bytes()))
-    x, y, z = struct.unpack("<3h", content[42:48])
-    return torch.frombuffer(content, dtype=torch.uint8, offset=352).reshape(z, y, x)
-
-
-def write_wave(path: Path, samples: Tensor, rate: int) -> None:
-    """Write a WAV file of 16 bits."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with wave.open(str(path), "wb") as file:
-        file.setparams((1, 2, rate, 0, "NONE", ""))
-        file.writeframes((samples / samples.abs().max() * 32000).short().numpy().tobytes())
-
-
 def axes_of(titles: Sequence[str], width: float = 3.6, height: float = 3.1) -> tuple[Figure, list[Axes]]:
     """A figure with one pair of axes for each title, side by side."""
     figure = canvas(LIGHT, width * len(titles), height)
@@ -277,10 +196,28 @@ def axes_of(titles: Sequence[str], width: float = 3.6, height: float = 3.1) -> t
     return figure, found
 
 
+def parsed(name: str, about: str | None, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of an example's command line."""
+    parser = argparse.ArgumentParser(prog=f"{name}.py", description=about)
+    parser.add_argument("--seeds", type=int, default=1, help="how many; those in NAME.json are not trained again")
+    parser.add_argument("--smoke", action="store_true", help="generated data and a few steps: does it run?")
+    parser.add_argument("--again", action="store_true", help="train all seeds anew")
+    parser.add_argument(
+        "--validation", action="store_true", help="compare on validation data alone, to choose settings"
+    )
+    help_ = "other settings, LR=0.005 for example, with --validation: what is tested is chosen before"
+    parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help=help_)
+    parser.add_argument("-o", "--out", type=Path, default=Path("runs/examples"), help="folder (%(default)s)")
+    options = parser.parse_args(arguments)
+    if options.set and not options.validation:
+        parser.error("--set should come with --validation.")
+    return options
+
+
 def launch(
     name: str,
     title: str,
-    experiment: Callable[[int, bool], Result],
+    experiment: Experiment,
     report: Callable[[list[Result]], tuple[list[str], Figure]],
     arguments: Sequence[str] | None = None,
 ) -> str:
@@ -289,18 +226,33 @@ def launch(
     Args:
         name: Of the files.
         title: Of the text.
-        experiment: `(seed, smoke) -> result`; with `smoke` in seconds on generated data.
+        experiment: `(seed, smoke, validation) -> result`; with `smoke` in seconds on generated data; with `validation`
+            what `compared` gives on validation data, and no more.
         report: Makes paragraphs and figure of the results.
         arguments: In place of the command line's.
     """
-    parser = argparse.ArgumentParser(prog=f"{name}.py", description=sys.modules[experiment.__module__].__doc__)
-    parser.add_argument("--seeds", type=int, default=1, help="how many; those in NAME.json are not trained again")
-    parser.add_argument("--smoke", action="store_true", help="generated data and a few steps: does it run?")
-    parser.add_argument("--again", action="store_true", help="train all seeds anew")
-    parser.add_argument("-o", "--out", type=Path, default=Path("runs/examples"), help="folder (%(default)s)")
-    options = parser.parse_args(arguments)
+    options = parsed(name, sys.modules[experiment.__module__].__doc__, arguments)
     torch.set_num_threads(1)
     keep_freed()
+    try:
+        text = (
+            choose(name, experiment, options) if options.validation else run(name, title, experiment, report, options)
+        )
+    except YotoError as error:
+        print(f"{name}: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    print(text)
+    return text
+
+
+def run(
+    name: str,
+    title: str,
+    experiment: Experiment,
+    report: Callable[[list[Result]], tuple[list[str], Figure]],
+    options: argparse.Namespace,
+) -> str:
+    """Train for each seed that is missing and write text and figure, as `launch` says."""
     path = options.out / f"{name}{'-smoke' if options.smoke else ''}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     record = json.loads(path.read_text("utf-8")) if path.is_file() and not (options.again or options.smoke) else {}
@@ -308,11 +260,7 @@ def launch(
     for seed in range(options.seeds):
         if str(seed) not in seeds:
             begin = time.process_time()
-            try:
-                found = experiment(seed, options.smoke)
-            except YotoError as error:
-                print(f"{name}: {error}", file=sys.stderr)
-                raise SystemExit(2) from None
+            found = experiment(seed, options.smoke)
             seeds[str(seed)] = {**found, "cpu_seconds": round(time.process_time() - begin)}
             record["machine"] = describe_machine(torch.device("cpu"))
             write_atomic(path, json.dumps(record, indent=1) + "\n")
@@ -328,7 +276,6 @@ def launch(
             axes.legend(frameon=False, fontsize=8)
     figure.savefig(path.with_suffix(".png"), metadata={"Software": None})
     write_atomic(path.with_suffix(".md"), text)
-    print(text)
     return text
 
 

@@ -3,7 +3,8 @@
 Adult (income; women and men) and COMPAS (reoffence; African-American people and others), a logistic loss and two
 penalties: the squared difference of the groups' rates of positive predictions (demographic parity), and those of their
 true and false positive rates (equalised odds). Rates exist per batch; with a λ per sample they are estimated among
-samples of similar λ. COMPAS has no licence: yours is read, or it is left out. For your own data, replace `adult`.
+samples of similar λ. COMPAS has no licence: yours is read, or it is left out. For your own data, replace `adult`: it
+gives inputs, outcomes and groups for training, validation and test.
 """
 
 import sys
@@ -17,8 +18,8 @@ from torch.nn.functional import binary_cross_entropy_with_logits as logistic
 import yoto
 from yoto.objective import group_means
 
-BATCH, WIDTH = 1536, 0.4
-SPACE = yoto.LossSpace(accuracy=1.0, parity=yoto.LogUniform(0.1, 30.0), odds=yoto.LogUniform(0.1, 30.0))
+BATCH, LR, DECAY, WIDTH = 1536, 0.01, 0.1, 0.4
+SPACE = yoto.LossSpace(logistic=1.0, parity=yoto.LogUniform(0.1, 30.0), odds=yoto.LogUniform(0.1, 30.0))
 CORNERS = [(0.1, 0.1), (30, 0.1), (0.1, 30), (30, 30), (2, 2)]
 POINTS = {f"parity {p:g}, odds {o:g}": SPACE.point(parity=p, odds=o) for p, o in CORNERS}
 BOUNDS = ("parity gap <= 0.05", "odds gap <= 0.05")
@@ -30,23 +31,13 @@ FILES = {
 Batch = tuple[Tensor, Tensor, Tensor]  # inputs [B, D], outcome [B] of 0 and 1, group [B] of 0 and 1
 
 
-def encoded(table: list[list[str]], numbers: list[int], names: list[int]) -> Tensor:
-    """Columns of numbers, and one column for each common value of the columns of names, [N, D]."""
-    columns = [[float(row[place]) for row in table] for place in numbers]
-    for place in names:
-        cells = [row[place] for row in table]
-        common = sorted(each for each in set(cells) if cells.count(each) >= 50)
-        columns += [[float(cell == value) for cell in cells] for value in common]
-    return torch.tensor(columns).T
-
-
 def adult() -> dict[str, Batch]:
     """Adult: does somebody earn more than 50,000 dollars? Groups by sex."""
     home = "https://archive.ics.uci.edu/dataset/2/adult"
     table = [
         row for name in list(FILES)[:2] for row in common.read_table(name, FILES[name], home, ",") if len(row) == 15
     ]
-    x = common.standardised(encoded(table, [0, 4, 10, 11, 12], [1, 5, 6, 7, 8, 9]), 0.5)
+    x = common.standardised(common.encoded(table, [0, 4, 10, 11, 12], [1, 5, 6, 7, 8, 9]), 0.5)
     y = torch.tensor([float(row[14].startswith(">50K")) for row in table])
     return common.split([x, y, torch.tensor([float(row[9] == "Male") for row in table])], 0.5, 0.2)
 
@@ -55,7 +46,7 @@ def compas() -> dict[str, Batch]:
     """COMPAS: is somebody arrested again within two years? Groups by race."""
     home = "https://github.com/propublica/compas-analysis"
     table = common.read_table("compas-two-years.csv.gz", FILES["compas-two-years.csv.gz"], home, ",")[1:]
-    x = common.standardised(encoded(table, [1, 4, 5, 6, 7], [0, 3, 8]), 0.5)
+    x = common.standardised(common.encoded(table, [1, 4, 5, 6, 7], [0, 3, 8]), 0.5)
     y = torch.tensor([float(row[11]) for row in table])
     return common.split([x, y, torch.tensor([float(row[3] == "African-American") for row in table])], 0.5, 0.2)
 
@@ -77,18 +68,19 @@ def terms(net: nn.Module, batch: Batch, at: Tensor) -> dict[str, Tensor]:
     """The logistic loss and the two penalties, [B]."""
     (_, y, group), logit = batch, net(batch[0])
     sides, outcomes = torch.stack([group == 0, group == 1], 1), torch.stack([y >= 0, y == 0, y == 1], 1)
-    halves = torch.stack([torch.arange(len(y)) % 2 == 0, torch.arange(len(y)) % 2 == 1], 1)
+    even = torch.arange(len(y)) % 2 == 0
+    halves = torch.stack([even, ~even], 1)  # for two independent estimates of each rate
     cells = halves[:, :, None, None] & sides[:, None, :, None] & outcomes[:, None, None, :]  # [B, 2, 2, 3]
     rates = group_means(logit.sigmoid(), cells.flatten(1), at, SPACE, width=WIDTH).unflatten(1, (2, 2, 3))
     gaps = (rates[:, :, 0] - rates[:, :, 1]).prod(dim=1)  # a square would hold the variance too
-    return {"accuracy": logistic(logit, y, reduction="none"), "parity": gaps[:, 0], "odds": gaps[:, 1] + gaps[:, 2]}
+    return {"logistic": logistic(logit, y, reduction="none"), "parity": gaps[:, 0], "odds": gaps[:, 1] + gaps[:, 2]}
 
 
-def gap(*outcomes: float) -> yoto.Metric:
-    """The largest difference between the groups' rates of positive decisions among people of each of the outcomes."""
+def gap(*outcomes: int | None) -> yoto.Metric:
+    """The largest difference between the groups' rates of positive decisions, for each of the outcomes (None: all)."""
 
     def largest(logit: Tensor, y: Tensor, group: Tensor) -> float:
-        chosen = [(y == outcome) if outcome >= 0 else (y >= 0) for outcome in outcomes]
+        chosen = [y >= 0 if outcome is None else y == outcome for outcome in outcomes]
         rates = [[(logit[rows & (group == side)] > 0).float().mean() for side in (0, 1)] for rows in chosen]
         return max(float((a - b).abs()) for a, b in rates)
 
@@ -96,14 +88,14 @@ def gap(*outcomes: float) -> yoto.Metric:
 
 
 METRICS = {
-    "correct": yoto.Metric(lambda net, batch: ((net(batch[0]) > 0) == (batch[1] > 0)).float(), better="higher"),
-    "parity gap": gap(-1),
+    "accuracy": yoto.Metric(lambda net, batch: ((net(batch[0]) > 0) == (batch[1] > 0)).float(), better="higher"),
+    "parity gap": gap(None),
     "odds gap": gap(0, 1),
 }
 
 
-def experiment(seed: int, smoke: bool) -> common.Result:
-    """All networks of one seed, measured on the test data."""
+def experiment(seed: int, smoke: bool, validation: bool = False) -> common.Result:
+    """All networks of one seed, measured on the test data, or compared on validation data to choose settings."""
     sets = {"generated": (generated, 10)} if smoke else {"Adult": (adult, 800), "COMPAS": (compas, 250)}
     found: dict[str, common.Result] = {}
     for name, (load, steps) in sets.items():
@@ -115,13 +107,16 @@ def experiment(seed: int, smoke: bool) -> common.Result:
                 print(f"Left out: {error}", file=sys.stderr)
                 continue
             raise
-        inputs, test, validation = data["train"][0].shape[1], [data["test"]], [data["validation"]]
+        inputs, test, held = data["train"][0].shape[1], [data["test"]], [data["validation"]]
         how = (terms, yoto.Objective(SPACE), common.rows_of(data["train"], BATCH), steps)
-        model, alone = common.train_all(partial(network, inputs), POINTS, *how, weight_decay=0.1)
+        model, alone = common.train_all(partial(network, inputs), POINTS, *how, lr=LR, weight_decay=DECAY)
+        if validation:
+            found[name] = common.compared(model, alone, POINTS, held, terms)
+            continue
         found[name] = common.compared(model, alone, POINTS, test, terms, metrics=METRICS)
         for bound in BOUNDS:  # the question: how accurate, with so small a gap?
-            ask = {"maximise": "correct", "subject_to": [bound], "metrics": METRICS, "evaluations": 5 if smoke else 60}
-            chosen = yoto.select(model, validation, terms, seed=seed, **ask)
+            ask = {"maximise": "accuracy", "subject_to": [bound], "metrics": METRICS, "evaluations": 5 if smoke else 60}
+            chosen = yoto.select(model, held, terms, seed=seed, **ask)
             found[name][bound] = common.at_point(model, test, terms, chosen.point, metrics=METRICS)
         found[name]["curve"] = yoto.sweep(model, test, terms, SPACE.grid(5, kind="lattice"), metrics=METRICS).metrics
     return common.joined(found)
@@ -133,14 +128,13 @@ def report(results: list[common.Result]) -> tuple[list[str], common.Figure]:
     figure, axes = common.axes_of(names)
     for pair, name in zip(axes, names, strict=True):
         own = [result["sets"][name] for result in results]
-        titles = {"correct": "accuracy", "parity gap": "parity gap", "odds gap": "odds gap"}
-        paragraphs += [name, common.side_by_side(own, titles)]
+        paragraphs += [name, common.side_by_side(own, {metric: metric for metric in METRICS})]
         for bound in BOUNDS:
-            accuracy, gap = (common.over_seeds(own, bound, key) for key in ("correct", bound.partition(" <")[0]))
+            accuracy, gap = (common.over_seeds(own, bound, key) for key in ("accuracy", bound.partition(" <")[0]))
             paragraphs += [f"`{bound}` by validation data: on test data the gap is {gap}, the accuracy {accuracy}."]
         columns, curve = own[0]["columns"], own[0]["curve"]
-        pair.scatter(curve["parity gap"], curve["correct"], s=12, label="one network, 25 λ")
-        pair.scatter(columns["parity gap"][1], columns["correct"][1], marker="x", label="separate networks")
+        pair.scatter(curve["parity gap"], curve["accuracy"], s=12, label="one network, 25 λ")
+        pair.scatter(columns["parity gap"][1], columns["accuracy"][1], marker="x", label="separate networks")
         pair.axvline(0.05, color="0.7", linewidth=1)
         pair.set(xlabel="difference in positive rates (parity gap)", ylabel="accuracy")
     return paragraphs, figure

@@ -4,7 +4,7 @@ The King James Bible, letter by letter (Debian's bible-kjv with bible-kjv-text).
 transformers, small and random. A teacher is trained first; a student's loss is half the smoothed cross entropy and half
 the Kullback-Leibler divergence from the teacher at a temperature. Both settings are usually fixed before training and
 decide how well probabilities are calibrated. Compared with networks trained for one setting: negative log-likelihood in
-nats per letter, and expected calibration error (ECE). For your own text, replace `load`.
+nats per letter, and expected calibration error (ECE). For your own text, give `load` another string.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 import yoto
 
-BATCH, STEPS, CONTEXT = 16, 600, 64
+BATCH, STEPS, LR, CONTEXT = 16, 600, 0.01, 64
 SMOOTHING, TEMPERATURE = yoto.Uniform(0.0, 0.3, weight=False), yoto.LogUniform(1.0, 4.0, weight=False)
 SPACE = yoto.LossSpace(hard=0.5, soft=0.5, smoothing=SMOOTHING, temperature=TEMPERATURE)
 SETTINGS = ((0.0, 1.0), (0.3, 1.0), (0.0, 4.0), (0.15, 2.0))
@@ -33,11 +33,10 @@ def load(smoke: bool) -> tuple[dict[str, Tensor], int]:
         common.package_file("/usr/lib/bible.data", "bible-kjv-text")
         verses = subprocess.run([program, "-f", "gen1:1-rev22:21"], capture_output=True, text=True, check=True).stdout  # noqa: S603
         text = "\n".join(line.partition(" ")[2] for line in verses.splitlines())
-    letters = sorted(set(text))
-    number = {letter: place for place, letter in enumerate(letters)}
+    number = {letter: place for place, letter in enumerate(sorted(set(text)))}
     tokens = torch.tensor([number[letter] for letter in text])
     first, second = int(0.9 * len(tokens)), int(0.95 * len(tokens))
-    return {"train": tokens[:first], "validation": tokens[first:second], "test": tokens[second:]}, len(letters)
+    return {"train": tokens[:first], "validation": tokens[first:second], "test": tokens[second:]}, len(number)
 
 
 def windows(tokens: Tensor, n: int) -> Tensor:
@@ -47,10 +46,9 @@ def windows(tokens: Tensor, n: int) -> Tensor:
 
 def network(letters: int) -> nn.Module:
     """GPT-2, small and random."""
-    size = {"n_positions": CONTEXT, "n_embd": 64, "n_layer": 2, "n_head": 2}
+    size = {"n_positions": CONTEXT, "n_embd": 64, "n_layer": 2, "n_head": 2, "bos_token_id": 0, "eos_token_id": 0}
     none = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)
-    ends = {"bos_token_id": 0, "eos_token_id": 0}
-    return GPT2LMHeadModel(GPT2Config(vocab_size=letters, **size, **none, **ends, use_cache=False))
+    return GPT2LMHeadModel(GPT2Config(vocab_size=letters, **size, **none, use_cache=False))
 
 
 class Terms:
@@ -97,25 +95,27 @@ METRICS = {
 }
 
 
-def experiment(seed: int, smoke: bool) -> common.Result:
-    """All networks of one seed, measured on pieces of the test text."""
+def experiment(seed: int, smoke: bool, validation: bool = False) -> common.Result:
+    """All networks of one seed, measured on test text, or compared on validation text to choose settings."""
     (text, letters), known = load(smoke), {"metrics": METRICS}
     torch.manual_seed(1)  # the same pieces for all seeds
-    test, validation = (list(windows(text[part], 8 if smoke else 400).split(100)) for part in ("test", "validation"))
+    test, held = (list(windows(text[part], 8 if smoke else 400).split(100)) for part in ("test", "validation"))
     torch.manual_seed(seed)
     points = {f"smoothing {s:g}, temperature {t:g}": SPACE.point(smoothing=s, temperature=t) for s, t in SETTINGS}
     how = (yoto.Objective(SPACE), partial(windows, text["train"], BATCH), 2 if smoke else STEPS)
-    teacher = common.train(network(letters), Terms(None), *how, SPACE.median(smoothing=0.0))
+    teacher = common.train(network(letters), Terms(None), *how, SPACE.median(smoothing=0.0), lr=LR)
     terms = Terms(teacher.requires_grad_(False))
-    net = network(letters)  # somebody else's: an example of its inputs shows what its layers do
-    model = yoto.condition(net, SPACE, example={"input_ids": test[0][:3, :-1]})
-    common.train(model, terms, *how)
-    alone = [common.train(network(letters), terms, *how, point) for point in points.values()]
+    # Somebody else's network: an example of its inputs shows what its layers do.
+    model = yoto.condition(network(letters), SPACE, example={"input_ids": test[0][:3, :-1]})
+    common.train(model, terms, *how, lr=LR)
+    alone = [common.train(network(letters), terms, *how, point, lr=LR) for point in points.values()]
+    if validation:
+        return common.compared(model, alone, points, held, terms)
     # The question: the best calibrated student that is within 2 % of the best likelihood, by validation.
     ask = {**known, "seed": seed, "evaluations": 4 if smoke else 25}
-    likeliest = yoto.select(model, validation, terms, minimise="NLL", **ask)
-    bound = [f"NLL <= {1.02 * likeliest.values['NLL']}"]
-    found = yoto.select(model, validation, terms, minimise="ECE", subject_to=bound, **ask)
+    likeliest = yoto.select(model, held, terms, minimise="NLL", **ask)
+    bound = f"NLL <= {1.02 * likeliest.values['NLL']}"
+    found = yoto.select(model, held, terms, minimise="ECE", subject_to=[bound], **ask)
     overall = yoto.sweep(model, test, terms, SPACE.grid(2 if smoke else 5, kind="lattice"), **known)
     return {
         **common.compared(model, alone, points, test, terms, **known),
@@ -132,17 +132,17 @@ def report(results: list[common.Result]) -> tuple[list[str], common.Figure]:
         common.side_by_side(results, {name: name for name in METRICS}, 4),
         f"Least ECE within 2 % of the best NLL, by validation: on test text NLL {likelihood}, ECE {error} ({point}).",
     ]
-    figure, axes = common.axes_of(["Negative log-likelihood", "Calibration error (ECE)"])
-    own = results[0]["map"]
+    (figure, axes), own = common.axes_of(["Negative log-likelihood", "Calibration error (ECE)"]), results[0]["map"]
     for pair, metric in zip(axes, METRICS, strict=True):
-        temperatures = sorted({point["temperature"] for point in own["points"]})
-        for temperature in temperatures:
+        colours: dict[float, str] = {}
+        for temperature in sorted({point["temperature"] for point in own["points"]}):
             chosen = [i for i, point in enumerate(own["points"]) if point["temperature"] == temperature]
-            along = [own["points"][i]["smoothing"] for i in chosen]
-            pair.plot(along, [own[metric][i] for i in chosen], "-", label=f"temperature {temperature:.2g}")
-        crosses = results[0]["columns"][metric][1]
-        pair.plot([smoothing for smoothing, _ in SETTINGS], crosses, "kx", label="separate networks")
-        pair.set(xlabel="label smoothing", ylabel=metric)
+            along = [own["points"][i]["smoothing"] for i in chosen], [own[metric][i] for i in chosen]
+            (line,) = pair.plot(*along, "-", label=f"temperature {temperature:.2g}")
+            colours[round(temperature, 2)] = line.get_color()
+        crosses = {"c": [colours.get(temperature, "k") for _, temperature in SETTINGS], "marker": "x", "zorder": 3}
+        pair.scatter([s for s, _ in SETTINGS], results[0]["columns"][metric][1], **crosses)
+        pair.set(xlabel="label smoothing (×: separate)", ylabel=metric)
     return paragraphs, figure
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import yoto
 
-BATCH, STEPS = 256, 1500
+BATCH, STEPS, LR = 256, 1500, 0.01
 SPACE = yoto.LossSpace(pinball=1.0, level=yoto.Uniform(0.05, 0.95, weight=False))
 POINTS = {f"{lam[1]:.2f}": lam for lam in SPACE.grid(9)}
 LEVELS = SPACE.grid(9)[:, 1]  # 0.05, 0.1625, …, 0.95
@@ -80,8 +80,8 @@ def predictions(nets: list[nn.Module], x: Tensor) -> Tensor:
     return torch.cat([net(x) for net in nets], dim=1)
 
 
-def experiment(seed: int, smoke: bool) -> common.Result:
-    """All networks of one seed, measured on the test data."""
+def experiment(seed: int, smoke: bool, validation: bool = False) -> common.Result:
+    """All networks of one seed, measured on the test data, or compared on validation data to choose settings."""
     steps, found = 30 if smoke else STEPS, {}
     for name in ["power-plant"] if smoke else FILES:
         torch.manual_seed(seed)
@@ -89,8 +89,11 @@ def experiment(seed: int, smoke: bool) -> common.Result:
         x, y = data["test"]
         batch, count = common.rows_of(data["train"], BATCH), x.shape[1]
         how = (terms, yoto.Objective(SPACE), batch, steps)
-        model, alone = common.train_all(partial(network, count), POINTS, *how)
-        nine = common.train(network(count, 9), *how, SPACE.median())
+        model, alone = common.train_all(partial(network, count), POINTS, *how, lr=LR)
+        if validation:
+            found[name] = common.compared(model, alone, POINTS, [data["validation"]], terms)
+            continue
+        nine = common.train(network(count, 9), *how, SPACE.median(), lr=LR)
         each = {
             **common.compared(model, alone, POINTS, [(x, y)], terms),
             "one network": measured(predictions([model.at(lam) for lam in POINTS.values()], x), y),

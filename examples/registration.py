@@ -4,7 +4,7 @@ T1 slices with labels (Debian's mricron-data). It is one head, so a pair is two 
 random: held-out slices of one head, not held-out people. From moving and fixed image the network makes a displacement;
 its loss is the squared difference plus a weight times the displacement's squared gradient. The best weight is known
 after training, by overlap of labels (Dice), and may differ by structure (HyperMorph, Hoopes et al. 2021). Compared with
-networks trained for one weight. For your own images, replace `load`.
+networks trained for one weight. For your own images, replace `load`; for pairs of people, `pairs` too.
 """
 
 from functools import partial
@@ -19,6 +19,7 @@ import yoto
 BATCH, STEPS, LR, H, W = 8, 800, 0.02, 72, 64
 SPACE = yoto.LossSpace(similarity=1.0, smoothness=yoto.LogUniform(0.3, 30.0))
 WEIGHTS = (0.3, 3.0, 30.0)
+# Numbers of the atlas (AAL), left and right.
 STRUCTURES = {"thalamus": (77, 78), "putamen": (73, 74), "caudate": (71, 72), "insula": (29, 30), "calcarine": (43, 44)}
 Batch = tuple[Tensor, ...]  # moving and fixed image [B, 1, H, W], and their labels [B, S, H, W]
 Slices = tuple[Tensor, Tensor]  # images [Z, 1, H, W] and labels [Z, S, H, W]
@@ -102,20 +103,22 @@ def dice(places: list[int]) -> yoto.Metric:
 METRICS = {name: dice([place]) for place, name in enumerate(STRUCTURES)} | {"all": dice(list(range(len(STRUCTURES))))}
 
 
-def experiment(seed: int, smoke: bool) -> common.Result:
-    """All networks of one seed, measured on pairs of the test slices."""
+def experiment(seed: int, smoke: bool, validation: bool = False) -> common.Result:
+    """All networks of one seed, measured on test pairs, or compared on validation pairs to choose settings."""
     slices, known = load(smoke), {"metrics": METRICS}
     torch.manual_seed(1)  # the same pairs for all seeds
-    test, validation = ([pairs(slices[part], 8 if smoke else 100)] for part in ("test", "validation"))
+    test, held = ([pairs(slices[part], 8 if smoke else 100)] for part in ("test", "validation"))
     torch.manual_seed(seed)
     points = {f"weight {weight:g}": SPACE.point(smoothness=weight) for weight in WEIGHTS}
     how = (terms, yoto.Objective(SPACE), partial(pairs, slices["train"], BATCH), 2 if smoke else STEPS)
     model, alone = common.train_all(UNet, points, *how, lr=LR)
+    if validation:
+        return common.compared(model, alone, points, held, terms)
     # The question: which weight has the largest overlap, for all structures and for each? By validation pairs.
     grid = SPACE.grid(3 if smoke else 9)
-    curve, chosen = yoto.sweep(model, validation, terms, grid, **known), {}
+    curve, chosen = yoto.sweep(model, held, terms, grid, **known), {}
     for name in METRICS:
-        best = yoto.select(model, validation, terms, maximise=name, curve=curve, evaluations=8, **known)
+        best = yoto.select(model, held, terms, maximise=name, curve=curve, evaluations=8, **known)
         chosen[name] = common.at_point(model, test, terms, best.point, **known)
     still = overlaps(lambda moving, _: torch.zeros(len(moving), 2, H, W), test[0])
     return {
@@ -133,9 +136,7 @@ def report(results: list[common.Result]) -> tuple[list[str], common.Figure]:
     for name in STRUCTURES:
         weight = common.over_seeds(results, "chosen", name, "point", "smoothness")
         own, other = (common.over_seeds(results, "chosen", weights, name) for weights in (name, "all"))
-        paragraphs += [
-            f"{name}: best at weight {weight} by validation pairs; Dice {own}, at the common weight {other}."
-        ]
+        paragraphs += [f"{name}: best at weight {weight} by validation; Dice {own}, at the common weight {other}."]
     figure, (axes,) = common.axes_of(["Dice over the weight of smoothness"], width=5.5)
     weights = [point["smoothness"] for point in results[0]["curve"]["points"]]
     for name in METRICS:

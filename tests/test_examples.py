@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -184,6 +185,38 @@ def test_a_reduced_run_of_a_domain_example_is_near_separate_networks(name, tmp_p
     assert 0.3 < math.prod(ratios) ** (1 / len(ratios)) < 1.5
     paragraphs, _ = module.report([found])
     assert paragraphs[0]
+
+
+def test_settings_are_tried_on_validation_data_alone(tmp_path, monkeypatch, capsys):
+    """One line for each setting; what is no setting, or is to be tried on test data, is refused."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    module = ModuleType("toy")
+    module.LR = 0.01
+
+    def experiment(seed, smoke, validation=False):
+        assert validation
+        return {"columns": {"loss": [[module.LR, 4.0], [0.02, 2.0]]}, "metrics": []}
+
+    experiment.__module__ = "toy"
+    monkeypatch.setitem(sys.modules, "toy", module)
+
+    def launch(*arguments):
+        importlib.import_module("common").launch("toy", "Toy", experiment, None, [*arguments, "-o", str(tmp_path)])
+
+    launch("--validation", "--set", "LR=0.01")
+    launch("--validation", "--set", "LR=0.16")
+    rows = (tmp_path / "settings/toy.md").read_text("utf-8").splitlines()
+    assert "| LR=0.01 | 1 | 0.2 | 0.2 | 1.000 |" in rows
+    assert "| LR=0.16 | 1 | 0.2 | 0.8 | 4.000 |" in rows
+    for arguments, message in (
+        (["--set", "LR=0.02"], "--set should come with --validation"),
+        (["--validation", "--set", "RATE=1"], "--set should name one of LR. Found 'RATE'."),
+        (["--validation", "--set", "LR=fast"], "--set LR should have a Python literal, such as 0.01. Found 'fast'."),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            launch(*arguments)
+        assert stopped.value.code == 2
+        assert message in capsys.readouterr().err
 
 
 def test_the_gallery_quotes_the_results(monkeypatch):
