@@ -16,7 +16,7 @@ from web import hostile, samples
 from web.names import PAGES
 from yoto import codec
 from yoto.apps.codec.page import classic
-from yoto.web import server, site
+from yoto.web import server, site, uploads
 from yoto.web.desk import Desk
 from yoto.web.pages import all_pages
 from yoto.web.store import Store
@@ -151,13 +151,17 @@ def test_sample_pictures_have_thumbnails_and_licences(client):
         assert sample["licence"]
         name = sample["id"].removeprefix("sample-")
         assert max(opened(client.get(f"/api/samples/{name}.jpg")).shape) == 160
+        file = client.get(f"/{sample['url']}")
+        assert file.content == uploads.samples()[name].read_bytes()
+        assert file.headers["content-type"] == "image/webp"
+        assert sample["file"] == f"{name}.webp"
         assert max(opened(client.get(f"/api/pictures/{sample['id']}.png")).shape) == 768
+    refusal(client.get("/api/samples/nothing.webp"), 404)
 
 
 def test_thumbnails_of_styles(client, style):
     for each in style.info()["styles"]:
-        response = client.get(f"/api/styles/{each['name']}.jpg")
-        assert response.status_code == (200 if each["thumbnail"] else 404)
+        assert opened(client.get(f"/api/styles/{each['name']}.jpg")).ndim == 3
     refusal(client.get("/api/styles/nothing.jpg"), 404)
 
 

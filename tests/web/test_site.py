@@ -95,7 +95,7 @@ def test_samples_have_sources_and_thumbnails():
     found = site.samples()
     assert len(found) == len(uploads.samples()) > 0
     for entry in found:
-        assert set(entry) == {"id", "name", "licence", "source"}
+        assert set(entry) == {"id", "name", "file", "url", "licence", "source"}
         name = entry["id"].removeprefix(uploads.SAMPLE)
         assert site.sample_thumbnail(name).startswith(b"\xff\xd8")
     with pytest.raises(GoneError, match="no such sample"):
@@ -151,7 +151,8 @@ def test_the_facts_of_a_copy_are_those_of_the_server(copy):
     assert network["outputs"] == ["painted", "used"]
     assert network["channels"] > 0
     assert {*network["fixed"], *page.bank.space.parameters} >= {"content", "style"}
-    assert read(copy, "api/samples.json") == site.samples()
+    here = [{name: entry[name] for name in ("id", "name", "licence", "source")} for entry in site.samples()]
+    assert [{name: entry[name] for name in here[0]} for entry in read(copy, "api/samples.json")] == here
 
     autoencoders = Autoencoders()
     found = read(copy, "api/vae.json")
@@ -168,10 +169,12 @@ def test_the_pictures_and_networks_that_the_facts_name_are_there(copy):
     style = read(copy, "api/style.json")
     assert (copy.folder / style["network"]["file"]).read_bytes() == Style().bank.network().read_bytes()
     for each in style["styles"]:
-        assert (copy.folder / f"api/styles/{each['name']}.jpg").is_file() == each["thumbnail"]
+        assert (copy.folder / f"api/styles/{each['name']}.jpg").is_file()
     for each in read(copy, "api/samples.json"):
         name = each["id"].removeprefix(uploads.SAMPLE)
         assert (copy.folder / f"api/samples/{name}.jpg").is_file()
+        assert each["file"] == f"{name}.jpg"
+        assert (copy.folder / each["url"]).is_file()
         with Image.open(copy.folder / f"api/pictures/{each['id']}.jpg") as picture:
             assert picture.size == uploads.sample(name).pixels.shape[1::-1]
     for model in read(copy, "api/vae.json")["models"]:

@@ -256,6 +256,12 @@ def add_pictures(app: FastAPI, server: Server) -> None:
         found = server.album.shown(name)
         return Response(await asyncio.to_thread(found.file, kind), media_type=f"image/{kind}")
 
+    @app.get("/api/samples/{name}.webp")
+    async def sample(name: Name) -> Response:
+        if name not in uploads.samples():
+            raise GoneError("There is no such sample picture.")
+        return FileResponse(uploads.samples()[name], media_type="image/webp")
+
     @app.get("/api/samples/{name}.jpg")
     async def thumbnail(name: Name) -> Response:
         data = await asyncio.to_thread(site.sample_thumbnail, name)

@@ -93,13 +93,15 @@ def files(pages: Mapping[str, Page]) -> dict[str, Path]:
 
 
 def samples() -> list[dict[str, Any]]:
-    """The sample pictures: id, name, size, licence and source."""
+    """The sample pictures: id, name, licence, source, and where their files are."""
     with (uploads.PHOTOGRAPHS / "SOURCES.tsv").open(encoding="utf-8", newline="") as file:
         sources = {row["name"]: row for row in csv.DictReader(file, delimiter="\t")}
     return [
         {
             "id": uploads.SAMPLE + name,
             "name": name.replace("-", " "),
+            "file": f"{name}.webp",
+            "url": f"api/samples/{name}.webp",
             "licence": sources[name]["licence"],
             "source": sources[name]["source"],
         }

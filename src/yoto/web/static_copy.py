@@ -69,7 +69,11 @@ def put_files(copy: CopyFolder, pages: Mapping[str, Page]) -> None:
 
 def put_samples(copy: CopyFolder) -> None:
     """The sample pictures and their thumbnails."""
-    copy.put_json("api/samples.json", site.samples())
+    listed = [
+        {**entry, "file": f"{Path(entry['file']).stem}.jpg", "url": f"api/pictures/{entry['id']}.jpg"}
+        for entry in site.samples()
+    ]
+    copy.put_json("api/samples.json", listed)
     for name in uploads.samples():
         copy.put(f"api/samples/{name}.jpg", site.sample_thumbnail(name))
         picture = uploads.encoded(uploads.sample(name).pixels, "JPEG", quality=QUALITY)

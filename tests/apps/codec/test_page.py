@@ -119,10 +119,11 @@ def test_transparency_travels_in_the_file(compression):
     [
         ({}, "One of quality"),
         ({"quality": 40, "bpp": 1.0}, "One of quality"),
-        ({"quality": 101}, "`quality` should lie in 0 to 100. Found 101"),
-        ({"psnr": -1.0}, "`psnr` should be above 0"),
-        ({"size": 10.0}, "out of this codec's reach"),
-        ({"psnr": 90.0}, "out of this codec's reach"),
+        ({"quality": 101}, "The quality should lie in 0 to 100. Found 101"),
+        ({"psnr": -1.0}, "A PSNR should be above 0"),
+        ({"size": 10.0}, "A size of 10 bytes is out of this codec's reach"),
+        ({"bpp": 1e-4}, "A rate of 0.0001 is out of this codec's reach"),
+        ({"psnr": 90.0}, "A PSNR of 90 is out of this codec's reach"),
     ],
 )
 def test_targets_out_of_reach_are_refused(compression, upload, target, expected):

@@ -11,8 +11,9 @@ from web import samples
 from yoto import bundle, stylize
 from yoto.apps.style.page import PREVIEW, Style, strength_curves
 from yoto.apps.style.painting.bank import open_bank
+from yoto.data.images import shrunk
 from yoto.errors import YotoError
-from yoto.web import uploads
+from yoto.web import site, uploads
 from yoto.web.errors import StoppedError
 
 PLAIN = {"strength": 0.7, "layers": {}, "smoothness": None, "keep_colours": False}
@@ -105,6 +106,19 @@ def test_thumbnails_are_those_in_the_file(style):
             with Image.open(io.BytesIO(thumbnail)) as image:
                 assert image.format == "JPEG"
     assert style.thumbnail("nothing") is None
+
+
+def test_a_painting_that_does_not_come_along_is_stood_for_by_a_photograph_in_its_manner():
+    page = Style()
+    hidden = [each["name"] for each in page.info()["styles"] if not each["thumbnail"]]
+    assert hidden == ["starry-night"]
+    assert page.tile("nothing") is None
+    assert page.tile("great-wave") == page.thumbnail("great-wave")
+    pixels = np.asarray(Image.open(io.BytesIO(page.tile("starry-night"))).convert("RGB")).astype(int)
+    photograph = shrunk(uploads.sample(site.FIRST).pixels, 240, quick=True)[:160, -160:]
+    painted = stylize.load(page.name)(photograph, "starry-night", strength=1.0).astype(int)
+    assert abs(pixels - painted).mean() < 8  # as JPEG
+    assert abs(photograph - painted).mean() > 16
 
 
 def test_the_curve_of_the_bundled_model_is_one_line_over_the_strength():

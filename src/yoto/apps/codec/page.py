@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +35,8 @@ CLASSICS: dict[str, dict[str, Any]] = {
     "AVIF": {"speed": 8, "max_threads": 1},
 }
 """Pillow's options of the formats that a file is set beside."""
+WORDS = {"psnr": "A PSNR", "size": "A size", "bpp": "A rate", "quality": "The quality"}
+"""What the page calls the targets."""
 SEARCHED = 4_000_000
 """Pixels of a picture for which a target is searched, with eight encodings at most."""
 MEASURED = 1_500_000
@@ -114,7 +118,8 @@ class Compression(Page):
         if "size" in options:
             options["size"] = int(options["size"])
         coder = Stoppable(coders.default(), stopped)
-        coded = codec.encode(picture, model=self.ready(), coder=coder, **options)
+        with in_words():
+            coded = codec.encode(picture, model=self.ready(), coder=coder, **options)
         image = codec.decompress(coded.data, model=self.ready(), coder=coder)
         pixels = np.asarray(image.convert("RGB"))
         facts = {
@@ -206,6 +211,18 @@ class Stoppable:
     def decode(self, *arguments: Any) -> Any:
         go_on(self.stopped)
         return self.coder.decode(*arguments)
+
+
+@contextmanager
+def in_words() -> Iterator[None]:
+    """A block whose refusals call a target what the page calls it."""
+    try:
+        yield
+    except YotoError as error:
+        plain = re.sub(r"`(\w+)`", lambda found: WORDS.get(found[1], found[0]), str(error))
+        if plain == str(error):
+            raise
+        raise YotoError(plain) from None
 
 
 def tiles_of(pixels: Pixels, most: int, side: int = 256) -> Pixels:

@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 
 FILES = Path(__file__).parent / "static"
+SWATCH = 160
+"""Pixels along a side of a picture that stands for a painting."""
 
 
 class Style(Page):
@@ -51,6 +54,8 @@ class Style(Page):
             name: bundle.blob(self.bank.header.path, f"{bundle.EXTRAS}{THUMBNAIL}{name}") for name in self.bank.names
         }
         self.thumbnails = {name: data for name, data in found.items() if data is not None}
+        self.tiles: dict[str, bytes] = {}
+        self.tiling = threading.Lock()
 
     def info(self) -> dict[str, Any]:
         """What the page is told: styles, sliders with their ranges, and the curve over the strength."""
@@ -73,8 +78,20 @@ class Style(Page):
         """The thumbnail of a painting as JPEG, or None where the model shows none."""
         return self.thumbnails.get(name)
 
+    def tile(self, name: str) -> bytes | None:
+        """What stands for a painting as JPEG: its thumbnail, else a photograph in its manner, or None."""
+        with self.tiling:
+            if name in self.bank.names and name not in self.tiles:
+                self.tiles[name] = self.thumbnail(name) or self.swatch(name)
+            return self.tiles.get(name)
+
+    def swatch(self, name: str) -> bytes:
+        """A photograph in the manner of a painting at full strength, as JPEG."""
+        pixels = shrunk(uploads.sample(site.FIRST).pixels, 3 * SWATCH // 2, quick=True)[:SWATCH, -SWATCH:]
+        return uploads.encoded(self.ready()(pixels, name, strength=1.0), "JPEG", quality=88)
+
     def loads(self) -> Sequence[Callable[[], object]]:
-        return [self.ready]
+        return [self.ready, *(partial(self.tile, name) for name in self.bank.names)]
 
     def put(self, copy: CopyFolder) -> None:
         """The facts, thumbnails and network of style transfer."""
@@ -90,9 +107,9 @@ class Style(Page):
         copy.put(network["file"], data)
         copy.put_json("api/style.json", self.info() | {"network": network})
         for style in self.bank.styles:
-            thumbnail = self.thumbnail(style.name)
-            if thumbnail is not None:
-                copy.put(f"api/styles/{style.name}.jpg", thumbnail)
+            tile = self.tile(style.name)
+            assert tile is not None  # its name is the bank's
+            copy.put(f"api/styles/{style.name}.jpg", tile)
 
     def ready(self) -> Painter:
         """The painter, loaded once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Request
@@ -32,8 +33,8 @@ def add(app: FastAPI, server: Server, page: Style) -> None:
     """Jobs of the painter."""
 
     @app.get("/api/styles/{name}.jpg")
-    async def thumbnail(name: Name) -> Response:
-        data = page.thumbnail(name)
+    async def tile(name: Name) -> Response:
+        data = await asyncio.to_thread(page.tile, name)
         if data is None:
             raise GoneError("There is no picture of this style.")
         return Response(data, media_type="image/jpeg", headers={"Cache-Control": "max-age=3600"})

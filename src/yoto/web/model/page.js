@@ -80,7 +80,7 @@ const line = curve?.parameters.length === 1;
 const better = (name) => (name ? curve.directions[name] ?? "lower" : "");
 const words = (point) => Object.entries(point).map(([n, v]) => `${n} ${number(v)}`).join(", ");
 let chart = null;
-let shown = null; // address of the picture
+let shown = null; // the picture: its address, and its name as a file
 function draw() {
   if (!curve) {
     $("plot").replaceChildren(el("p", { class: "note" }, info.task
@@ -155,8 +155,10 @@ async function show(final) {
   if (info.drawn) {
     const found = await ask("api/model/picture", { values });
     if (found.drawn) {
-      shown = await result(found);
-      const image = await loaded(shown);
+      const url = await result(found);
+      const image = await loaded(url);
+      const at = flat(values).map(([n, v]) => `${n}-${typeof v === "string" ? v : number(v)}`);
+      shown = { url, name: [info.model.split("/").at(-1), ...at].join("-") };
       image.alt = `What the network does at ${Object.entries(found.weights).map(([n, v]) => `${n} ${number(v)}`).join(", ")}`;
       $("output").replaceChildren(image);
       $("png").hidden = false;
@@ -208,7 +210,7 @@ function texts(values) {
 const drag = () => work.run(() => show(false));
 const release = () => work.run(() => show(true));
 
-$("png").addEventListener("click", () => save(`${info.model.split("/").at(-1)}.png`, shown));
+$("png").addEventListener("click", () => save(`${shown.name}.png`, shown.url));
 const state = address(
   () => Object.fromEntries(flat(setting()).map(([n, v]) => [n, typeof v === "string" ? v : number(v, 4)])),
   (values) => { for (const c of Object.values(controls)) c.set(values); release(); },

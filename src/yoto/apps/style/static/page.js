@@ -56,9 +56,10 @@ for (const style of info.styles) {
   });
   const about = [style.title, style.artist, style.date].filter(Boolean).join(", ");
   $("styles").append(el("label", { title: about || style.name }, radio,
-    style.thumbnail ? el("img", { src: `api/styles/${style.name}.jpg`, alt: "", width: 90, height: 90 }) : el("i", { class: "blank" }, "no picture"),
-    el("span", {}, style.name)));
+    el("img", { src: `api/styles/${style.name}.jpg`, alt: "", width: 90, height: 90 }), el("span", {}, style.name)));
 }
+const unseen = info.styles.filter((style) => !style.thumbnail).map((style) => style.name);
+if (unseen.length) $("styles").after(el("p", { class: "note" }, `Of ${unseen.join(", ")} a photograph in its manner is shown: the painting itself does not come along.`));
 
 const options = { moved: () => drag(), set: () => release() };
 const mix = slider($("mix"), { ...options, id: "mix", label: "Share of the second painting", low: 0, high: 1, value: 0.5, ends: ["none", "all"] });
@@ -131,7 +132,7 @@ async function paint(preview, signal) {
   $("facts").textContent = preview ? `A preview of ${made.width}×${made.height} pixels.` : `${made.width}×${made.height} pixels, total style weight ${number(weight)}.`;
   if (preview) return;
   problem("");
-  shown = { url, name: `${current.name}-${Object.keys(asked.style).join("-")}.png` };
+  shown = { url, name: `${current.name}-${Object.keys(asked.style).join("-")}-${number(asked.strength)}.png` };
   $("download").hidden = false;
   visited.add(asked);
   copy(texts(asked, current));
@@ -155,6 +156,7 @@ function texts(asked, of) {
     shell: [`yoto stylize ${quoted(of.file)} -o out.png`, `--style ${styles.length === 1 ? styles[0][0] : styles.map((s) => s.join(":")).join(",")}`,
       `--strength ${number(asked.strength, 6)}`, ...layers.map(([n, v]) => `--layer ${n}=${number(v, 6)}`),
       `--smoothness ${number(asked.smoothness, 6)}`, ...(asked.keep_colours ? ["--keep-colours"] : [])].join(" "),
+    sample: of.sample,
   };
 }
 const drag = () => picture && work.run(() => paint(true));

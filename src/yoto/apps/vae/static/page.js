@@ -1,6 +1,6 @@
 import { address } from "./address.js";
 import { choosing } from "./choose.js";
-import { $, ask, between, belongs, copyBox, done, el, facts, isStatic, Latest, loaded, number, problem, Visited, whole } from "./common.js";
+import { $, ask, between, belongs, copyBox, done, el, facts, isStatic, Latest, loaded, number, problem, quoted, Visited, whole } from "./common.js";
 import { receive } from "./files.js";
 import { get, last, put } from "./keep.js";
 import { plot } from "./plot.js";
@@ -117,14 +117,42 @@ async function show(final) {
   belongs(number(asked.beta), "pairs", "plot", "facts");
   if (!final) return;
   visited.add([asked.model, asked.beta]);
-  const b = number(asked.beta, 6);
-  copy({
-    python: `import torch\nimport yoto\n\nmodel = yoto.load("${current.model}").conditional\nplain = model.bake(kl=${b})\nlogits = plain.decode(torch.randn(12, ${current.latents}))`,
-    shell: `yoto sample -o samples.png --model ${current.model} --beta ${b} -n ${info.count} --seed ${seed}`,
-  });
+  $("owned").textContent = own ? `${own.entry.name} stands first: its middle, ${current.side}×${current.side} pixels${current.channels === 1 ? " in grey" : ""}. ` +
+    `This network has learnt from ${current.data} alone: what it has never seen it draws as something that it knows.` : "";
+  copy(texts(current, number(asked.beta, 6)));
   state.save();
   done();
 }
+
+/** The setting as Python and as commands: the samples, and the reconstruction of a picture of the user's. */
+function texts({ model: name, latents, side, channels }, b) {
+  const file = own?.entry.name;
+  const strip = (images, to) => `strip = torch.cat([*${images}], dim=2).mul(255).round().byte()  # side by side\nImage.fromarray(strip.movedim(0, -1).squeeze(-1).numpy()).save("${to}")`;
+  const copied = file ? `
+
+photo = ImageOps.exif_transpose(Image.open(${JSON.stringify(file)}))
+square = ImageOps.fit(photo, (${side}, ${side}), Image.Resampling.LANCZOS).convert("${channels === 1 ? "L" : "RGB"}")
+image = torch.tensor(np.atleast_3d(square)).movedim(-1, 0)[None] / 255
+with torch.no_grad():
+    decoded = likelihood.reconstruct(plain, image)
+${strip("decoded", "reconstruction.png")}` : "";
+  return {
+    python: `${file ? "import numpy as np\n" : ""}import torch
+import yoto
+from PIL import Image${file ? ", ImageOps" : ""}
+
+found = yoto.load("${name}")
+plain = found.conditional.bake(kl=${b})
+likelihood = found.task.likelihood
+z = torch.randn(${info.count}, ${latents}, generator=torch.Generator().manual_seed(${seed}))
+with torch.no_grad():
+    samples = likelihood.decode(plain, z)  # [${info.count}, ${channels}, ${side}, ${side}] in [0, 1]
+${strip("samples", "samples.png")}${copied}`,
+    shell: `yoto sample -o samples.png --model ${name} --beta ${b} -n ${info.count} --seed ${seed}` +
+      (file ? `\nyoto reconstruct ${quoted(file)} -o reconstruction.png --model ${name} --beta ${b}` : ""),
+  };
+}
+
 const SIX = 6; // pictures across when β is chosen by eye
 choosing($("choose"), {
   page: "vae", what: "β", model: () => model.model, say: (point) => `β ${number(point.kl)}`,
@@ -142,7 +170,15 @@ choosing($("choose"), {
 const run = (final = false) => work.run(() => show(final));
 
 $("again").addEventListener("click", () => { seed += 1; run(true); });
-$("without").addEventListener("click", () => { own = null; traverse = 0; $("without").hidden = true; run(true); });
+/** Take the user's picture out again. */
+function without() {
+  own = null;
+  traverse = 0;
+  $("without").hidden = true;
+}
+$("without").addEventListener("click", () => { without(); run(true); });
+let earlier = null; // a picture that was opened on another page: it comes in where it is asked for
+$("earlier").addEventListener("click", () => use(earlier));
 
 /** Put a picture of the user's in the first place. */
 async function take(file) {
@@ -167,8 +203,9 @@ async function use(entry) {
         await put({ ...entry, thumb: canvas.toDataURL("image/webp", 0.8) });
       }
     }
-    traverse = 0;
+    traverse = Number(state.given.own === entry.key && state.given.picture) || 0;
     $("without").hidden = false;
+    $("earlier").hidden = true;
     return run(true);
   } catch (error) {
     problem(error.message);
@@ -183,7 +220,13 @@ $("own").addEventListener("change", (event) => {
 choose(info.models[0].model);
 const state = address(
   () => ({ model: model.model, beta: number(beta.value, 4), seed, picture: traverse, own: own?.entry.key ?? "" }),
-  (values) => { apply(values); run(true); },
+  async (values) => {
+    const other = values.own && values.own !== own?.entry.key && (await get(values.own));
+    if (!values.own) without();
+    apply(values);
+    if (other) use(other);
+    else run(true);
+  },
 );
 function apply(values) {
   if (values.model && values.model !== model.model) choose(values.model);
@@ -195,7 +238,12 @@ apply(state.given);
 $("reset").addEventListener("click", () => state.reset(["model", "own"]));
 const files = receive({ "image/*": take });
 const left = await files.left();
-const before = !left && (await get(state.given.own || last.key || ""));
+const before = await get(state.given.own || last.key || "");
+if (before && !state.given.own) {
+  earlier = before;
+  $("earlier").textContent = `or ${before.name}`;
+  $("earlier").hidden = false;
+}
 if (left) files.open(left);
-else if (before && (!engine || before.blob.size)) use(before);
+else if (before && state.given.own) use(before);
 else run(true);

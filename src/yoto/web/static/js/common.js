@@ -274,8 +274,13 @@ export function copyBox(place) {
     box.append(part);
     parts[name] = [part, code];
   }
+  const file = el("p", { class: "note", hidden: true });
+  box.querySelector("summary").after(file);
   place.append(box);
-  return (texts) => {
+  /** Show {python, shell, sample}: the last is the picture {name, url} that both read, where it is one of the package. */
+  return ({ sample, ...texts }) => {
+    file.hidden = !sample;
+    if (sample) file.replaceChildren(`Both read ${sample.name}, which comes with this page: `, el("a", { href: sample.url, download: sample.name }, "save it"), " where you run them.");
     for (const [name, [part, code]] of Object.entries(parts)) {
       code.textContent = texts[name] ?? "";
       part.hidden = !texts[name];

@@ -57,9 +57,10 @@ async function sample(entry) {
 }
 
 /**
- * @param chosen called with {id, key, url, width, height, name, exact()} of the picture to work on
+ * @param chosen called with {id, key, url, width, height, name, file, sample, exact()} of the picture to work on: file is its file's name,
+ *   sample {name, url} where to get that of a picture of the package
  * @param options state(text, busy); begin: the key of the first; others: what else the page opens, by kind
- * @returns {start(): choose the first; release(): take the choice back; choose(key); key: of the present picture; ask(path, body, …) of it}
+ * @returns {start(): choose the first; release(): take the choice back; choose(key); settled(); key: of the present picture; ask(path, body, …) of it}
  */
 export async function gallery(place, chosen, { state = () => {}, begin = null, others = {} } = {}) {
   const [samples, own] = await Promise.all([ask("api/samples.json"), all()]);
@@ -98,7 +99,7 @@ export async function gallery(place, chosen, { state = () => {}, begin = null, o
     if (known) {
       const found = await sample(known);
       const exact = isStatic ? null : async () => local(await fetched(`api/pictures/${known.id}.png`));
-      return { ...found, name: known.name.replaceAll(" ", "-"), file: "photo.jpg", exact };
+      return { ...found, name: known.name.replaceAll(" ", "-"), file: known.file, sample: { name: known.file, url: known.url }, exact };
     }
     const entry = entries.get(key) ?? (await get(key));
     if (!entry) throw new Error("This picture is not in this browser. Open it again.");
@@ -114,7 +115,9 @@ export async function gallery(place, chosen, { state = () => {}, begin = null, o
     return { ...made, key, name: stem(entry.name), file: entry.name, entry, exact };
   }
 
-  async function choose(key, quietly = false) {
+  let settling = null; // the choice that is on its way
+  const choose = (key, quietly = false) => (settling = chooseNow(key, quietly));
+  async function chooseNow(key, quietly) {
     const mine = ++turn;
     problem("");
     try {
@@ -126,7 +129,7 @@ export async function gallery(place, chosen, { state = () => {}, begin = null, o
       chosen(next);
     } catch (error) {
       if (mine !== turn) return;
-      if (quietly) await choose(samples[0].id);
+      if (quietly) await chooseNow(samples[0].id);
       problem(error.message);
     }
   }
@@ -168,6 +171,8 @@ export async function gallery(place, chosen, { state = () => {}, begin = null, o
       if (begin && !known) problem("The picture of this address is not in this browser. Another one is shown.", "note");
     },
     choose,
+    /** Wait for the picture that is on its way. */
+    async settled() { for (let last = null; last !== settling;) await (last = settling); },
     get key() { return picture?.key ?? null; },
     /** The key for an address: "" for the sample that pages begin with. */
     get named() { return picture && picture.key !== samples[0].id ? picture.key : ""; },

@@ -6,7 +6,7 @@ const PLACES = [0, 100, 50, 25, 75];
 
 /** The files of one picture over the quality. */
 export class Knots {
-  /** @param pixels of the picture; @param ready called with {x, y, at(i)}, the curve, once there is one */
+  /** @param pixels of the picture; @param ready called with {x, y, settings}, the curve and the qualities of its points, once there is one */
   constructor(pixels, ready) {
     this.pixels = pixels;
     this.tell = ready;
@@ -26,6 +26,12 @@ export class Knots {
       this.found.set(quality, { bytes, psnr });
       this.fit();
     }
+  }
+
+  /** Take in what was measured at one more quality. */
+  learn(quality, { bytes, psnr }) {
+    this.found.set(quality, { bytes, psnr });
+    this.fit();
   }
 
   /** Measure what is missing by ask(quality), as long as still() says so. */
@@ -49,7 +55,7 @@ export class Knots {
     this.bytes = (quality) => Math.exp(logs(quality));
     this.psnr = of("psnr");
     const shown = PLACES.map((place) => [place, this.at(place)]).sort((a, b) => a[0] - b[0]);
-    this.tell({ x: shown.map(([, p]) => p.bpp), y: shown.map(([, p]) => p.psnr), at: (i) => `quality ${shown[i][0]}` });
+    this.tell({ x: shown.map(([, p]) => p.bpp), y: shown.map(([, p]) => p.psnr), settings: shown.map(([place]) => place) });
   }
 
   /** The lowest quality that reaches a PSNR, or null where that lies at or beyond the ends. */

@@ -1,10 +1,11 @@
 // A trade-off curve as SVG: the present setting on it, what lies beneath the pointer, bounds, and the knee.
 
 import { el, number } from "./common.js";
-import { extent, kneeOf, Scale } from "./scale.js";
+import { apart, extent, kneeOf, Scale } from "./scale.js";
+import { question } from "./slider.js";
 
 const [WIDTH, HEIGHT, LEFT, BOTTOM, TOP, RIGHT] = [360, 240, 52, 40, 20, 14];
-const KNEE = "The point from which on a little more of one costs much of the other";
+const KNEE = "The knee is the point of this curve farthest from the line between its ends: beyond it, on either side, a little more of one costs much of the other.";
 const NEAR = 28; // of the drawing's units, from the pointer to a point
 
 /**
@@ -74,7 +75,6 @@ export function plot(place, options) {
     const knee = line ? kneeOf(x, y) : -1;
     if (knee >= 0) {
       parts.push(el("svg:circle", { class: "knee", cx: sx.at(x[knee]), cy: sy.at(y[knee]), r: 8 }));
-      if (!marks.length) parts.push(text(sx.at(x[knee]) + 11, sy.at(y[knee]) + (options.yBetter === "higher" ? 15 : -9), "knee", { class: "kneeword" }));
     }
     x.forEach((v, i) => {
       parts.push(el("svg:circle", { class: bound?.out?.includes(i) ? "mark out" : "mark", cx: sx.at(v), cy: sy.at(y[i]), r: 3 }));
@@ -104,12 +104,27 @@ export function plot(place, options) {
     svg.querySelectorAll(".hit")[next].focus();
   }
 
+  const toKnee = el("button", { type: "button", class: "quiet", onclick: () => { if (!atKnee()) options.pick(kneeOf(x, y)); } });
+  const aboutKnee = question("the knee", KNEE);
+  const atKnee = () => {
+    const knee = kneeOf(x, y);
+    return present !== null && Math.hypot(sx.at(present[0]) - sx.at(x[knee]), sy.at(present[1]) - sy.at(y[knee])) < 2;
+  };
+
   /** What is drawn, in words; and the way to the knee. */
   function entitle() {
     caption.replaceChildren(title);
-    if (options.pick && line && kneeOf(x, y) >= 0) {
-      caption.append(" ", el("button", { type: "button", class: "quiet", title: KNEE, onclick: () => options.pick(kneeOf(x, y)) }, "Go to the knee"));
+    if (options.pick && line && kneeOf(x, y) >= 0) caption.append(" ", toKnee, " ", aboutKnee);
+  }
+
+  /** Names of points, none over another. */
+  function names() {
+    const knee = line ? kneeOf(x, y) : -1;
+    const all = marks.map((m) => ({ x: sx.at(m.x), y: sy.at(m.y) + 4, text: m.name, class: "othername" }));
+    if (knee >= 0) {
+      all.push({ x: sx.at(x[knee]) + 4, y: sy.at(y[knee]) + (options.yBetter === "higher" ? 15 : -9), text: "knee", class: "kneeword" });
     }
+    return apart(all, WIDTH).map((name) => text(name.x, name.y, name.text, { class: name.class, "text-anchor": name.anchor }));
   }
 
   function draw() {
@@ -121,17 +136,20 @@ export function plot(place, options) {
     }
     parts.push(...points());
     for (const [a, b] of traces) parts.push(el("svg:circle", { class: "trace", cx: sx.at(a), cy: sy.at(b), r: 3 }));
-    for (const m of marks) {
-      const [a, b] = [sx.at(m.x), sy.at(m.y)];
-      parts.push(el("svg:path", { class: "other", d: `M${a - 4} ${b}L${a} ${b - 4}L${a + 4} ${b}L${a} ${b + 4}Z`, "data-name": m.name }));
-      parts.push(text(a + 7, b + 4 + (m.shift ?? 0), m.name, { class: "othername" }));
-    }
     if (present) {
       parts.push(el("svg:circle", { class: "now follows", cx: sx.at(present[0]), cy: sy.at(present[1]), r: 6.5 }));
       svg.setAttribute("aria-label", `${title} Now at ${said}${xLabel} ${number(present[0])}, ${yLabel} ${number(present[1])}.`);
     }
+    for (const m of marks) {
+      const [a, b] = [sx.at(m.x), sy.at(m.y)];
+      parts.push(el("svg:path", { class: "other", d: `M${a - 4} ${b}L${a} ${b - 4}L${a + 4} ${b}L${a} ${b + 4}Z`, "data-name": m.name }));
+    }
+    parts.push(...names());
     const focused = document.activeElement?.closest?.(".hit") && svg.contains(document.activeElement) ? stop : -1;
     svg.replaceChildren(...parts);
+    const there = atKnee();
+    toKnee.textContent = there ? "At the knee" : "Go to the knee";
+    toKnee.setAttribute("aria-disabled", String(there));
     if (focused >= 0) svg.querySelectorAll(".hit")[focused]?.focus();
   }
 

@@ -27,6 +27,26 @@ export class Scale {
   }
 }
 
+const [LETTER, LINE, BESIDE] = [6, 11, 7]; // of names in a drawing: width, height, distance from the point
+
+/**
+ * Names beside points, moved down as far as they would cover each other, and to the other side at the right edge.
+ * @param all [{x, y, text}] with the places of the points
+ * @returns the same with the places of the names, and where they are anchored
+ */
+export function apart(all, width) {
+  const placed = [];
+  for (const name of [...all].sort((a, b) => a.y - b.y)) {
+    const across = LETTER * name.text.length;
+    const flipped = name.x + BESIDE + across > width;
+    const from = flipped ? name.x - BESIDE - across : name.x + BESIDE;
+    let { y } = name;
+    for (const other of placed) if (from < other.to && other.from < from + across && y < other.y + LINE && y > other.y - LINE) y = other.y + LINE;
+    placed.push({ ...name, from, to: from + across, x: flipped ? name.x - BESIDE : from, y, anchor: flipped ? "end" : "start" });
+  }
+  return placed;
+}
+
 /** Number of the point farthest from the line between the ends, both axes scaled to their range; -1 where there is none. */
 export function kneeOf(x, y) {
   const n = x.length;

@@ -11,7 +11,7 @@ const REST = 2500; // milliseconds after which the original's own pixels are fet
 /** @param names what the left and the right picture are called */
 export function viewer(place, names) {
   let share = 0.5;
-  let [width, height] = [3, 2]; // pixels of the picture
+  let [width, height] = [0, 0]; // pixels of the picture; none yet
   let fitted = true;
   let [scale, dx, dy] = [1, 0, 0]; // CSS pixels per pixel of the picture; where its upper left corner is
   let exact = null; // gives the address of the original's very pixels, once they are asked for
@@ -54,7 +54,7 @@ export function viewer(place, names) {
 
   function draw() {
     const [wide, high] = size();
-    if (!wide || !high) return;
+    if (!wide || !high || !width) return;
     if (fitted) scale = fitting();
     dx = kept(dx, width * scale, wide);
     dy = kept(dy, height * scale, high);
@@ -93,6 +93,7 @@ export function viewer(place, names) {
   }
 
   function zoomTo(next, x, y) {
+    if (!width) return;
     const [wide, high] = size();
     const [cx, cy] = [x ?? wide / 2, y ?? high / 2];
     const least = Math.min(fitting(), pixel());
