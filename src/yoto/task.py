@@ -61,6 +61,13 @@ class Task(Protocol):
         ...
 
 
+def lacking(task: object, method: str) -> YotoError:
+    """The error for a task that lacks a method that is needed."""
+    return YotoError(
+        f"A task should have the methods network, terms and data. Found no {method!r} in {type(task).__name__}."
+    )
+
+
 class BaseTask(ABC):
     """A `Task` with defaults for all that is optional.
 
@@ -77,16 +84,17 @@ class BaseTask(ABC):
     @abstractmethod
     def network(self) -> nn.Module:
         """See `Task`."""
-        raise NotImplementedError
+        raise lacking(self, "network")
 
     @abstractmethod
     def terms(self, net: Any, batch: Any, at: Tensor) -> dict[str, Tensor]:
         """See `Task`."""
+        raise lacking(self, "terms")
 
     @abstractmethod
     def data(self, split: Split) -> Data:
         """See `Task`."""
-        raise NotImplementedError
+        raise lacking(self, "data")
 
     def metrics(self, net: Any, batch: Any, at: Tensor) -> dict[str, Tensor]:
         """See `Task`; none."""

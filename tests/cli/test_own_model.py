@@ -200,6 +200,14 @@ def test_sweep_measures_by_a_task_that_is_named(yoto, own, tmp_path):
     assert found["loss"][1] == pytest.approx(max(float(terms_at["fit"][0]), float(terms_at["size"][0])), rel=1e-5)
 
 
+def test_a_network_in_the_place_of_a_task_is_refused(yoto, own):
+    own()
+    code, _, err = yoto("sweep", "own.safetensors", "--task", "their_module:Own")
+    assert code == 2
+    assert "should have the methods network, terms and data. Found no 'network' in Own" in err
+    assert err.count("\n") == 1
+
+
 def test_export_at_one_lambda_needs_the_file_alone(yoto, own, tmp_path):
     model, _ = own()
     assert yoto("export", "own.safetensors", "-o", "plain.safetensors", "--at", "size=2").code == 0

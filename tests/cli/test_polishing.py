@@ -98,6 +98,7 @@ def test_a_task_of_ones_own(yoto, tmp_path, monkeypatch):
         (["--steps", 3], "--at should say for which λ, such as --at kl=…"),
         (["--at", "kl=99"], "`kl` should lie in [0.125, 8]"),
         (["--at", "beta=1"], "'beta' is no loss parameter"),
+        (["--at", "kl=1,2,a=b"], "--at should be repeated for each name: --at kl=1,2 --at a=b. Found 'kl=1,2,a=b'"),
         (["--at", "kl=1,2"], "--at should give one value of 'kl'. Found 2"),
         (["--at", "kl=1", "--steps", 0], "--steps"),
         (["--at", "kl=1", "--lr", 0], "--lr should be above 0. Found 0"),

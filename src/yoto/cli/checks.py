@@ -55,8 +55,22 @@ def lists(texts: Sequence[str], option: str) -> dict[str, list[float | str]]:
         parsed = [value(part) for part in values.split(",") if part.strip()]
         if not name.strip() or not parsed:
             raise UsageError(f"{option} should be NAME=VALUE[,VALUE…], such as kl=0.5,2,8. Found {text!r}")
+        if "=" in values:
+            several = " ".join(f"{option} {part}" for part in more_names(text))
+            raise UsageError(f"{option} should be repeated for each name: {several}. Found {text!r}")
         result.setdefault(name.strip(), []).extend(parsed)
     return result
+
+
+def more_names(text: str) -> list[str]:
+    """The parts of "a=1,2,b=3" that begin with a name: ["a=1,2", "b=3"]."""
+    parts: list[str] = []
+    for part in text.split(","):
+        if "=" in part or not parts:
+            parts.append(part.strip())
+        else:
+            parts[-1] += f",{part.strip()}"
+    return parts
 
 
 def point(texts: Sequence[str], option: str) -> dict[str, float | str]:
