@@ -1,6 +1,6 @@
-"""What closes the gap where one network is behind in two domain examples: rates, steps, the conditioning network.
+"""What closes the gap where one network is behind in three domain examples: rates, steps, the conditioning network.
 
-    python benchmarks/example_gaps.py robustness|burgers [-o results/examples/settings] [--rows N]
+    python benchmarks/example_gaps.py robustness|burgers|registration [-o results/examples/settings] [--rows N]
 
 On validation data, seed 0: the full loss of separate networks at several learning rates, and of one network with one
 change each, over that of the separate networks at the rate at which these are best, at the three λ of the example.
@@ -30,6 +30,7 @@ from yoto.training.machine import describe_machine
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "examples"))
 import common
 import pinn
+import registration
 import robustness
 
 ROWS: dict[str, dict[str, dict[str, Any]]] = {
@@ -50,6 +51,12 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
         "one, rate 0.01, twice the steps": {"lr": 0.01, "steps": 2},
         "one, rate 0.01, three times the steps": {"lr": 0.01, "steps": 3},
         "one, rate 0.01, `multiplier=0.3`": {"lr": 0.01, "conditioning": {"multiplier": 0.3}},
+    },
+    "registration": {
+        "separate, rate 0.01": {"alone": True, "lr": 0.01},
+        "one, rate 0.01": {"lr": 0.01},
+        "one, rate 0.01, twice the steps": {"lr": 0.01, "steps": 2},
+        "one, rate 0.01, the conditioning network too": {"lr": 0.01, "conditioning_lr": 0.01},
     },
 }
 
@@ -85,15 +92,27 @@ def burgers() -> Case:
     return Case(pinn.network, problem.space, points, problem.terms, batch, held, pinn.STEPS)
 
 
-CASES = {"robustness": robust, "burgers": burgers}
+def register() -> Case:
+    """The example in registration.py."""
+    slices, space = registration.load(False), registration.SPACE
+    torch.manual_seed(1)
+    held = [registration.pairs(slices["validation"], 100)]
+    points = {f"weight {weight:g}": space.point(smoothness=weight) for weight in registration.WEIGHTS}
+    batch = partial(registration.pairs, slices["train"], registration.BATCH)
+    return Case(registration.UNet, space, points, registration.terms, batch, held, registration.STEPS)
+
+
+CASES = {"robustness": robust, "burgers": burgers, "registration": register}
 
 
 def losses(case: Case, row: dict[str, Any]) -> list[float]:
     """The full loss on validation data at each λ of the example, of one network or of one for each."""
     objective, steps = yoto.Objective(case.space, balance=row.get("balance", 0.25)), case.steps * row.get("steps", 1)
 
+    rates = {name: row[name] for name in ("lr", "conditioning_lr") if name in row}
+
     def trained(net: nn.Module, at: Tensor | None = None) -> nn.Module:
-        return common.train(net, case.terms, objective, case.batch, steps, at, lr=row["lr"])
+        return common.train(net, case.terms, objective, case.batch, steps, at, **rates)
 
     def measured(net: nn.Module, at: Tensor) -> float:
         return yoto.sweep(net, case.held, case.terms, at[None], objective=objective).series("loss")[0]

@@ -50,7 +50,7 @@ def train(
     at: Tensor | None = None,
     *,
     lr: float = 0.01,
-    weight_decay: float = 0.0,
+    **settings: Any,
 ) -> nn.Module:
     """Train a conditional network with a λ for every sample, or a plain one at one λ: the same loop for both.
 
@@ -59,10 +59,10 @@ def train(
         batch: Gives the next batch; the first dimension of its first tensor holds the samples.
         steps: How many.
         at: λ [D] of a plain network; None: λ is drawn, also for a plain network that is not told.
-        lr, weight_decay: As of `yoto.optimiser`.
+        lr, settings: As of `yoto.optimiser`.
     """
     step = yoto.LossStep(net, terms, objective)
-    optimiser = yoto.optimiser(net, lr=lr, weight_decay=weight_decay)
+    optimiser = yoto.optimiser(net, lr=lr, **settings)
     schedule, clip = cosine(optimiser, steps), Clipper()
     for done in range(steps):
         examples = batch()

@@ -16,9 +16,9 @@ from torch.nn.functional import avg_pool2d, grid_sample, interpolate
 
 import yoto
 
-BATCH, STEPS, LR, H, W = 8, 800, 0.02, 72, 64
-SPACE = yoto.LossSpace(similarity=1.0, smoothness=yoto.LogUniform(0.3, 30.0))
-WEIGHTS = (0.3, 3.0, 30.0)
+BATCH, STEPS, LR, H, W = 8, 500, 0.01, 72, 64
+SPACE = yoto.LossSpace(similarity=1.0, smoothness=yoto.LogUniform(0.1, 10.0))
+WEIGHTS = (0.1, 1.0, 10.0)
 # Numbers of the atlas (AAL), left and right.
 STRUCTURES = {"thalamus": (77, 78), "putamen": (73, 74), "caudate": (71, 72), "insula": (29, 30), "calcarine": (43, 44)}
 Batch = tuple[Tensor, ...]  # moving and fixed image [B, 1, H, W], and their labels [B, S, H, W]
