@@ -165,7 +165,7 @@ def test_sliders_and_styles_change_the_painting(tab):
     assert apart(second, tab.pictures(RIGHT)[0]) > 1
     with tab.page.expect_download() as download:
         tab.page.click("#download")
-    assert download.value.suggested_filename == "roman-colosseum-checkerboard.png"
+    assert download.value.suggested_filename == "roman-colosseum-checkerboard-0.1.png"
     with Image.open(download.value.path()) as image:
         assert image.size == (768, 512)
     tab.clean()
@@ -223,6 +223,22 @@ def test_a_picture_of_the_users_goes_through_the_autoencoder(tab, tmp_path):
     _, strips = Autoencoders().show("vae/fashion-mnist", beta, picture=images.read_picture(tmp_path / "own.png"))
     for part in ("originals", "reconstructions"):
         assert apart(tab.strip(part, 12), strips[part]) <= 2
+    tab.clean()
+
+
+@pytest.mark.parametrize(("name", "slider", "low"), [("style", "strength", 0.8), ("vae", "beta", 60)])
+def test_a_setting_is_chosen_by_eye(tab, name, slider, low):
+    tab.open(f"{name}.html")
+    tab.until(f"{DONE} > 0")
+    tab.page.click("button.byeye")
+    for number in range(1, 8):
+        tab.until(f"document.querySelector('.choosing .note').textContent.startsWith('{number} of 7')")
+        if number < 7:
+            tab.page.keyboard.press("2")
+    first, second = tab.pictures(".choosing img")
+    assert apart(first, second) > 1
+    tab.after(lambda: tab.page.keyboard.press("2"))
+    assert float(tab.page.input_value(f"#slider-{slider}-number")) > low
     tab.clean()
 
 

@@ -11,7 +11,9 @@ from PIL import Image
 
 from web import samples
 from web.tabs import PHONE, WIDE, ZOOMED
-from yoto import codec
+from yoto import LogUniform, LossSpace, codec
+from yoto.curves.selection.coordinates import Coordinates
+from yoto.web import choosing
 from yoto.web.documents import PAPER
 
 LEFT, RIGHT = "#viewer .layer:nth-child(1) img", "#viewer .layer:nth-child(2) img"
@@ -638,6 +640,24 @@ def test_a_setting_is_chosen_by_eye(visit, name):
     tab.until(lambda: asked.text_content().startswith("2 of 7"))
     tab.after(tab.page.locator(".choosing button", has_text="That will do").click)
     assert tab.page.locator(f"#slider-{slider}").evaluate("e => e.value / e.max") < 0.5
+
+
+@pytest.mark.slow
+def test_questions_without_a_server_are_those_of_the_server(visit):
+    tab = visit("readme.html")
+    coordinates = Coordinates(LossSpace(fit=1.0, size=LogUniform(0.1, 100.0)))
+    ask = """(answers) => import('/js/asking.js')
+      .then((asking) => asking.question({ name: 'size', low: 0.1, high: 100 }, answers))"""
+    for seed in range(6):
+        drawn = np.random.default_rng(seed).choice(["first", "second", "same"], 7)
+        for count in range(8):
+            answers = [str(answer) for answer in drawn[:count]]
+            found, wanted = tab.page.evaluate(ask, answers), choosing.question(coordinates, answers)
+            assert (found["number"], found["total"]) == (wanted["number"], wanted["total"])
+            assert found["found"]["size"] == pytest.approx(wanted["found"]["size"], rel=1e-4)
+            assert (found["pair"] is None) == (wanted["pair"] is None) == (count == 7)
+            for one, other in zip(found["pair"] or (), wanted["pair"] or (), strict=True):
+                assert one["size"] == pytest.approx(other["size"], rel=1e-4)
 
 
 @pytest.mark.slow

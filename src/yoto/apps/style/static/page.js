@@ -69,7 +69,11 @@ const strength = slider($("strength"), {
 });
 choosing($("choose"), {
   page: "style", what: "the strength", say: (point) => `strength ${number(strengthOf(point.style))}`,
-  picture: async (point) => (await pictures.ask("api/style/paint", { ...setting(), strength: strengthOf(point.style), preview: true })).inline,
+  along: () => ({ name: "style", ...info.weight }),
+  async picture(point) {
+    const asked = { ...setting(), strength: strengthOf(point.style), preview: true };
+    return engine ? (await engine({ picture, ...asked })).url : (await pictures.ask("api/style/paint", asked)).inline;
+  },
   take: (point) => { strength.value = strengthOf(point.style); release(); },
 });
 const sliders = Object.fromEntries(info.sliders.map((s) => [s.name, slider($("sliders"), {

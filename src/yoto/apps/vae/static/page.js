@@ -155,11 +155,12 @@ ${strip("samples", "samples.png")}${copied}`,
 
 const SIX = 6; // pictures across when β is chosen by eye
 choosing($("choose"), {
-  page: "vae", what: "β", model: () => model.model, say: (point) => `β ${number(point.kl)}`,
+  page: "vae", what: "β", model: () => model.model, along: () => ({ name: "kl", ...model.beta }), say: (point) => `β ${number(point.kl)}`,
   take: (point) => { beta.value = point.kl; run(true); },
   async picture(point) {
     const parts = ["originals", "reconstructions", "samples"];
-    const found = await strips({ model: model.model, beta: point.kl, seed, picture: own?.id ?? null, traverse, parts });
+    const asked = { model: model.model, beta: point.kl, seed, traverse };
+    const found = engine ? await engine({ ...asked, picture: own?.bitmap }) : await strips({ ...asked, picture: own?.id ?? null, parts });
     const side = model.side;
     const rows = parts.filter((name) => name in found.strips);
     const canvas = el("canvas", { width: SIX * side, height: rows.length * side });

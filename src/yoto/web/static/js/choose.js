@@ -1,17 +1,18 @@
 // Choosing by eye: two results side by side, question after question, as `yoto select --ask` asks them.
 
+import { question } from "./asking.js";
 import { ask, el, isStatic, loaded, problem } from "./common.js";
 
 const SMALL = 400; // pixels across, below which a picture is shown pixel by pixel
 const KEYS = { 1: "first", 2: "second", "=": "same" };
 
 /**
- * @param place element that gets the button which opens the questions; a page without a server gets none
+ * @param place element that gets the button which opens the questions
  * @param options page: its name; what: what is chosen, in words; model(): which of the page's models; picture(point): the
- *   address of a picture at a setting; take(point): set the page to it; say(point): it in words
+ *   address of a picture at a setting; take(point): set the page to it; say(point): it in words;
+ *   along(): {name, low, high} of the parameter, where a page without a server asks by itself
  */
-export function choosing(place, { page, what, picture, take, say, model = () => "" }) {
-  if (isStatic) return;
+export function choosing(place, { page, what, picture, take, say, along, model = () => "" }) {
   let answers = [];
   let found = null; // the favourite so far
   let turn = 0; // of the questions that are shown: answers to others are late
@@ -40,18 +41,18 @@ export function choosing(place, { page, what, picture, take, say, model = () => 
     busy(true);
     note.textContent = "";
     try {
-      const question = await ask(`api/choose/${page}`, { answers, model: model() });
+      const next = isStatic ? question(along(), answers) : await ask(`api/choose/${page}`, { answers, model: model() });
       if (mine !== turn) return;
-      found = question.found;
-      if (!question.pair) return end();
+      found = next.found;
+      if (!next.pair) return end();
       const shown = [];
-      for (const point of question.pair) shown.push(await loaded(await picture(point)));
+      for (const point of next.pair) shown.push(await loaded(await picture(point)));
       if (mine !== turn) return;
       images.forEach((image, i) => {
         image.src = shown[i].src;
         image.classList.toggle("pixels", shown[i].naturalWidth < SMALL);
       });
-      note.textContent = `${question.number} of ${question.total}: which of the two is better?`;
+      note.textContent = `${next.number} of ${next.total}: which of the two is better?`;
       enough.disabled = !answers.length;
       busy(false);
     } catch (error) {
