@@ -49,8 +49,6 @@ ROWS: dict[str, dict[str, dict[str, Any]]] = {
         "separate, rate 0.02": {"alone": True, "lr": 0.02},
         "one, rate 0.02": {"lr": 0.02},
         "one, rate 0.02, twice the steps": {"lr": 0.02, "steps": 2},
-        "one, rate 0.02, three times the steps": {"lr": 0.02, "steps": 3},
-        "separate, rate 0.04": {"alone": True, "lr": 0.04},
     },
     "registration": {
         "separate, rate 0.01": {"alone": True, "lr": 0.01},
