@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 import yoto
 
-BATCH, STEPS, LR, Batch = 256, 1000, 0.01, tuple[Tensor, ...]
+BATCH, STEPS, LR, Batch = 256, 1000, 0.02, tuple[Tensor, ...]
 
 
 def slopes(u: Tensor, at: Tensor) -> Tensor:
