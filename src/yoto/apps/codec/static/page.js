@@ -40,7 +40,7 @@ const quality = slider($("quality"), {
   id: "quality", label: "Quality", low: 0, high: 100, value: info.quality, ends: ["small file", "faithful picture"],
   about: "The position between the two ends of the trade-off: 0 writes the smallest file, 100 the most faithful picture.",
   moved: (value) => { stop(); work.run(() => preview(value)); },
-  set: (value) => final({ quality: value }),
+  set: (value) => { state.save(); final({ quality: value }); }, // a reload while it is coded keeps the setting
 });
 const final = (target, make = code) => { stop(); return work.run((_, signal) => make(target, signal), true); };
 const go = (value) => { quality.value = value; return final({ quality: value }); };

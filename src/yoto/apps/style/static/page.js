@@ -164,7 +164,11 @@ function texts(asked, of) {
   };
 }
 const drag = () => picture && work.run(() => paint(true));
-const release = () => picture && work.run((_, signal) => paint(false, signal), !isStatic);
+function release() {
+  if (!picture) return;
+  state.save(); // a reload while it is painted keeps the setting
+  work.run((_, signal) => paint(false, signal), !isStatic);
+}
 
 $("download").addEventListener("click", () => { if (shown) save(shown.name, shown.url); });
 if (isStatic) $("download").textContent = `Save as PNG (at most ${LARGEST} pixels wide and high)`;

@@ -16,7 +16,7 @@ let [model, beta, chart, visited, bounds] = [null, null, null, null, null];
 let [seed, traverse, own] = [0, 0, null];
 let took = 0;
 
-$("model").append(...info.models.map((m) => el("option", { value: m.model }, `${m.model} (${m.data})`)));
+$("model").append(...info.models.map((m) => el("option", { value: m.model }, m.model.endsWith(m.data) ? m.model : `${m.model} (${m.data})`)));
 $("model").addEventListener("change", () => { choose($("model").value); run(true); });
 
 /** Set the page to a model. */

@@ -124,7 +124,7 @@ export function plot(place, options) {
     if (knee >= 0) {
       all.push({ x: sx.at(x[knee]) + 4, y: sy.at(y[knee]) + (options.yBetter === "higher" ? 15 : -9), text: "knee", class: "kneeword" });
     }
-    return apart(all, WIDTH).map((name) => text(name.x, name.y, name.text, { class: name.class, "text-anchor": name.anchor }));
+    return apart(all, WIDTH, present && [sx.at(present[0]), sy.at(present[1])]).map((name) => text(name.x, name.y, name.text, { class: name.class, "text-anchor": name.anchor }));
   }
 
   function draw() {

@@ -32,10 +32,11 @@ const [LETTER, LINE, BESIDE] = [6, 11, 7]; // of names in a drawing: width, heig
 /**
  * Names beside points, moved down as far as they would cover each other, and to the other side at the right edge.
  * @param all [{x, y, text}] with the places of the points
+ * @param dot [x, y] of a large point that stays free, or null
  * @returns the same with the places of the names, and where they are anchored
  */
-export function apart(all, width) {
-  const placed = [];
+export function apart(all, width, dot = null) {
+  const placed = dot ? [{ from: dot[0] - BESIDE, to: dot[0] + BESIDE, y: dot[1] + 4 }] : [];
   for (const name of [...all].sort((a, b) => a.y - b.y)) {
     const across = LETTER * name.text.length;
     const flipped = name.x + BESIDE + across > width;
@@ -44,7 +45,7 @@ export function apart(all, width) {
     for (const other of placed) if (from < other.to && other.from < from + across && y < other.y + LINE && y > other.y - LINE) y = other.y + LINE;
     placed.push({ ...name, from, to: from + across, x: flipped ? name.x - BESIDE : from, y, anchor: flipped ? "end" : "start" });
   }
-  return placed;
+  return placed.slice(dot ? 1 : 0);
 }
 
 /** Number of the point farthest from the line between the ends, both axes scaled to their range; -1 where there is none. */

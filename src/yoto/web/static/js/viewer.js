@@ -70,7 +70,7 @@ export function viewer(place, names) {
     box.classList.toggle("zoomed", !fitted);
     box.classList.toggle("pixels", ratio > 1.9);
     const times = [1, 2, 4, 8, 16].find((n) => Math.abs(ratio / n - 1) < 0.01);
-    percent.textContent = times ? `${times}:1` : `${Math.round(100 * ratio)} %`;
+    percent.textContent = times || ratio > MOST ? `${times ?? Math.round(ratio)}:1` : `${Math.round(100 * ratio)} %`;
     if (fitted) percent.textContent += " (fit)";
     if (!fitted && ratio >= 0.99) sharpen();
   }
