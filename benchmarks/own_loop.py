@@ -48,7 +48,7 @@ THREE = ("pictures", "arm", "curves")
 """What is measured unless problems are named; `tasks` is an example of one for which the network is too small."""
 PICTURES = 10000
 """Of the 60,000 of Fashion-MNIST, unless told otherwise."""
-CONDITION = ("hidden", "multiplier", "fourier", "gain", "layout", "sites", "exclude")
+CONDITION = ("hidden", "multiplier", "fourier", "gain", "layout", "sites", "exclude", "start", "skip")
 SAMPLE = ("tilt", "spread")
 
 
@@ -61,7 +61,8 @@ def train(problem: Problem, data: Batch, seed: int, at: str | None, settings: di
         seed: Of initial parameters, batches and λ.
         at: A name of `problem.points`.
         settings: `algorithm`, `lr` and `conditioning_lr`; `width` and `epochs`; arguments of `condition` and of
-            `sample`; `balance`, `clip`, `progress`, `per_batch` (one λ for each batch) and `momentum` (of batch norms).
+            `sample`; `balance`, `clip`, `progress`, `per_batch` (one λ for each batch), `momentum` (of batch norms) and
+            `within` (see there).
     """
     torch.manual_seed(derive(seed, "init"))
     model = problem.network(settings.get("width", 1))
@@ -79,6 +80,7 @@ def train(problem: Problem, data: Batch, seed: int, at: str | None, settings: di
     moved = {key: settings[key] for key in SAMPLE if key in settings}
     per_batch = settings.get("per_batch", False)
     own = None if at is None else problem.space.point(problem.points[at])
+    drawn = within(problem.space, settings.get("within", {}))
     step = 0
     while step < steps:
         for rows in torch.randperm(len(data[0])).split(problem.batch):
@@ -87,7 +89,7 @@ def train(problem: Problem, data: Batch, seed: int, at: str | None, settings: di
             batch = tuple(part[rows] for part in data)
             if own is None:
                 progress = step / steps if settings.get("progress", True) else None
-                lam = problem.space.sample(1 if per_batch else len(rows), progress=progress, **moved)
+                lam = drawn.sample(1 if per_batch else len(rows), progress=progress, **moved)
                 lam = lam.expand(len(rows), -1)
             else:
                 lam = own
@@ -99,6 +101,14 @@ def train(problem: Problem, data: Batch, seed: int, at: str | None, settings: di
             scheduler.step()
             step += 1
     return model.eval()
+
+
+def within(space: yoto.LossSpace, ends: dict[str, tuple[float, float]]) -> yoto.LossSpace:
+    """A space to draw λ from alone: of some parameters, by name, a part of their range."""
+    said = space.to_dict()
+    for name, (low, high) in ends.items():
+        said[name] = {**said[name], "low": low, "high": high}
+    return yoto.LossSpace.from_dict(said)
 
 
 @torch.no_grad()

@@ -147,16 +147,21 @@ def curve_terms(net: nn.Module, batch: Batch) -> dict[str, Tensor]:
     }
 
 
-@cache
-def curves() -> tuple[Batch, Batch]:
-    """Made-up: 16,384 and 4,096 curves of one to three sine waves and a step, with noise of 0.3."""
-    generator = torch.Generator().manual_seed(0)
-    n, position = 20480, torch.linspace(0, 1, POINTS)
+def made_curves(n: int, seed: int) -> Tensor:
+    """Curves [n, POINTS] of three sine waves and a step, with noise of 0.3."""
+    generator = torch.Generator().manual_seed(seed)
+    position = torch.linspace(0, 1, POINTS)
     phase, amplitude = torch.rand(2, n, 3, 1, generator=generator)
     waves = (2 * math.pi * (torch.arange(1, 4)[:, None] * position + phase)).sin() * amplitude
     where, height = torch.rand(n, 1, generator=generator), torch.randn(n, 1, generator=generator)
     noise = 0.3 * torch.randn(n, POINTS, generator=generator)
-    x = waves.sum(1) + height * (position > where) + noise
+    return waves.sum(1) + height * (position > where) + noise
+
+
+@cache
+def curves() -> tuple[Batch, Batch]:
+    """Made-up: 16,384 curves and 4,096."""
+    x = made_curves(20480, 0)
     return (x[:16384],), (x[16384:],)
 
 

@@ -8,7 +8,9 @@ import pytest
 
 sys.path.append(str(Path(__file__).parents[1] / "benchmarks"))
 
-from own_loop import measure, table, train
+from own_loop import measure, table, train, within
+from own_loop_choice import TRIALS
+from own_loop_choice import table as tried
 from own_loop_problems import PROBLEMS, Problem
 
 from yoto.curves.regret import geometric_mean
@@ -52,3 +54,23 @@ def test_the_table_has_the_geometric_mean_of_the_ratios():
     text = table({"problem": "toy", "losses": losses, "ratios": ratios})
     assert "| against alone, same optimiser | 2.000 | 0.500 | **1.000** | 2.000 |" in text
     assert geometric_mean([2.0, 0.5]) == pytest.approx(1.0)
+
+
+def test_draws_from_a_part_of_a_range():
+    space = PROBLEMS["pictures"].space
+    part = within(space, {"reconstruction": [0.1, 1.0]})
+    lam = part.sample(200)
+    assert 0.1 <= float(lam[:, 1].min()) < 0.15 < 0.9 < float(lam[:, 1].max()) <= 1.0
+    assert part.names == space.names
+    assert within(space, {}) == space
+
+
+def test_a_table_of_trials_has_a_line_for_each():
+    trials = [
+        {"trial": label, "seeds": seeds, "ratios": dict.fromkeys(PROBLEMS["pictures"].points, 0.98765)}
+        for label, _, seeds in TRIALS["pictures"]
+    ]
+    lines = tried("pictures", trials).splitlines()
+    assert lines[0] == "| pictures | 0.003 | 0.055 | 1 | seeds |"
+    assert len(lines) == 2 + len(TRIALS["pictures"])
+    assert all("| 0.988 | 0.988 | 0.988 |" in line for line in lines[2:])

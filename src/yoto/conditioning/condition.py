@@ -76,7 +76,8 @@ def condition(
             of the network runs on them up to ten times, in float64 where that works, and more to find a layer at fault:
             it shows how each layer's output holds the samples, which layers never run or have their weights read
             elsewhere, and how layers of unknown classes fold.
-        start: "near" the plain network, or exactly "plain" for every λ: for pretrained networks.
+        start: "near" the plain network, or exactly "plain" for every λ: for pretrained networks, and
+            worth a try for others.
         train: "all", or "film": the plain network's parameters are frozen.
         learned: What an earlier example showed, as `Conditional.config` keeps it.
 
