@@ -126,7 +126,7 @@ def experiment(seed: int, smoke: bool, validation: bool = False) -> common.Resul
 
 
 def report(results: list[common.Result]) -> tuple[list[str], common.Figure]:
-    """The tables, what was chosen, and the errors of the first seed over the weight of the boundary."""
+    """The tables, what was chosen, and the errors of the first seed over equal weights of the conditions."""
     paragraphs: list[str] = []
     figure, axes = common.axes_of(["Burgers: error over its weights", "Helmholtz: error over its weights"])
     for pair, problem in zip(axes, (Burgers, Helmholtz), strict=True):
@@ -136,13 +136,13 @@ def report(results: list[common.Result]) -> tuple[list[str], common.Figure]:
         named = ", ".join(f"{name} {value:.3g}" for name, value in chosen["point"].items())
         paragraphs += [
             problem.__name__,
-            common.side_by_side(own, {"loss": "loss", "error": "relative L2 error"}, 5),
+            common.side_by_side(own, {"loss": "loss", "error": "relative L2 error"}, 6),
             f"With the weights of least error at 100 known points (seed 0: {named}) the error is {error}.",
         ]
         pair.loglog(curve["boundary"], curve["error"], "-", label="one network")
         pair.loglog([each["boundary"] for each in problem.hand], columns["error"][1], "x", label="separate networks")
         pair.axhline(chosen["error"], color="0.5", linestyle=":", label="one network, weights selected")
-        pair.set(xlabel=f"weight of {' and of '.join(chosen['point'])}", ylabel="relative L2 error")
+        pair.set(xlabel=f"weight ({' = '.join(chosen['point'])})", ylabel="relative L2 error", ymargin=0.6)
     return paragraphs, figure
 
 
