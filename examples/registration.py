@@ -16,17 +16,16 @@ from torch.nn.functional import avg_pool2d, grid_sample, interpolate
 
 import yoto
 
-BATCH, STEPS, LR, H, W = 8, 500, 0.01, 72, 64
-SPACE = yoto.LossSpace(similarity=1.0, smoothness=yoto.LogUniform(0.1, 10.0))
-WEIGHTS = (0.1, 1.0, 10.0)
-# Numbers of the atlas (AAL), left and right.
+BATCH, STEPS, LR, H, W = 8, 800, 0.01, 72, 64
+SPACE = yoto.LossSpace(similarity=1.0, smoothness=yoto.LogUniform(0.01, 10.0))
+WEIGHTS = (0.01, 0.3, 10.0)
 STRUCTURES = {"thalamus": (77, 78), "putamen": (73, 74), "caudate": (71, 72), "insula": (29, 30), "calcarine": (43, 44)}
 Batch = tuple[Tensor, ...]  # moving and fixed image [B, 1, H, W], and their labels [B, S, H, W]
 Slices = tuple[Tensor, Tensor]  # images [Z, 1, H, W] and labels [Z, S, H, W]
 
 
 def load(smoke: bool) -> dict[str, list[Slices]]:
-    """Runs of axial slices at 3 mm, for training, validation and test."""
+    """Runs of axial slices at 3 mm, for each part; structures have a left and a right number in the atlas (AAL)."""
     if smoke:
         y, x = torch.meshgrid(torch.linspace(-1, 1, H), torch.linspace(-1, 1, W), indexing="ij")
         discs = [((x - c / 4).square() + y.square() < 0.1).float() for c in range(-2, 3)]
@@ -142,7 +141,8 @@ def report(results: list[common.Result]) -> tuple[list[str], common.Figure]:
     for name in METRICS:
         (line,) = axes.semilogx(weights, results[0]["curve"]["metrics"][name], "-", label=name)
         axes.semilogx(WEIGHTS, results[0]["columns"][name][1], "x", color=line.get_color())
-    axes.set(xlabel="weight of smoothness (lines: one network; crosses: separate ones)", ylabel="Dice, test pairs")
+    label = "weight of smoothness (lines: one network; crosses: separate ones)"
+    axes.set(xlabel=label, ylabel="Dice, test pairs", xlim=(0.5 * WEIGHTS[0], 8 * WEIGHTS[-1]))
     return paragraphs, figure
 
 
