@@ -10,18 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
 
+import reading
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from reading import encoded as encoded  # noqa: PLC0414 - these, too, are for the examples
-from reading import package_file as package_file  # noqa: PLC0414
-from reading import read_nifti as read_nifti  # noqa: PLC0414
-from reading import read_table as read_table  # noqa: PLC0414
-from reading import read_wave as read_wave  # noqa: PLC0414
-from reading import rows_of as rows_of  # noqa: PLC0414
-from reading import split as split  # noqa: PLC0414
-from reading import standardised as standardised  # noqa: PLC0414
-from reading import write_wave as write_wave  # noqa: PLC0414
 from settings import Experiment, choose
 from torch import Tensor, nn
 
@@ -36,6 +28,10 @@ from yoto.optim import Clipper, cosine
 from yoto.support.files import write_atomic
 from yoto.support.memory import keep_freed
 from yoto.training.machine import describe_machine
+
+encoded, rows_of, split, standardised = reading.encoded, reading.rows_of, reading.split, reading.standardised
+package_file, read_table, read_nifti = reading.package_file, reading.read_table, reading.read_nifti
+read_wave, write_wave = reading.read_wave, reading.write_wave
 
 Result: TypeAlias = dict[str, Any]
 """What one seed gave, as JSON holds it. `ratios` in it are losses of one network over those of separate ones."""
