@@ -3,8 +3,10 @@
 Adult (income; women and men) and COMPAS (reoffence; African-American people and others), a logistic loss and two
 penalties: the squared difference of the groups' rates of positive predictions (demographic parity), and those of their
 true and false positive rates (equalised odds). Rates exist per batch; with a λ per sample they are estimated among
-samples of similar λ. COMPAS has no licence: yours is read, or it is left out. For your own data, replace `adult`: it
-gives inputs, outcomes and groups for training, validation and test.
+samples of similar λ. The penalties see probabilities, the gaps that are reported decisions. The group is among the
+inputs, as in the files: a decision that must not see it leaves its column out of `encoded`. COMPAS has no licence:
+yours is read, or it is left out. For your own data, replace `adult`: it gives inputs, outcomes and groups for training,
+validation and test; set GROUPS, and BATCH so that the rarest group has some 50 samples of each outcome.
 """
 
 import sys
@@ -18,7 +20,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits as logistic
 import yoto
 from yoto.objective import group_means
 
-BATCH, LR, DECAY, WIDTH = 1536, 0.01, 0.1, 0.4
+BATCH, LR, DECAY, WIDTH, GROUPS = 1536, 0.01, 0.1, 0.4, 2  # WIDTH: what "similar λ" means, see group_means
 SPACE = yoto.LossSpace(logistic=1.0, parity=yoto.LogUniform(0.1, 30.0), odds=yoto.LogUniform(0.1, 30.0))
 CORNERS = [(0.1, 0.1), (30, 0.1), (0.1, 30), (30, 30), (2, 2)]
 POINTS = {f"parity {p:g}, odds {o:g}": SPACE.point(parity=p, odds=o) for p, o in CORNERS}
@@ -28,7 +30,7 @@ FILES = {
     "adult-test.csv.gz": "41743e91fe4d25fd353ea754bfdb850444d050bd14aaee06a5be952b6dbfa3ec",
     "compas-two-years.csv.gz": "d59990d675b03ab70c179bd2a5d7babb33b1354d73256548da922cc0f64863b0",
 }
-Batch = tuple[Tensor, Tensor, Tensor]  # inputs [B, D], outcome [B] of 0 and 1, group [B] of 0 and 1
+Batch = tuple[Tensor, Tensor, Tensor]  # inputs [B, D], outcome [B] of 0 and 1, group [B] from 0
 
 
 def adult() -> dict[str, Batch]:
@@ -67,12 +69,16 @@ def network(inputs: int) -> nn.Module:
 def terms(net: nn.Module, batch: Batch, at: Tensor) -> dict[str, Tensor]:
     """The logistic loss and the two penalties, [B]."""
     (_, y, group), logit = batch, net(batch[0])
-    sides, outcomes = torch.stack([group == 0, group == 1], 1), torch.stack([y >= 0, y == 0, y == 1], 1)
+    sides = torch.stack([group == side for side in range(GROUPS)], 1)
+    outcomes = torch.stack([y >= 0, y == 0, y == 1], 1)
     even = torch.arange(len(y)) % 2 == 0
     halves = torch.stack([even, ~even], 1)  # for two independent estimates of each rate
-    cells = halves[:, :, None, None] & sides[:, None, :, None] & outcomes[:, None, None, :]  # [B, 2, 2, 3]
-    rates = group_means(logit.sigmoid(), cells.flatten(1), at, SPACE, width=WIDTH).unflatten(1, (2, 2, 3))
-    gaps = (rates[:, :, 0] - rates[:, :, 1]).prod(dim=1)  # a square would hold the variance too
+    cells = halves[:, :, None, None] & sides[:, None, :, None] & outcomes[:, None, None, :]  # [B, 2, GROUPS, 3]
+    rates = group_means(logit.sigmoid(), cells.flatten(1), at, SPACE, width=WIDTH).unflatten(1, (2, GROUPS, 3))
+    one, other = torch.combinations(torch.arange(GROUPS)).T
+    gaps = (
+        (rates[:, :, one] - rates[:, :, other]).prod(1).sum(1)
+    )  # of both halves: a square would hold the variance too
     return {"logistic": logistic(logit, y, reduction="none"), "parity": gaps[:, 0], "odds": gaps[:, 1] + gaps[:, 2]}
 
 
@@ -81,8 +87,8 @@ def gap(*outcomes: int | None) -> yoto.Metric:
 
     def largest(logit: Tensor, y: Tensor, group: Tensor) -> float:
         chosen = [y >= 0 if outcome is None else y == outcome for outcome in outcomes]
-        rates = [[(logit[rows & (group == side)] > 0).float().mean() for side in (0, 1)] for rows in chosen]
-        return max(float((a - b).abs()) for a, b in rates)
+        rates = [[(logit[rows & (group == side)] > 0).float().mean() for side in range(GROUPS)] for rows in chosen]
+        return max(float(max(each) - min(each)) for each in rates)
 
     return yoto.Metric(largest, better="lower", whole=True, outputs=lambda net, batch: (net(batch[0]), *batch[1:]))
 

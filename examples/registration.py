@@ -16,7 +16,7 @@ from torch.nn.functional import avg_pool2d, grid_sample, interpolate
 
 import yoto
 
-BATCH, STEPS, LR, H, W = 8, 800, 0.01, 72, 64
+BATCH, STEPS, LR, H, W = 8, 800, 0.01, 72, 64  # H and W: multiples of 8
 SPACE = yoto.LossSpace(similarity=1.0, smoothness=yoto.LogUniform(0.01, 10.0))
 WEIGHTS = (0.01, 0.3, 10.0)
 STRUCTURES = {"thalamus": (77, 78), "putamen": (73, 74), "caudate": (71, 72), "insula": (29, 30), "calcarine": (43, 44)}
@@ -28,12 +28,12 @@ def load(smoke: bool) -> dict[str, list[Slices]]:
     """Runs of axial slices at 3 mm, for each part; structures have a left and a right number in the atlas (AAL)."""
     if smoke:
         y, x = torch.meshgrid(torch.linspace(-1, 1, H), torch.linspace(-1, 1, W), indexing="ij")
-        discs = [((x - c / 4).square() + y.square() < 0.1).float() for c in range(-2, 3)]
+        discs = [((x - c / 4).square() + y.square() < 0.1).float() for c in range(-2, len(STRUCTURES) - 2)]
         labels = torch.stack(discs).expand(6, -1, -1, -1)
         return {part: [(labels.mean(1, keepdim=True), labels)] for part in ("train", "validation", "test")}
     folder = common.package_file("/usr/share/mricron/templates", "mricron-data")
     head, atlas = (common.read_nifti(folder / f"{name}.nii.gz")[:, :216, :180] for name in ("ch2bet", "aal"))
-    images = nn.functional.pad(avg_pool2d(head[:, None].float() / 160, 3), (2, 2))
+    images = nn.functional.pad(avg_pool2d(head[:, None].float() / 160, 3), (2, 2))  # 0 to about 1
     masks = torch.stack([(atlas == left) | (atlas == right) for left, right in STRUCTURES.values()], dim=1)
     labels = nn.functional.pad(avg_pool2d(masks.float(), 3), (2, 2))
     runs = {"train": [(56, 69), (84, 98)], "validation": [(71, 74)], "test": [(76, 82)]}
@@ -79,7 +79,7 @@ class UNet(nn.Module):
 
 
 def terms(net: nn.Module, batch: Batch) -> dict[str, Tensor]:
-    """Hundred times the mean squared difference, and the displacement's mean squared gradient, [B]."""
+    """Of `net` at the λ of each pair: 100 × mean squared difference, mean squared gradient of the displacement, [B]."""
     moving, fixed, *_ = batch
     field = net(moving, fixed)
     rough = field.diff(dim=2).square().mean((1, 2, 3)) + field.diff(dim=3).square().mean((1, 2, 3))
@@ -87,14 +87,14 @@ def terms(net: nn.Module, batch: Batch) -> dict[str, Tensor]:
 
 
 def overlaps(net: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Pixels of both labels [B, S], and of either, after the warp."""
+    """Pixels where both labels are, and the sum of their sizes, [B, S] each, after the warp."""
     moving, fixed, label, wanted = batch
     moved = (warped(label, net(moving, fixed)) > 0.5).float()
     return (moved * wanted).sum((2, 3)), (moved + wanted).sum((2, 3))
 
 
 def dice(places: list[int]) -> yoto.Metric:
-    """Dice of structures over the whole set, their mean."""
+    """Dice of structures, their mean; pixels are counted over all pairs, for a slice may hold little of a structure."""
     function = lambda both, each: float((2 * both.sum(0) / each.sum(0).clamp_min(1))[places].mean())  # noqa: E731
     return yoto.Metric(function, better="higher", whole=True, outputs=overlaps)
 
