@@ -226,6 +226,16 @@ def test_a_target_that_is_asked_for_while_a_picture_changes_is_met_on_that_pictu
 
 
 @pytest.mark.slow
+def test_the_number_that_is_said_of_a_quality_codes_the_same_file(visit):
+    tab = visit("readme.html")
+    said = tab.page.evaluate(
+        "import('/js/knots.js').then((m) => Array.from({ length: 256 }, (_, level) => m.named(level / 2.55)))"
+    )
+    assert [round(number * 2.55) for number in said] == list(range(256))  # as yoto.codec rounds
+    assert set(range(101)) <= set(said)
+
+
+@pytest.mark.slow
 def test_the_divider_and_the_zoom(visit):
     tab = visit("compression.html")
     for key, expected in (("Home", "0"), ("ArrowRight", "5"), ("End", "100"), ("ArrowLeft", "95")):

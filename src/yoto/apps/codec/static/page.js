@@ -2,7 +2,7 @@ import { address } from "./address.js";
 import { $, ask, between, belongs, copyBox, done, el, facts, fetched, Latest, loaded, local, number, problem, quoted, result, save, Visited, whole } from "./common.js";
 import { stem } from "./files.js";
 import { gallery } from "./gallery.js";
-import { Knots } from "./knots.js";
+import { Knots, named } from "./knots.js";
 import { plot } from "./plot.js";
 import { slider, typed } from "./slider.js";
 import { viewer } from "./viewer.js";
@@ -45,8 +45,6 @@ const quality = slider($("quality"), {
 const final = (target, make = code) => { stop(); return work.run((_, signal) => make(target, signal), true); };
 const go = (value) => { quality.value = value; return final({ quality: value }); };
 const stop = () => searching?.abort();
-/** The roundest number that codes the same file: levels are 0.39 apart. */
-const named = (value) => (Math.abs(value - Math.round(value)) < 0.2 ? Math.round(value) : Math.round(10 * value) / 10);
 
 /** The picture at a quality, small; its figures are estimates for the whole picture. */
 async function preview(value) {

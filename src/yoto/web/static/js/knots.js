@@ -4,6 +4,15 @@ import { smooth } from "./scale.js";
 
 const PLACES = [0, 100, 50, 25, 75];
 
+/** The level of a quality, as the codec rounds it: halves to the even one. */
+function level(quality) {
+  const rounded = Math.round(2.55 * quality);
+  return rounded - 2.55 * quality === 0.5 && rounded % 2 ? rounded - 1 : rounded;
+}
+
+/** The roundest number that codes the same file as a level's quality. */
+export const named = (quality) => (level(Math.round(quality)) === Math.round(2.55 * quality) ? Math.round(quality) : Math.round(10 * quality) / 10);
+
 /** The files of one picture over the quality. */
 export class Knots {
   /** @param pixels of the picture; @param ready called with {x, y, settings}, the curve and the qualities of its points, once there is one */
