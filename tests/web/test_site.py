@@ -240,25 +240,13 @@ def test_the_loop_on_the_start_page_runs():
     import torch
     from torch import nn
 
-    import yoto
-
     page = (Path(site.__file__).parent / "static" / "start.html").read_text("utf-8")
     code = unescape(re.search(r"<pre[^>]*><code>(.*?)</code></pre>", page, re.DOTALL)[1])
     net = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 4))
-    steps = []
-
-    class Optimiser:
-        def step(self):
-            steps.append(sum(p.grad is not None for p in found["model"].parameters()))
-
-        def zero_grad(self):
-            found["model"].zero_grad()
-
     found = {
-        "yoto": yoto, "net": net, "loader": [torch.randn(6, 4), torch.randn(3, 4)], "optimiser": Optimiser(),
+        "net": net, "loader": [torch.randn(6, 4), torch.randn(3, 4)],
         "nll": lambda y, x: (y - x).square().sum(1), "kl": lambda bound, x: bound(x).square().mean(1),
     }  # fmt: skip
     exec(compile(code, "start.html", "exec"), found)
-    assert len(steps) == 2
-    assert min(steps) > 4
+    assert len(found["optimiser"].state) > 4  # of parameters that were stepped
     assert [p.shape for p in found["plain"].parameters()] == [p.shape for p in net.parameters()]

@@ -198,14 +198,14 @@ function smaller() {
   const { psnr, bytes } = rows.JPEG ?? {};
   if (like && psnr) {
     $("smaller").replaceChildren(
-      `As close as this JPEG (${rows.yoto.psnr.toFixed(1)} and ${psnr.toFixed(1)} dB), and ${Math.round(100 * (1 - rows.yoto.bytes / bytes))} % smaller. `,
+      `As close as this JPEG by PSNR (${rows.yoto.psnr.toFixed(1)} and ${psnr.toFixed(1)} dB), and ${Math.round(100 * (1 - rows.yoto.bytes / bytes))} % smaller. `,
       el("button", { type: "button", class: "quiet", onclick: even }, "Beside files of its size"));
     return;
   }
   const at = psnr && knots?.ready ? knots.reaching(psnr) : null;
   const less = at === null ? 0 : 1 - knots.at(at).bytes / bytes;
   $("smaller").replaceChildren(...(less < 0.01 ? [] : [
-    `As close to the original as this JPEG: about ${whole(Number(knots.at(at).bytes.toPrecision(3)))} bytes, ${Math.round(100 * less)} % smaller. `,
+    `As close to the original as this JPEG, by PSNR: about ${whole(Number(knots.at(at).bytes.toPrecision(3)))} bytes, ${Math.round(100 * less)} % smaller. `,
     el("button", { type: "button", class: "quiet", onclick: () => make(Math.round(10 * at) / 10) }, "Make it"),
   ]));
 }

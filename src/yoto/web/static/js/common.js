@@ -228,7 +228,7 @@ export const number = (value, digits = 3) =>
   Number(value).toLocaleString("en", { maximumSignificantDigits: digits, useGrouping: false });
 export const whole = (value) => Math.round(value).toLocaleString("en");
 
-/** How many separately trained networks the model stands for: visited settings, and all positions of the sliders. */
+/** How many separately trained networks the model stands for: visited settings, and all that there are. */
 export class Visited {
   constructor(box, all) {
     this.box = box;
@@ -245,7 +245,7 @@ export class Visited {
     this.box.textContent = (n === 1
       ? "Without yoto this setting would take a network trained for it. "
       : `You have looked at ${whole(n)} settings: ${whole(n)} separately trained networks otherwise. `) +
-      `This one network stands for ${all} of them, one per position of the sliders.`;
+      `This one network stands for ${all} of them, one per setting.`;
   }
 }
 
