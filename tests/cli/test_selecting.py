@@ -107,7 +107,7 @@ def test_a_request_that_cannot_be_met_exits_with_the_nearest(yoto, trained):
         (["--minimise", "kl", "--confidence", "nan"], "`confidence` should lie between"),
         (["--minimise", "kl", "--limit", "1", "--subject-to", "kl<=9", "--confidence", ".9"], "at least 2 samples"),
         (["--minimise", "kl", "--seconds", "0"], "`seconds` should be above 0"),
-        (["--minimise", "kl", "--seconds", "inf"], "`seconds` should be above 0"),
+        (["--minimise", "kl", "--seconds", "inf"], "`seconds` should be a finite number"),
     ],
 )
 def test_bad_input_is_one_line(yoto, trained, arguments, message):
