@@ -24,7 +24,7 @@ import json
 import sys
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -231,6 +231,24 @@ def described(name: str, options: argparse.Namespace) -> str:
     return f"{name}: {count:,} samples, {problem.epochs} epochs, {size:,} parameters{note}"
 
 
+def begun(about: str | None, known: Iterable[str]) -> argparse.Namespace:
+    """`problems`, of those known, and `out` from the command line of a benchmark; one thread from here on."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("problems", nargs="*", metavar="PROBLEM", help=", ".join(known))
+    parser.add_argument("-o", "--out", type=Path)
+    torch.set_num_threads(1)
+    warnings.filterwarnings("ignore", message=".*batch norms")
+    return parser.parse_args()
+
+
+def show(text: str, record: dict[str, Any], out: Path | None) -> None:
+    """Print what was measured, and write OUT.md and OUT.json if asked."""
+    print(text)
+    if out is not None:
+        write_atomic(out.with_suffix(".md"), text)
+        write_atomic(out.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
+
+
 def main() -> None:
     """Train what is missing, print the tables, and write them if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -259,11 +277,8 @@ def main() -> None:
     text += "\n\n" + "; ".join(described(result["problem"], options) for result in results) + "."
     said = f"{machine['processor']}, {machine['cores']} cores"
     text += f"\n\nSeeds 0 to {options.seeds - 1}, one thread. Changed: {changed or 'nothing'}. Machine: {said}.\n"
-    print(text)
-    if options.out:
-        write_atomic(options.out.with_suffix(".md"), text)
-        record = {"machine": machine, "seeds": options.seeds, "changed": changed, "results": results}
-        write_atomic(options.out.with_suffix(".json"), json.dumps(record, indent=1) + "\n")
+    record = {"machine": machine, "seeds": options.seeds, "changed": changed, "results": results}
+    show(text, record, options.out)
 
 
 if __name__ == "__main__":

@@ -10,20 +10,17 @@ for the arm, which has no data to spare, the first half of its test rows.
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import warnings
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import torch
-from own_loop import PICTURES, RATES, measure, train
+from own_loop import PICTURES, RATES, begun, measure, show, train
 from own_loop_problems import PROBLEMS, Batch, made_curves
 
 from yoto.curves.regret import geometric_mean
-from yoto.support.files import write_atomic
 from yoto.training.machine import describe_machine
 
 ROWS = Path("runs/own_loop/choice.jsonl")
@@ -107,23 +104,13 @@ def table(name: str, trials: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Train what is missing, print the tables, and write them if asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("problems", nargs="*", metavar="PROBLEM", help=", ".join(TRIALS))
-    parser.add_argument("-o", "--out", type=Path)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", message=".*batch norms")
+    options = begun(__doc__, TRIALS)
     results = {name: compare(name) for name in options.problems or TRIALS}
     machine = describe_machine(torch.device("cpu"))
     text = "`python benchmarks/own_loop_choice.py`\n\nFull loss on validation data over that of the base.\n\n"
     text += "\n\n".join(table(name, trials) for name, trials in results.items())
     text += f"\n\nSeeds from 0 on, one thread. Machine: {machine['processor']}, {machine['cores']} cores.\n"
-    print(text)
-    if options.out:
-        write_atomic(options.out.with_suffix(".md"), text)
-        write_atomic(
-            options.out.with_suffix(".json"), json.dumps({"machine": machine, "results": results}, indent=1) + "\n"
-        )
+    show(text, {"machine": machine, "results": results}, options.out)
 
 
 if __name__ == "__main__":

@@ -11,19 +11,14 @@ trained alone: near 0 the curve is flat, at 1 it spans what separate networks sp
 
 from __future__ import annotations
 
-import argparse
-import json
 import math
-import warnings
-from pathlib import Path
 from typing import Any
 
 import torch
-from own_loop import RATES, trained
+from own_loop import RATES, begun, show, trained
 from own_loop_problems import PROBLEMS
 
 from yoto.curves.regret import geometric_mean
-from yoto.support.files import write_atomic
 from yoto.training.machine import describe_machine
 
 PICTURES = 10000
@@ -97,22 +92,12 @@ def table(result: dict[str, Any]) -> str:
 
 def main() -> None:
     """Train what is missing, print the tables, and write them if asked."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("problems", nargs="*", metavar="PROBLEM", help=", ".join(KNOBS))
-    parser.add_argument("-o", "--out", type=Path)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    warnings.filterwarnings("ignore", message=".*batch norms")
+    options = begun(__doc__, KNOBS)
     results = [measure(name) for name in options.problems or KNOBS]
     machine = describe_machine(torch.device("cpu"))
     text = "`python benchmarks/own_loop_knobs.py`\n\n" + "\n\n".join(table(result) for result in results)
     text += f"\n\nSeed 0, one thread. Machine: {machine['processor']}, {machine['cores']} cores.\n"
-    print(text)
-    if options.out:
-        write_atomic(options.out.with_suffix(".md"), text)
-        write_atomic(
-            options.out.with_suffix(".json"), json.dumps({"machine": machine, "results": results}, indent=1) + "\n"
-        )
+    show(text, {"machine": machine, "results": results}, options.out)
 
 
 if __name__ == "__main__":

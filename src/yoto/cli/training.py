@@ -75,7 +75,6 @@ def train(
     run = output or Path("runs") / chosen.name
     tasks.check_known(chosen.task, task, tasks.of_run(run), f"yoto train {recipe}")
     check_run(run, resume=resume, force=force)
-    memory.keep_freed()
     if weights is not None:
         if resume:
             raise checks.UsageError("--resume goes on with the run's own weights: give it without --from")
@@ -83,6 +82,7 @@ def train(
 
         note_other_ranges(chosen.loss_space(), space_of(weights))
 
+    memory.keep_freed()
     from yoto.training import train as train_model
 
     result = train_model(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,8 @@ def read_start(name_or_path: str | Path) -> tuple[dict[str, Tensor], Source]:
     folder = Path(name_or_path)
     if is_unfinished(folder):
         tensors, state = load_checkpoint(folder / "last")
-        chosen = {name: taken(tensors, name) for name in names_of(tensors, "model/")}
+        names = [name.removeprefix("model/") for name in tensors if name.startswith("model/")]
+        chosen = {name: tensors.get(f"ema/{name}", tensors[f"model/{name}"]) for name in names}
         digest = hashlib.sha256((folder / "last" / "state.json").read_bytes()).hexdigest()
         return chosen, added(digest, state, state.get("source"))
     path = bundle.locate(name_or_path)
@@ -53,24 +54,12 @@ def read_start(name_or_path: str | Path) -> tuple[dict[str, Tensor], Source]:
     return tensors, added(digest, own, own.get("before"))
 
 
-def names_of(tensors: dict[str, Tensor], part: str) -> list[str]:
-    """Names of the tensors of a part of the state, without its prefix."""
-    return [name.removeprefix(part) for name in tensors if name.startswith(part)]
-
-
-def taken(tensors: dict[str, Tensor], name: str) -> Tensor:
-    """A tensor of the model, averaged where the run averages it."""
-    return tensors.get(f"ema/{name}", tensors[f"model/{name}"])
-
-
 def added(digest: str, own: dict[str, Any], before: Any) -> Source:
     """What a run spent, and what was spent before it."""
-    earlier = asdict(as_source(before) or Source(""))
-    return Source(
-        digest,
-        int(own.get("steps", own.get("step", 0))) + earlier["steps"],
-        round(float(own.get("cpu_seconds", 0.0)) + earlier["cpu_seconds"], 2),
-    )
+    earlier = as_source(before) or Source("")
+    steps = int(own.get("steps", own.get("step", 0)))  # as a record and as a checkpoint names it
+    seconds = float(own.get("cpu_seconds", 0.0)) + earlier.cpu_seconds
+    return Source(digest, steps + earlier.steps, round(seconds, 2))
 
 
 def as_source(stored: Any) -> Source | None:
