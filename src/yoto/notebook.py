@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from yoto.curves.sweep import opened
 from yoto.errors import YotoError
 from yoto.space import Choice, Distribution, Interval, LogUniform, LossSpace, Simplex, Value
 from yoto.support.extras import needed
+from yoto.support.graphs import without_graph
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -122,8 +124,8 @@ def columns_of(distribution: Distribution, controls: Sequence[Any]) -> tuple[flo
 
 def shown(model: Conditional[Any], draw: Callable[[Any], object], lam: Tensor) -> bytes | str:
     """What `draw` gives at λ [D]: a PNG file, or text as HTML."""
-    with torch.no_grad(), evaluating(model):
-        found = draw(model.at(lam.to(next(model.parameters()).device)))
+    with evaluating(model):
+        found = without_graph(partial(draw, model.at(lam.to(next(model.parameters()).device))))
     return png(found) or f"<pre>{html.escape(str(found))}</pre>"
 
 

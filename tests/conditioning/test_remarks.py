@@ -53,3 +53,16 @@ def test_baking_notices_that_no_conditioned_layer_runs():
 
     with pytest.raises(YotoError, match="none of the 1 conditioned layers runs as a layer of the bound network"):
         condition(Closure(), SPACE).bake(b=1.0, probe=torch.randn(2, 4))
+
+
+def test_parameters_outside_of_layers_are_told_where_to_go():
+    class Bare(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weights = nn.ParameterList([torch.randn(8, 4), torch.randn(2, 8)])
+
+        def forward(self, x):
+            return torch.relu(x @ self.weights[0].T) @ self.weights[1].T
+
+    with pytest.raises(YotoError, match=r"outside of layers .* put them into modules, such as torch\.nn\.Linear"):
+        condition(Bare(), SPACE, example=torch.randn(3, 4))

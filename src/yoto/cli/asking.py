@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,10 +78,11 @@ def draw(loaded: Bundle, task: BaseTask, lam: Any, file: Path, seed: int) -> Non
     import torch
     from PIL import Image
 
+    from yoto.support.graphs import without_graph
+
     device = next(loaded.model.parameters()).device
-    with torch.no_grad():
-        at = torch.tensor(lam, dtype=torch.float32, device=device)
-        picture = task.picture(loaded.conditional.at(at), at, seed=seed)
+    at = torch.tensor(lam, dtype=torch.float32, device=device)
+    picture = without_graph(partial(task.picture, loaded.conditional.at(at), at, seed=seed))
     if picture is None:
         raise YotoError(
             "--ask needs a task whose method `picture` shows a λ. Found none. Use --minimise or --maximise."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -16,6 +17,7 @@ from yoto.curves.evaluation import free_columns
 from yoto.curves.parity import Cost
 from yoto.curves.sweep import sweep
 from yoto.errors import YotoError
+from yoto.support.graphs import without_graph
 from yoto.training.folder import record
 
 if TYPE_CHECKING:
@@ -115,8 +117,8 @@ class Bench:
         """What the task shows of a run's model at a point."""
         model = self.load_model(run, recipe)
         at = recipe.loss_space().point(point).to(self.device)
-        with torch.no_grad():
-            return self.task_of(recipe).picture(bind(model, at), at, seed=self.settings.seed)
+        draw = partial(self.task_of(recipe).picture, bind(model, at), at, seed=self.settings.seed)
+        return without_graph(draw)
 
 
 def data_info(recipe: Recipe) -> dict[str, str]:

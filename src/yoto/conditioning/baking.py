@@ -19,6 +19,7 @@ from yoto.conditioning.folding import Site, deviation, folded
 from yoto.conditioning.modes import evaluating
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
+from yoto.support.graphs import without_graph
 from yoto.support.outputs import tensors_in
 
 M = TypeVar("M", bound=nn.Module)
@@ -158,8 +159,12 @@ def evaluated(network: nn.Module, probe: Any) -> list[Tensor]:
     """The tensors that a network gives in evaluation mode, with random numbers from seed 0."""
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
     with evaluating(network), fast_path_off(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(0)
-        return tensors_in(call(network, pytree.tree_map_only(Tensor, Tensor.clone, probe)))
+
+        def seeded() -> list[Tensor]:
+            torch.manual_seed(0)
+            return tensors_in(call(network, pytree.tree_map_only(Tensor, Tensor.clone, probe)))
+
+        return without_graph(seeded)
 
 
 def as_double(value: Tensor) -> Tensor:

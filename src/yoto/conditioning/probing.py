@@ -23,6 +23,7 @@ from yoto.conditioning.fast_path import leave_fast_path
 from yoto.conditioning.layouts import SampleLayout, layout_of, told_apart
 from yoto.conditioning.reads import Reads
 from yoto.errors import YotoError
+from yoto.support.graphs import without_graph
 
 CHANGED = 1e-9
 """Relative change of an output, in float64, from which on it counts as one; a thousandfold in float32."""
@@ -178,9 +179,14 @@ def run(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str], 
     """The calls of layers in one run with fixed random numbers."""
     into: dict[str, list[Call]] = {}
     args, kwargs = pytree.tree_unflatten(list(leaves), spec)
-    with torch.no_grad(), torch.random.fork_rng(), recording(net, names, into, inputs):
+
+    def call() -> None:
+        into.clear()
         torch.manual_seed(0)
         net(*args, **kwargs)
+
+    with torch.random.fork_rng(), recording(net, names, into, inputs):
+        without_graph(call)
     return into
 
 

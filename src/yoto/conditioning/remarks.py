@@ -85,6 +85,11 @@ def no_match(
     odd = Counter(type(module).__name__ for module in unknown(net).values())
     if odd and not example:
         message += f" How {', '.join(odd)} may fold is tried with condition(…, example=inputs)."
+    if not (good or bad) and (example or not odd) and next(net.parameters(), None) is not None:
+        message += (
+            " Parameters that a network uses outside of layers have no output to scale: put them into modules, such as "
+            "torch.nn.Linear."
+        )
     if example and bad:
         message += " Without `example` they may be conditioned on one λ for the whole batch."
     if isinstance(sites, str):

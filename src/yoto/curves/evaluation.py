@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -21,6 +22,7 @@ from yoto.objective import Objective
 from yoto.objective.terms import TermsLike, terms_function, with_lambda
 from yoto.space import LossSpace
 from yoto.support.directions import Direction
+from yoto.support.graphs import without_graph
 from yoto.support.numbers import check_seed
 from yoto.support.seeds import noise_seed
 from yoto.task import BaseTask, Task, complete
@@ -145,8 +147,7 @@ class Evaluator:
             done = 0
             for each in self.batches.passes(self.seed):
                 for lam, net, own, kept in zip(points, nets, sums, outputs, strict=True):
-                    torch.manual_seed(noise_seed(self.seed, each.number))
-                    size = self.add(net, each.examples, each.size, lam, own)
+                    size = self.add(net, each.examples, each.size, lam, own, noise_seed(self.seed, each.number))
                     self.collect(net, each.examples, kept)
                 done += size
                 if progress is not None:
@@ -157,13 +158,17 @@ class Evaluator:
             for lam, own, kept, score in zip(points, sums, outputs, scores, strict=True)
         ]
 
-    def add(self, net: nn.Module, examples: Any, size: int | None, lam: Tensor, sums: Sums) -> int:
+    def add(self, net: nn.Module, examples: Any, size: int | None, lam: Tensor, sums: Sums, seed: int) -> int:
         """Add the terms, loss and metrics of a batch at λ [D] to `sums`; returns the number of its samples."""
         at = lam if size is None else lam.expand(size, -1)
-        terms = self.terms(net, examples, at)
+
+        def found() -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
+            torch.manual_seed(seed)
+            return self.terms(net, examples, at), self.per_sample(net, examples, at)
+
+        terms, metrics = without_graph(found)
         loss = self.objective.loss(terms, lam)
         count = next((len(term) for term in terms.values() if term.ndim), size or 1)
-        metrics = self.per_sample(net, examples, at)
         if not self.objective.per_batch:
             check_per_sample(metrics, count)
         doubled = {*metrics, *self.metrics} & {*terms, "loss"}
@@ -186,7 +191,7 @@ class Evaluator:
         for name, metric in self.metrics.items():
             if metric.whole:
                 if metric.outputs not in made:
-                    made[metric.outputs] = outputs_of(metric, name, net, examples)
+                    made[metric.outputs] = without_graph(partial(outputs_of, metric, name, net, examples))
                 kept.setdefault(name, []).append(made[metric.outputs])
 
     def whole(self, kept: Mapping[str, Sequence[tuple[Tensor, ...]]]) -> dict[str, float]:

@@ -46,14 +46,16 @@ def term_scales(
     from yoto.curves.batches import Batches
     from yoto.curves.evaluation import repeatable
     from yoto.curves.sums import Sums
+    from yoto.support.graphs import without_graph
 
     function = terms_function(terms)
     parameter = next(net.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
     sums = Sums({})
-    with torch.no_grad(), evaluating(net), repeatable(device):
+    with evaluating(net), repeatable(device):
         for each in Batches(batches, batch=None, limit=limit, device=device).passes(seed):
-            found = {name: term.abs() for name, term in function(net, each.examples, torch.empty(0)).items()}
+            terms_of = partial(function, net, each.examples, torch.empty(0))
+            found = {name: term.abs() for name, term in without_graph(terms_of).items()}
             sums.add({"term": found}, next((len(term) for term in found.values() if term.ndim), each.size or 1))
     scales = {name: value for (_, name), value in sums.means().items()}
     for name, value in scales.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,14 +139,15 @@ class Own(Page):
         """What the task draws at λ [D], or None."""
         if not self.drawn:
             return None
-        import torch
+        from yoto.support.graphs import without_graph
 
         loaded = self.ready()
         assert loaded.task is not None
-        with self.lock, torch.inference_mode():
+        with self.lock:
             if self.plain is None:
                 self.plain = loaded.conditional.bake(at)
-            return loaded.task.picture(loaded.conditional.bake(at, into=self.plain), at, seed=seed)
+            net = loaded.conditional.bake(at, into=self.plain)
+            return without_graph(partial(loaded.task.picture, net, at, seed=seed))
 
     def chosen_by_eye(self, model: str = "") -> Coordinates | None:
         from yoto.curves.selection.coordinates import Coordinates
