@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.binding import Modulation, bound_clone
+from yoto.conditioning.copies import copy_of
 from yoto.conditioning.fast_path import fast_path_off
 from yoto.conditioning.folding import Site, deviation, folded
 from yoto.conditioning.modes import evaluating
@@ -68,7 +68,14 @@ def fold(
     """Write the folded parameters of every site into `target`; the plain ones of sites that `only` leaves out."""
     for name, modulation in modulations.items():
         module, goal = plain.get_submodule(name), target.get_submodule(name)
-        for key, value in folded(module, modulation.site.layer, modulation.scale, modulation.shift).items():
+        try:
+            new = folded(module, modulation.site.layer, modulation.scale, modulation.shift)
+        except AttributeError as error:
+            raise YotoError(
+                f"Layer {name!r} should hold its parameters as it did when it was conditioned. Found that {error} any "
+                "more. Make pruning or a parametrisation permanent first (prune.remove, remove_parametrizations)."
+            ) from None
+        for key, value in new.items():
             kept = only is not None and name not in only
             goal.get_parameter(key).copy_(module.get_parameter(key) if kept else value)
 
@@ -95,7 +102,7 @@ def check(plain: nn.Module, target: nn.Module, modulations: Mapping[str, Modulat
         return
     precision = ""
     with suppress(RuntimeError, TypeError, ValueError):  # not every network runs in float64
-        double, wide = copy.deepcopy(plain).double(), copy.deepcopy(target).double()
+        double, wide = copy_of(plain).double(), copy_of(target).double()
         fold(double, wide, modulations)
         widened = pytree.tree_map_only(Tensor, as_double, probe)
         again = apart(bound_clone(double, modulations, find_links(double)), wide, widened)[0]
@@ -103,7 +110,7 @@ def check(plain: nn.Module, target: nn.Module, modulations: Mapping[str, Modulat
             return
         plain, target, probe, relative, allowed = double, wide, widened, again, WIDE_TOLERANCE
         precision = " in float64"
-    names = at_fault(plain, copy.deepcopy(target), modulations, probe, list(modulations), allowed)
+    names = at_fault(plain, copy_of(target), modulations, probe, list(modulations), allowed)
     raise YotoError(
         f"The baked network should give the bound network's outputs. Found a relative deviation of {relative:.1e} on "
         f"the probe{precision}, above {allowed:.0e}, because of {len(names)} of {len(modulations)} layers. Usually a "

@@ -8,7 +8,6 @@ of that (`reads.Reads`); whatever it misses, the outputs of a folded copy show.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from yoto.conditioning.baking import WIDE_TOLERANCE, apart, at_fault, fold, untie
 from yoto.conditioning.binding import Modulation, bound_clone
+from yoto.conditioning.copies import copy_of
 from yoto.conditioning.folding import Site
 from yoto.conditioning.probing import Call, Found
 from yoto.conditioning.references import find_links
@@ -60,7 +60,7 @@ def read_elsewhere(found: Found, sites: Sequence[Site]) -> list[str]:
     """The sites that the network uses otherwise than by calling them, as a baked network in float64 shows."""
     allowed = WIDE_TOLERANCE * (1 if found.tolerance < WIDE_TOLERANCE else ROUNDING)
     modulations = {name: one(each) for name, each in values(found, sites, False).items()}
-    target = copy.deepcopy(found.shadow)
+    target = copy_of(found.shadow)
     untie(target, list(modulations))
     fold(found.shadow, target, modulations)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
@@ -14,6 +13,7 @@ from torch.nn.utils.parametrize import is_parametrized
 from yoto.conditioning.binding import refuse_bound
 from yoto.conditioning.checking import unfit
 from yoto.conditioning.conditional import Conditional, conditioner_of, learned_config
+from yoto.conditioning.copies import copy_of
 from yoto.conditioning.film import WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import Layer
 from yoto.conditioning.probing import arguments, probe
@@ -195,10 +195,9 @@ def plain_copy(net: M) -> M:
     if any(p.is_meta for p in net.parameters()):
         raise YotoError("`net` should hold its parameters. Found some on the meta device. Materialise it first.")
     try:
-        return copy.deepcopy(net)
+        return copy_of(net)
     except (TypeError, RuntimeError) as error:
         raise YotoError(
             f"`net` should be copyable (copy.deepcopy). Found: {' '.join(str(error).split())[:150]}. Usually an "
-            "attribute is a lock, a file or a tensor with a gradient: set it aside before conditioning (with the old "
-            "weight_norm, run the network once under torch.no_grad())."
+            "attribute is a lock or a file: set it aside before conditioning."
         ) from None

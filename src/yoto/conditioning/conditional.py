@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeAlias, TypeVar, cast
@@ -14,6 +13,7 @@ from yoto.conditioning.baking import check, fold, recalibrated, refresh, untie
 from yoto.conditioning.binding import Modulation, before_class, bound_clone, registered, site_class
 from yoto.conditioning.compiling import lam_as_tensor
 from yoto.conditioning.conditioner import Conditioner
+from yoto.conditioning.copies import copy_of
 from yoto.conditioning.film import ConditioningNetwork
 from yoto.conditioning.first_call import Watch
 from yoto.conditioning.folding import Layer, Site
@@ -209,7 +209,7 @@ class Conditional(nn.Module, Generic[M]):
         (True, torch.Size([5, 2]))
         """
         space = self.space.widened(**ranges)
-        result = copy.deepcopy(self)
+        result = copy_of(self)
         result.space = space
         return result
 
@@ -274,7 +274,7 @@ class Conditional(nn.Module, Generic[M]):
                 f"`bake` should get one λ, shape [{len(self.space.names)}]. Found shape {tuple(lam.shape)}."
             )
         modulations = self.modulations(lam)
-        target = copy.deepcopy(self.plain) if into is None else into
+        target = copy_of(self.plain) if into is None else into
         if into is None:
             for remark in untie(target, [s.name for s in self.sites]):
                 warnings.warn(f"bake(): {remark}.", stacklevel=3)

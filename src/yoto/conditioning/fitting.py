@@ -7,7 +7,6 @@ random parameters and factors, in float64 where the layer computes in it.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -16,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from yoto.conditioning.copies import copy_of
 from yoto.conditioning.folding import (
     FOLDABLE,
     NORMS,
@@ -76,7 +76,7 @@ class Trial:
     def __init__(
         self, module: nn.Module, inputs: Inputs, before: str = "", inside: type[nn.Module] | None = None
     ) -> None:
-        self.module = copy.deepcopy(module).cpu().double().eval()
+        self.module = copy_of(module).cpu().double().eval()
         self.args, self.kwargs = pytree.tree_map_only(Tensor, widened, inputs)
         self.before = before
         self.inside = "" if inside is None else inside.__name__

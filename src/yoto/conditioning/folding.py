@@ -6,7 +6,6 @@ For such a layer with weights W and b, `s·layer(x) + t` per channel is the same
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -18,6 +17,7 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.modules.instancenorm import _InstanceNorm
 from torch.nn.utils import parametrize
 
+from yoto.conditioning.copies import copy_of
 from yoto.errors import YotoError
 
 NORMS = (_BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
@@ -234,7 +234,7 @@ def verify(name: str, module: nn.Module, layer: Layer) -> None:
         YotoError: If they differ: the layer's `forward` is then not the affine map its class promises.
     """
     generator = torch.Generator().manual_seed(0)
-    plain = copy.deepcopy(module).cpu().double().eval()
+    plain = copy_of(module).cpu().double().eval()
     x = example_input(plain, generator)
     try:
         output = plain(x)

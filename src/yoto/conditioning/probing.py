@@ -7,7 +7,6 @@ where float64 fails. Buffers, modes and random states of the network stay as the
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
+from yoto.conditioning.copies import copy_of
 from yoto.conditioning.fast_path import leave_fast_path
 from yoto.conditioning.layouts import SampleLayout, layout_of, told_apart
 from yoto.conditioning.reads import Reads
@@ -193,7 +193,7 @@ def run(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str], 
 def copied(net: nn.Module) -> nn.Module:
     """A copy of a network to run: in evaluation mode, with buffers and random states of its own."""
     try:
-        result = copy.deepcopy(net).eval()
+        result = copy_of(net).eval()
     except Exception as error:  # noqa: BLE001 - whatever a network's own parts raise
         raise YotoError(f"The network cannot be copied: {' '.join(str(error).split())[:150]}.") from None
     leave_fast_path(result.modules())

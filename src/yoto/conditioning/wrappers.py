@@ -9,12 +9,17 @@ from torch import nn
 from yoto.conditioning.conditional import Conditional
 from yoto.errors import YotoError
 
-INNER = {"OptimizedModule": "_orig_mod", "DistributedDataParallel": "module", "DataParallel": "module"}
+INNER = {
+    "OptimizedModule": "_orig_mod",
+    "DistributedDataParallel": "module",
+    "DataParallel": "module",
+    "AveragedModel": "module",
+}
 """By a wrapper's class, the attribute that holds what it wraps."""
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """A network out of `torch.compile` and DDP; any other as it is."""
+    """A network out of `torch.compile`, DDP and `AveragedModel`; any other as it is."""
     while type(model).__name__ in INNER:
         model = getattr(model, INNER[type(model).__name__])
     return model

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import os
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from yoto.bundle.example import argument_names
 from yoto.conditioning import Conditional
 from yoto.conditioning.binding import refuse_bound
+from yoto.conditioning.copies import copy_of
 from yoto.conditioning.wrappers import refuse_sharded, unwrapped
 from yoto.errors import YotoError
 from yoto.export.entry import LAMBDA, Entry
@@ -78,7 +78,7 @@ def export(
     given = {} if inputs is None else by_name(model, method, inputs)
     if not given:
         raise YotoError("`inputs` should give example tensors for the network's arguments. Found none.")
-    entry = Entry(copy.deepcopy(model), method, given, dynamic or {}, per_batch).eval()
+    entry = Entry(copy_of(model), method, given, dynamic or {}, per_batch).eval()
     with atomic(target) as temporary, torch.no_grad():
         outputs = list(run(entry))
         said = {**described(entry, outputs), **(facts or {})}

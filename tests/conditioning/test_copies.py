@@ -1,0 +1,81 @@
+"""Networks that keep results of earlier calls, computed weights among them, are conditioned, baked and copied."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn.utils import prune
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+import yoto
+from yoto.conditioning import condition
+from yoto.errors import YotoError
+from yoto.space import LogUniform, LossSpace
+
+SPACE = LossSpace(fit=1.0, size=LogUniform(0.01, 1.0))
+
+
+class Keeps(nn.Module):
+    """Keeps its features, as networks do whose attention maps somebody draws."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 2)
+        self.history = []
+
+    def forward(self, x):
+        self.features = self.first(x)
+        self.history.append(self.features)
+        return self.last(self.features.relu())
+
+
+def check(model, x):
+    model.eval()
+    lam = SPACE.sample(len(x))
+    rows = torch.cat([model(x[i : i + 1], at=lam[i]) for i in range(len(x))])
+    torch.testing.assert_close(model(x, at=lam), rows)
+    torch.testing.assert_close(model.bake(lam[0], probe=x)(x[:1]), rows[:1])
+
+
+@pytest.mark.parametrize("example", [False, True])
+def test_results_of_earlier_calls_do_not_hinder(example):
+    net, x = Keeps(), torch.randn(3, 4)
+    net(x)
+    model = condition(net, SPACE, example=x if example else None)
+    check(model, x)
+    model.plain(x)  # and after it
+    check(model, x)
+    assert net.features.requires_grad and len(net.history) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning", "ignore:condition")
+@pytest.mark.parametrize("change", [lambda layer: prune.l1_unstructured(layer, "weight", 0.5), nn.utils.weight_norm])
+def test_weights_that_a_hook_computes_stay_computed(change):
+    net, x = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), torch.randn(3, 4)
+    change(net[0])
+    check(condition(net, SPACE, example=x), x)
+
+
+def test_a_layer_that_was_pruned_since_is_told():
+    model = condition(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), SPACE)
+    prune.l1_unstructured(model.plain[0], "weight", 0.5)
+    model.at(size=0.1)(torch.randn(3, 4)).sum().backward()
+    with pytest.raises(YotoError, match=r"Layer '0' should hold its parameters .* permanent first \(prune\.remove"):
+        model.bake(size=0.1)
+    prune.remove(model.plain[0], "weight")
+    check(model, torch.randn(3, 4))
+
+
+def test_a_moving_average_is_measured_and_saved_as_its_model(tmp_path):
+    model = condition(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), SPACE)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(0.5))
+    batches = [torch.randn(5, 4)]
+
+    def terms(net, x):
+        y = net(x)
+        return {"fit": (y - 1).square().mean(1), "size": y.square().mean(1)}
+
+    curve = yoto.sweep(average, batches, terms, SPACE.grid(3))
+    assert curve.terms == yoto.sweep(average.module, batches, terms, SPACE.grid(3)).terms
+    yoto.save(average, tmp_path / "average.safetensors")
+    found = yoto.load(tmp_path / "average.safetensors", net=nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)))
+    torch.testing.assert_close(found.model(batches[0], size=0.1), average(batches[0], size=0.1))
