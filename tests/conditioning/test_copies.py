@@ -44,7 +44,8 @@ def test_results_of_earlier_calls_do_not_hinder(example):
     check(model, x)
     model.plain(x)  # and after it
     check(model, x)
-    assert net.features.requires_grad and len(net.history) == 1
+    assert net.features.requires_grad
+    assert len(net.history) == 1
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning", "ignore:condition")
