@@ -400,3 +400,34 @@ def test_networks_that_cannot_be_copied_are_refused_in_one_line():
         empty = nn.Linear(8, 2)
     with pytest.raises(YotoError, match="meta device"):
         condition(empty, SPACE)
+
+
+def test_packed_sequences_stay_sorted_while_they_are_probed():
+    class Packed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.before, self.steps, self.last = nn.Linear(4, 8), nn.LSTM(8, 8, batch_first=True), nn.Linear(8, 2)
+
+        def forward(self, x, lengths):
+            packed = nn.utils.rnn.pack_padded_sequence(self.before(x), lengths, batch_first=True)
+            return self.last(self.steps(packed)[1][0][-1])
+
+    x, lengths = torch.randn(3, 6, 4), torch.tensor([6, 4, 3])
+    with pytest.warns(UserWarning, match="left out 1 LSTM"):
+        model = condition(Packed(), SPACE, example=(x, lengths))
+    lam = SPACE.sample(3)
+    rows = [model(x[i : i + 1], lengths[i : i + 1], at=lam[i]) for i in range(3)]
+    torch.testing.assert_close(model(x, lengths, at=lam), torch.cat(rows))
+
+
+def test_a_network_that_refuses_a_neighbours_sample_is_told():
+    class Rising(nn.Linear):
+        def forward(self, x):
+            if (x[:, 0].diff() <= 0).any():
+                raise ValueError("rows should rise")
+            return super().forward(x)
+
+    with pytest.raises(
+        YotoError, match=r"with a sample in its neighbour's place too\. Found ValueError: rows should rise"
+    ):
+        condition(Rising(2, 2), SPACE, example=torch.tensor([[0.0, 9], [9, 9]]))

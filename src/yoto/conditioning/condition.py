@@ -14,9 +14,10 @@ from yoto.conditioning.binding import refuse_bound
 from yoto.conditioning.checking import unfit
 from yoto.conditioning.conditional import Conditional, conditioner_of, learned_config
 from yoto.conditioning.copies import copy_of
+from yoto.conditioning.examples import arguments
 from yoto.conditioning.film import WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import Layer
-from yoto.conditioning.probing import arguments, probe
+from yoto.conditioning.probing import probe
 from yoto.conditioning.sites import Exclusion, Selection, select
 from yoto.errors import YotoError
 from yoto.space import LossSpace

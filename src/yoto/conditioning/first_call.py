@@ -11,9 +11,10 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.checking import ALIKE, mixes
+from yoto.conditioning.examples import holds_samples, sample_count
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
-from yoto.conditioning.probing import Found, holds_samples, probe, sample_count
+from yoto.conditioning.probing import Found, probe
 from yoto.errors import YotoError
 
 MIXED = "its output mixes the samples of a batch"

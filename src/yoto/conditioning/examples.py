@@ -1,0 +1,84 @@
+"""Example inputs of a network: their samples, and what a probing run changes in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def arguments(example: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """An example input (a tensor, a tuple of arguments or a mapping of keyword arguments) as arguments of a call."""
+    if isinstance(example, Mapping):
+        return (), dict(example)
+    return (tuple(example), {}) if isinstance(example, (tuple, list)) else ((example,), {})
+
+
+def sample_count(inputs: Sequence[Any], batch_dim: int) -> int:
+    """The number of samples B of a call's inputs: the size along `batch_dim` of their first tensor; 0 without one."""
+    sizes = [t.shape[batch_dim] for t in inputs if isinstance(t, Tensor) and t.ndim > batch_dim]
+    return int(sizes[0]) if sizes else 0
+
+
+def holds_samples(leaf: Any, batch_dim: int, samples: int) -> bool:
+    """Whether a part of a call's inputs is a tensor with so many samples along `batch_dim`."""
+    return isinstance(leaf, Tensor) and leaf.ndim > batch_dim and leaf.shape[batch_dim] == samples
+
+
+def moved(value: Any, like: torch.dtype) -> Any:
+    """A floating tensor in another type; anything else as it is."""
+    return value.to(like) if isinstance(value, Tensor) and value.is_floating_point() else value
+
+
+def varied(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any]:
+    """The leaves of an input with content that differs from sample to sample: noise of the same size on floats."""
+    generator = torch.Generator().manual_seed(0)
+
+    def vary(leaf: Any) -> Any:
+        if not holds_samples(leaf, batch_dim, samples):
+            return leaf
+        if leaf.is_floating_point():
+            noise = torch.rand(leaf.shape, generator=generator, dtype=torch.float64).to(leaf.device, leaf.dtype)
+            spread = leaf.detach().abs().mean() if leaf.numel() else leaf.new_ones(())
+            return leaf.detach() + noise * torch.where(spread > 0, spread, torch.ones_like(spread))
+        if leaf.dtype != torch.bool and leaf.ndim > batch_dim + 1 and all_alike(leaf, batch_dim):
+            rows = [row.roll(n, -1) for n, row in enumerate(leaf.unbind(batch_dim))]
+            return torch.stack(rows, batch_dim)
+        return leaf
+
+    return [vary(leaf) for leaf in leaves]
+
+
+def all_alike(leaf: Tensor, batch_dim: int) -> bool:
+    """Whether all samples of a tensor are equal."""
+    rows = leaf.unbind(batch_dim)
+    return all(torch.equal(rows[0], row) for row in rows[1:])
+
+
+def replaced(leaves: Sequence[Any], batch_dim: int, samples: int, number: int) -> list[Any]:
+    """The leaves of an input with sample `number` replaced by a neighbour (what is sorted stays sorted: lengths of
+    packed sequences), in every tensor that has samples.
+    """
+    other = number + 1 if number + 1 < samples else number - 1
+
+    def replace(leaf: Any) -> Any:
+        if not holds_samples(leaf, batch_dim, samples):
+            return leaf
+        result = leaf.clone()
+        result.select(batch_dim, number).copy_(leaf.select(batch_dim, other))
+        return result
+
+    return [replace(leaf) for leaf in leaves]
+
+
+def longer(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any]:
+    """The leaves of an input with the last sample once more."""
+
+    def grow(leaf: Any) -> Any:
+        if not holds_samples(leaf, batch_dim, samples):
+            return leaf
+        return torch.cat([leaf, leaf.narrow(batch_dim, samples - 1, 1)], batch_dim)
+
+    return [grow(leaf) for leaf in leaves]
