@@ -137,7 +137,7 @@ def entropy_rows(model: Any, picture: Any, folder: Path | None, name: str = "yot
         decoding = seconds(lambda c=coder, p=payload: decode_values(p, flat, own, c))
         found.append({"coder": title, "encode": count / encoding, "decode": count / decoding, "bytes": len(payload)})
     if folder is not None:
-        scales = torch.tensor(tables.scales())[torch.from_numpy(index)]
+        scales = torch.tensor(tables.scales())[torch.from_numpy(index).long()]
         encode, decode = compressai_coder(folder, symbols.reshape(index.shape), scales)
         found.append(
             {
@@ -197,8 +197,9 @@ def main() -> None:
     picture, models = images.read_picture(file), {"yoto": codec.load(options.model)}
     entropy = entropy_rows(models["yoto"], picture, options.compressai)
     if options.against:
-        models[options.against] = codec.load(options.against)
-        entropy += entropy_rows(models[options.against], picture, None, options.against)
+        other = Path(options.against).stem
+        models[other] = codec.load(options.against)
+        entropy += entropy_rows(models[other], picture, None, other)
     result = {
         "machine": describe_machine(torch.device("cpu")),
         "picture": f"{file.stem}, {picture.pixels.shape[1]}x{picture.pixels.shape[0]}",

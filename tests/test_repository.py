@@ -55,7 +55,7 @@ def test_every_optional_library_is_in_the_extra_that_messages_name():
     assert set(packages(extras["all"])) == {package for package, _ in LIBRARIES.values()} | weights
 
 
-@pytest.mark.parametrize(("task", "limit"), [("vae", 4.0), ("compression", 9.0), ("style", 5.0)])
+@pytest.mark.parametrize(("task", "limit"), [("vae", 4.0), ("compression", 10.0), ("style", 5.0)])
 def test_bundled_models_stay_within_their_budget(task, limit):
     total = sum(f.stat().st_size for f in (ROOT / "src/yoto/assets" / task).glob("*"))
     assert 0 < total < limit * 1e6

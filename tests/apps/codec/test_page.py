@@ -155,7 +155,7 @@ def test_a_file_of_too_many_pixels_is_refused_unread(compression, upload, monkey
 def test_the_page_is_told_of_the_model(compression):
     info = compression.info()
     assert info["model"] == "compression/photo"
-    assert info["range"] == {"low": 0.001, "high": 0.2}
+    assert info["range"] == {"low": 0.0005, "high": 1.2}
     assert info["replaces"] == 256
     assert {"rate", "psnr"} < set(info["curve"]["series"])
 
