@@ -205,10 +205,14 @@ def test_names_from_the_models_folder(saved, tmp_path, monkeypatch):
     assert names == ["model"]
 
 
+def test_both_versions_of_the_format_are_among_the_bundled_models():
+    headers = [tensors.read_header(bundle.locate(name))[0]["__metadata__"] for name in bundle.bundled()]
+    assert {header["version"] for header in headers} == {"1", "2"}
+
+
 @pytest.mark.parametrize("name", bundle.bundled())
-def test_bundles_of_the_first_version_keep_loading_and_come_back(name, tmp_path):
+def test_bundled_models_come_back(name, tmp_path):
     path = bundle.locate(name)
-    assert tensors.read_header(path)[0]["__metadata__"]["version"] == "1"
     loaded, raw = bundle.load(name), load_file(path)
     for key, value in loaded.model.state_dict().items():
         assert torch.equal(value, raw[key].to(value.dtype))
