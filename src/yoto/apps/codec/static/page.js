@@ -15,7 +15,7 @@ const copy = copyBox($("copy"));
 const { low, high } = info.range;
 const weights = info.curve.points.map((p) => p.distortion);
 const mean = `The trade-off of this one network. Line: mean of ${info.curve.images} test photographs; dots: this picture. Click a point to go there.`;
-const own = "The trade-off of this one network on this picture, estimated between five qualities; dots: files that were made. Click a point to go there.";
+const own = "The trade-off of this one network on this picture, estimated between six qualities; dots: files that were made. Click a point to go there.";
 const qualities = weights.map((weight) => Math.min(100, Math.max(0, (100 * Math.log(weight / low)) / Math.log(high / low))));
 const overall = { x: info.curve.series.rate, y: info.curve.series.psnr, title: mean, settings: qualities };
 const worded = (settings) => (i) => `quality ${number(settings[i])}`;

@@ -2,7 +2,7 @@
 
 import { smooth } from "./scale.js";
 
-const PLACES = [0, 100, 50, 25, 75];
+const PLACES = [0, 100, 50, 25, 75, 12];
 
 /** The level of a quality, as the codec rounds it: halves to the even one. */
 function level(quality) {
