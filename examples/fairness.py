@@ -76,9 +76,8 @@ def terms(net: nn.Module, batch: Batch, at: Tensor) -> dict[str, Tensor]:
     cells = halves[:, :, None, None] & sides[:, None, :, None] & outcomes[:, None, None, :]  # [B, 2, GROUPS, 3]
     rates = group_means(logit.sigmoid(), cells.flatten(1), at, SPACE, width=WIDTH).unflatten(1, (2, GROUPS, 3))
     one, other = torch.combinations(torch.arange(GROUPS)).T
-    gaps = (
-        (rates[:, :, one] - rates[:, :, other]).prod(1).sum(1)
-    )  # of both halves: a square would hold the variance too
+    apart = rates[:, :, one] - rates[:, :, other]
+    gaps = apart.prod(1).sum(1)  # over the halves, then the pairs of groups: a square would hold the variance too
     return {"logistic": logistic(logit, y, reduction="none"), "parity": gaps[:, 0], "odds": gaps[:, 1] + gaps[:, 2]}
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
@@ -125,7 +124,7 @@ def columns_of(distribution: Distribution, controls: Sequence[Any]) -> tuple[flo
 def shown(model: Conditional[Any], draw: Callable[[Any], object], lam: Tensor) -> bytes | str:
     """What `draw` gives at λ [D]: a PNG file, or text as HTML."""
     with evaluating(model):
-        found = without_graph(partial(draw, model.at(lam.to(next(model.parameters()).device))))
+        found = without_graph(lambda: draw(model.at(lam.to(next(model.parameters()).device))))
     return png(found) or f"<pre>{html.escape(str(found))}</pre>"
 
 

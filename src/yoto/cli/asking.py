@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import tempfile
 from collections.abc import Mapping
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,7 +81,7 @@ def draw(loaded: Bundle, task: BaseTask, lam: Any, file: Path, seed: int) -> Non
 
     device = next(loaded.model.parameters()).device
     at = torch.tensor(lam, dtype=torch.float32, device=device)
-    picture = without_graph(partial(task.picture, loaded.conditional.at(at), at, seed=seed))
+    picture = without_graph(lambda: task.picture(loaded.conditional.at(at), at, seed=seed))
     if picture is None:
         raise YotoError(
             "--ask needs a task whose method `picture` shows a λ. Found none. Use --minimise or --maximise."

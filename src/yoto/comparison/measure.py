@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -117,8 +116,8 @@ class Bench:
         """What the task shows of a run's model at a point."""
         model = self.load_model(run, recipe)
         at = recipe.loss_space().point(point).to(self.device)
-        draw = partial(self.task_of(recipe).picture, bind(model, at), at, seed=self.settings.seed)
-        return without_graph(draw)
+        task = self.task_of(recipe)
+        return without_graph(lambda: task.picture(bind(model, at), at, seed=self.settings.seed))
 
 
 def data_info(recipe: Recipe) -> dict[str, str]:
