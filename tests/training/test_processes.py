@@ -23,6 +23,50 @@ train(recipe(**{overrides}), sys.argv[1], task=Still(), devices=2, accelerator="
 """
 
 
+GOES_ON = """
+import os, signal, sys, time
+sys.path.insert(0, {tests!r})
+import torch
+from training.toy import Still, recipe
+from yoto.training import train
+
+class Works(Still):
+    def terms(self, net, batch, at):
+        if net.training and {devices} == 1 and self.calls == 7:  # between two rows of the log
+            os.kill(os.getpid(), signal.SIGTERM)
+        if {devices} == 2 and torch.distributed.get_rank() == 1 and self.calls == 0:
+            end = time.process_time() + 3.0
+            while time.process_time() < end:
+                pass
+        return super().terms(net, batch, at)
+
+train(recipe(steps=15), sys.argv[1], task=Works(), devices={devices}, accelerator="cpu", progress=False,
+      resume={devices} == 2)
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_go_on_with_what_one_began_and_count_the_time_of_both(tmp_path):
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"}
+    for devices in (1, 2):
+        script = tmp_path / "script.py"
+        script.write_text(GOES_ON.format(tests=str(TESTS), devices=devices))
+        subprocess.run(
+            [sys.executable, str(script), str(tmp_path / "two")],
+            env=environment, check=True, timeout=120, capture_output=True,
+        )  # fmt: skip
+        record = json.loads((tmp_path / "two" / "run.json").read_text())
+        assert (record["processes"], record["steps"]) == (devices, (8, 15)[devices - 1])
+    assert 3.0 < record["cpu_seconds"] < 2 * record["seconds"]
+    assert json.loads((tmp_path / "two" / "last" / "state.json").read_text())["cpu_seconds"] > 3.0
+    train(recipe(steps=15), tmp_path / "one", task=Still(), progress=False)
+    one, two = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "two"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4)
+    for mine, expected in zip(log(tmp_path / "two"), log(tmp_path / "one"), strict=True):
+        assert float(mine["loss"]) == pytest.approx(float(expected["loss"]), rel=1e-3)
+
+
 @pytest.mark.slow
 def test_two_processes_train_the_model_of_one(tmp_path):
     overrides = {"optimiser": "muon", "eps": 1e-3, "ema": 0.9, "validate_every": 10, "steps": 15}

@@ -46,7 +46,7 @@ class Result:
         model: The network (conditional, or plain for a reference); the averaged parameters if finished under EMA.
         out: The run's folder.
         steps: Steps done, over all processes that worked on the run.
-        seconds, cpu_seconds: Time spent on them.
+        seconds, cpu_seconds: Time spent on them; processor time is of all processes.
         finished: Whether the run is complete; otherwise `resume` goes on with it.
         signal: The number of the signal that stopped it, if one did.
     """
@@ -228,8 +228,16 @@ class Run:
         """Write last/, after all processes brought together what the log needs."""
         if self.state.monitor.window:
             self.state.monitor.check_window()
+        self.count_processors()
         if self.fabric.is_global_zero:
             self.state.save_checkpoint(self.out / "last")
+
+    def count_processors(self) -> None:
+        """Ask all processes for their processor time; all of them do so at the same steps."""
+        if self.fabric.world_size > 1:
+            own = self.state.own_cpu_seconds
+            seconds = torch.tensor(own, dtype=torch.float64, device=self.fabric.device)
+            self.state.beside = float(self.fabric.all_reduce(seconds, reduce_op="sum")) - own
 
     def write_bundle(self, path: Path, **info: Any) -> None:
         """Write the model's present state, with what its task wants to travel with them."""
@@ -246,6 +254,7 @@ class Run:
         state = self.state
         finished = state.step >= self.recipe.training.steps
         state.model.eval()
+        self.count_processors()
         if finished and state.ema is not None:
             state.ema.swap()
         result = Result(state.model, self.out, state.step, state.seconds, state.cpu_seconds, finished, signal)

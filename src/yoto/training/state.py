@@ -30,6 +30,7 @@ class State:
         source: Where the parameters came from that the run started with, or None for random ones.
         earlier: Wall-clock and processor seconds of earlier processes.
         begin: Wall-clock and processor time at which this process began its steps.
+        beside: Processor seconds of the processes that work on the run beside this one, when they were last asked.
     """
 
     model: nn.Module
@@ -42,6 +43,7 @@ class State:
     source: Source | None = None
     earlier: tuple[float, float] = (0.0, 0.0)
     begin: tuple[float, float] = field(default_factory=lambda: (time.monotonic(), time.process_time()))
+    beside: float = 0.0
 
     def start_clock(self) -> None:
         """Count time from now on: what a process does before its first step, it does once for all of its runs."""
@@ -53,9 +55,14 @@ class State:
         return self.earlier[0] + time.monotonic() - self.begin[0]
 
     @property
+    def own_cpu_seconds(self) -> float:
+        """Processor time of this process since its clock was started."""
+        return time.process_time() - self.begin[1]
+
+    @property
     def cpu_seconds(self) -> float:
-        """The same in processor time of this process and its forerunners."""
-        return self.earlier[1] + time.process_time() - self.begin[1]
+        """Processor time of this process, of those beside it and of their forerunners."""
+        return self.earlier[1] + self.own_cpu_seconds + self.beside
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the state under names such as "model/plain.encoder.weight"."""
