@@ -30,8 +30,6 @@ from yoto.support.files import write_atomic
 from yoto.training.machine import describe_machine
 
 QUALITIES = (20.0, 50.0, 80.0)
-SEED = 0
-"""Of the draws of effort 2, in `yoto.apps.codec.refinement`."""
 NEAR = (-24, -12, 0, 12)
 """Levels around one at which effort 0 is measured for interpolation."""
 
@@ -68,7 +66,7 @@ def lines_of(rows: list[dict[str, Any]], machine: str) -> list[str]:
     lines = [
         "# Effort\n",
         f"Means over {len(names)} of the test photographs ({', '.join(sorted(names))}),",
-        f"one thread of an {machine}, CPU seconds per photograph of 768x512, seed {SEED}.\n",
+        f"one thread of an {machine}, CPU seconds per photograph of 768x512, nothing random.\n",
         "| effort | quality | bytes at the same PSNR | bytes as written | PSNR, dB | loss | seconds more |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]

@@ -1,5 +1,8 @@
 """Between latents and symbols: encoder and decoder take the same passes, whatever the tiles, precision or source."""
 
+import math
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
@@ -10,8 +13,11 @@ from yoto.apps.codec.format.chunks import header_of
 from yoto.apps.codec.format.coder import default
 from yoto.apps.codec.grid import Rows
 from yoto.apps.codec.network import MeanScaleHyperprior
+from yoto.apps.codec.rounding import Rounding
 from yoto.data.images import Picture
 from yoto.data.pixels import psnr_of
+
+NEAREST = Rounding.normal(math.inf)
 
 
 @pytest.fixture(params=[False, True], ids=["mean-scale", "spatial"])
@@ -30,18 +36,21 @@ def values(rows=8, columns=12):
     return 9 * y, 3 * mean, 2 * log_scale
 
 
-def test_symbols_are_those_that_training_rounds(net):
+@pytest.mark.parametrize("price", [None, 8.0])
+def test_symbols_are_those_that_training_rounds(net, price):
     y, mean, log_scale = values()
-    decoded, residual = net.quantised(y[None], mean[None], log_scale[None])
-    symbols = latents.quantised(net, y, mean, log_scale)
-    assert torch.equal(symbols, residual[0].round())
+    net.rounding = None if price is None else Rounding.normal(price)
+    decoded, residual, rounded = net.quantised(y[None], mean[None], log_scale[None])
+    symbols = latents.quantised(net, y, mean, log_scale, net.rounding or NEAREST)
+    assert torch.equal(symbols, rounded[0])
+    assert torch.equal(symbols, residual[0].round()) == (price is None)
     assert symbols.unique().numel() > 20
     assert torch.equal(latents.dequantised(net, symbols, mean, log_scale), decoded[0])
 
 
 def test_decoded_latents_are_within_half_a_step(net):
     y, mean, log_scale = values()
-    error = latents.dequantised(net, latents.quantised(net, y, mean, log_scale), mean, log_scale) - y
+    error = latents.dequantised(net, latents.quantised(net, y, mean, log_scale, NEAREST), mean, log_scale) - y
     step = torch.ones_like(y) if net.spatial is None else net.spatial.steps(log_scale.clamp_min(np.log(0.11))[None])[0]
     assert (error.abs() / step).max() <= 0.5 + 1e-4
     assert error.abs().max() > 0.4
@@ -49,10 +58,10 @@ def test_decoded_latents_are_within_half_a_step(net):
 
 def test_autocast_does_not_reach_means_and_steps(net):
     y, mean, log_scale = values()
-    symbols = latents.quantised(net, y, mean, log_scale)
+    symbols = latents.quantised(net, y, mean, log_scale, NEAREST)
     decoded = latents.dequantised(net, symbols, mean, log_scale)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(latents.quantised(net, y, mean, log_scale), symbols)
+        assert torch.equal(latents.quantised(net, y, mean, log_scale, NEAREST), symbols)
         assert torch.equal(latents.dequantised(net, symbols, mean, log_scale), decoded)
 
 
@@ -60,7 +69,9 @@ def test_tiles_give_what_the_whole_gives(net):
     """In float64, where no latent is rounded the other way: NEIGHBOURS is enough, and two fewer are not."""
     net = net.double()
     y, mean, log_scale = (each.double() for each in values(24, 24))
-    symbols = latents.quantised(net, y, mean, log_scale)
+    rounding = Rounding.normal(8.0)
+    quantised = partial(latents.quantised, rounding=rounding)
+    symbols = quantised(net, y, mean, log_scale)
     decoded = latents.dequantised(net, symbols, mean, log_scale)
 
     def in_tiles(passes, source):
@@ -71,20 +82,20 @@ def test_tiles_give_what_the_whole_gives(net):
         found = [latents.through_passes(passes, net, rows, priors, box, (6, 6)) for box in boxes]
         return torch.cat([torch.cat(found[i : i + 3], 2) for i in (0, 3, 6)], 1)
 
-    assert torch.equal(in_tiles(latents.quantised, y), symbols)
+    assert torch.equal(in_tiles(quantised, y), symbols)
     assert torch.allclose(in_tiles(latents.dequantised, symbols), decoded)
     if net.spatial is not None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(latents, "NEIGHBOURS", 2)
-            assert not torch.equal(in_tiles(latents.quantised, y), symbols)
+            assert not torch.equal(in_tiles(quantised, y), symbols)
 
 
 def test_the_encoder_knows_what_the_decoder_will_see(tiny, photo, monkeypatch):
     """Of a picture in one tile, the latents that the encoder's passes went through are those decoded from its file."""
     seen, inside = [], latents.quantised
 
-    def spied(net, y, mean, log_scale):
-        symbols = inside(net, y, mean, log_scale)
+    def spied(net, y, mean, log_scale, rounding):
+        symbols = inside(net, y, mean, log_scale, rounding)
         seen.append(latents.dequantised(net, symbols, mean, log_scale))
         return symbols
 

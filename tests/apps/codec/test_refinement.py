@@ -1,6 +1,7 @@
 """Latents that are refined while encoding: smaller losses, files like any other."""
 
 import io
+import math
 import os
 import signal
 import subprocess
@@ -19,6 +20,7 @@ from yoto.apps.codec import refinement, search
 from yoto.apps.codec.format.coder import default
 from yoto.apps.codec.network import make_network
 from yoto.apps.codec.options import CompressionOptions
+from yoto.apps.codec.rounding import Rounding
 from yoto.data import images
 from yoto.data.photographs import BUNDLED
 from yoto.errors import YotoError
@@ -41,19 +43,19 @@ def test_with_real_rounding_it_is_the_networks_own_forward(network):
     with torch.no_grad():
         whole = net(images_)
         y = net.analysis(images_)
-        decoded, _, bits = refinement.coded(net, y, net.hyper_analysis(y), torch.round)
+        decoded, _, bits = refinement.coded(net, y, net.hyper_analysis(y), torch.round, Rounding.normal(math.inf))
         image = net.synthesis(decoded)
     assert torch.allclose(image, whole.image, atol=1e-5)
-    assert torch.allclose(bits, whole.latent_bits.sum() + whole.hyper_bits.sum(), rtol=1e-5)
+    assert torch.allclose(bits, whole.latent_bits.sum() + whole.hyper_bits.sum(), rtol=0.01)  # by tables of 64 scales
 
 
 @pytest.mark.parametrize("network", ["mean-scale", "spatial", "scale"])
-@pytest.mark.parametrize("plan", refinement.PLANS.values(), ids=refinement.PLANS)
-def test_gradients_reach_latents_and_hyper_latents(network, plan):
+@pytest.mark.parametrize("share", [0.0, 0.5])
+def test_gradients_reach_latents_and_hyper_latents(network, share):
     net = make_network(CompressionOptions(network=network, channels=8, latents=12)).eval()
     y = torch.randn(1, 12, 8, 8, generator=GENERATOR).requires_grad_()
     z = torch.randn(1, 8, 2, 2, generator=GENERATOR).requires_grad_()
-    decoded, _, bits = refinement.coded(net, y, z, plan.rounding(0.0, GENERATOR))
+    decoded, _, bits = refinement.coded(net, y, z, refinement.soft(share), Rounding.normal(8.0))
     for gradient in torch.autograd.grad(net.synthesis(decoded).square().sum() + bits, (y, z)):
         assert (gradient != 0).float().mean() > 0.9
 
@@ -62,20 +64,12 @@ def test_soft_rounding_passes_through_integers_and_sharpens():
     x = torch.linspace(-3, 3, 601)
     distances = []
     for share in (0.0, 0.5, 1.0):
-        soft = refinement.soft(share, GENERATOR)(x)
+        soft = refinement.soft(share)(x)
         assert (soft.diff() > -1e-5).all()
         halves = torch.tensor([-1.5, 0.5])
-        assert torch.allclose(refinement.soft(share, GENERATOR)(halves), halves)
+        assert torch.allclose(refinement.soft(share)(halves), halves)
         distances.append(float((soft - x.round()).abs().mean()))
     assert distances[0] > distances[1] > distances[2]
-
-
-def test_annealed_draws_fall_to_the_nearer_integer_as_they_narrow():
-    x = torch.full((20000,), 0.3)
-    far = [float(((refinement.annealed(share, GENERATOR)(x) > 0.5).float()).mean()) for share in (0.0, 1.0)]
-    # P(above) of a binary draw with logits -atanh(distance) / temperature.
-    odds = [(np.arctanh(0.3) - np.arctanh(0.7)) / temperature for temperature in (0.5, 0.2)]
-    assert far == pytest.approx([1 / (1 + np.exp(-each)) for each in odds], abs=0.01)
 
 
 def test_effort_0_writes_the_bytes_that_it_wrote(tiny, photo):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from yoto.apps.codec.format.integer import Parameters
     from yoto.apps.codec.model import CodecModel
     from yoto.apps.codec.network import Codec
+    from yoto.apps.codec.rounding import Rounding
 
 Ints = npt.NDArray[np.int64]
 Analyse: TypeAlias = "Callable[[Codec, Pixels, Box, int, int], tuple[Tensor, Tensor]]"
@@ -115,12 +117,13 @@ def quantised_hyper(model: CodecModel, level: int, z: Tensor) -> Ints:
     return (z.double() - mean).round().clamp(-LARGEST_HYPER, LARGEST_HYPER).long().numpy()
 
 
-def quantised(net: Codec, y: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
+def quantised(net: Codec, y: Tensor, mean: Tensor, log_scale: Tensor, rounding: Rounding) -> Tensor:
     """Symbols [M, h, w], whole numbers in float32, of latents y [M, h, w] with those means and log-scales."""
     symbols = torch.empty_like(y)[None]
 
     def code(number: int | None, centre: Tensor, step: Tensor) -> Tensor:
-        found = ((taken(y[None], number) - centre) / step).round_().clamp_(-LARGEST_RESIDUAL, LARGEST_RESIDUAL)
+        found = rounding((taken(y[None], number) - centre) / step, taken(log_scale[None], number))
+        found = found.clamp_(-LARGEST_RESIDUAL, LARGEST_RESIDUAL)
         put(symbols, number, found)
         return centre + step * found
 
@@ -179,6 +182,7 @@ def encode(model: CodecModel, header: Header, pixels: Pixels, coder: Coder, anal
     """
     net, level, grid = model.at(header.level), header.level, header.grid
     tables = model.integers.tables
+    to_symbols = partial(quantised, rounding=model.rounding(level))
     hyper = np.zeros((len(model.integers.prior_mean[level]), *grid), np.int64)
     latents, priors = Rows(), Rows()
 
@@ -199,7 +203,7 @@ def encode(model: CodecModel, header: Header, pixels: Pixels, coder: Coder, anal
     bands = described_rows()
     for band, indexes in followed(bands) if reach(net) else bands:
         for box, index in zip(band, indexes, strict=True):
-            symbols = through_passes(quantised, net, latents, priors, box, grid).numpy().astype(np.int64)
+            symbols = through_passes(to_symbols, net, latents, priors, box, grid).numpy().astype(np.int64)
             check = crc(symbols, check)
             payloads.append(encode_values(symbols.ravel(), index.ravel(), tables, coder))
         for kept in (latents, priors):

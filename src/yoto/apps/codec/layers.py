@@ -11,18 +11,18 @@ from torch.nn.functional import conv2d, pixel_unshuffle
 from yoto.support.precision import wide
 
 
-class RoundThrough(torch.autograd.Function):
-    """Rounding to the nearest integer whose gradient is that of the identity."""
+class Through(torch.autograd.Function):
+    """Another value, with the gradient of the identity."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:  # noqa: ARG004 - torch gives it
-        """Round."""
-        return x.round()
+    def forward(ctx: Any, x: Tensor, value: Tensor) -> Tensor:  # noqa: ARG004 - torch gives them
+        """The value."""
+        return value
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> Tensor:  # noqa: ARG004
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:  # noqa: ARG004
         """Pass on."""
-        return gradient
+        return gradient, None
 
 
 class LowerBound(torch.autograd.Function):
@@ -42,9 +42,14 @@ class LowerBound(torch.autograd.Function):
         return gradient * ((x >= ctx.bound) | (gradient < 0)), None
 
 
+def through(x: Tensor, value: Tensor) -> Tensor:
+    """What x was rounded to, a tensor of its own, with the gradient of the identity."""
+    return Through.apply(x, value)  # type: ignore[no-any-return,no-untyped-call]
+
+
 def round_through(x: Tensor) -> Tensor:
     """Round to the nearest integer, with the gradient of the identity."""
-    return RoundThrough.apply(x)  # type: ignore[no-any-return,no-untyped-call]
+    return through(x, x.round())
 
 
 def lower_bound(x: Tensor, bound: float) -> Tensor:

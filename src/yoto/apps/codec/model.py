@@ -13,8 +13,10 @@ import torch
 
 from yoto import bundle
 from yoto.apps.codec.format.errors import FileError
-from yoto.apps.codec.format.integer import IntegerDecoder, fingerprint, level_weights
+from yoto.apps.codec.format.integer import LEVELS, IntegerDecoder, fingerprint, level_weights
+from yoto.apps.codec.format.tables import COUNT
 from yoto.apps.codec.network import Codec
+from yoto.apps.codec.rounding import Rounding, bits_of, encoding_price
 from yoto.apps.codec.task import CompressionTask
 from yoto.conditioning import Conditional
 from yoto.errors import YotoError
@@ -54,13 +56,14 @@ class CodecModel:
         self.name = path
         self.model: Conditional[Any] = model
         self.integers = IntegerDecoder(model.plain, loaded.extras)
+        self.bits = bits_of(self.integers.tables[:COUNT])
         self.fingerprint = fingerprint(model, loaded.extras)
         stated = loaded.header.info.get("fingerprint")
         if stated != self.fingerprint.hex():
             raise YotoError(f"{path!r} is damaged: its weights do not have the fingerprint {stated}. Get it anew.")
         self.weights = level_weights(model.space)
         assert isinstance(loaded.task, CompressionTask)  # no other has such networks
-        self.distortion = loaded.task.options.distortion
+        self.distortion, self.price = loaded.task.options.distortion, loaded.task.options.rounding
         self.plain: OrderedDict[int, Codec] = OrderedDict()
         self.lock = threading.Lock()
 
@@ -78,6 +81,11 @@ class CodecModel:
             while len(self.plain) > KEPT:
                 self.plain.popitem(last=False)
         return net
+
+    def rounding(self, level: int) -> Rounding:
+        """How an encoder chooses symbols at a quality level."""
+        price = encoding_price(level / (LEVELS - 1), self.price)
+        return Rounding(self.bits, price)
 
 
 @lru_cache(maxsize=4)

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn.functional import pixel_shuffle, pixel_unshuffle
 
 from yoto.apps.codec.hyper import HyperAnalysis, HyperSynthesis, NormalPrior
-from yoto.apps.codec.layers import GDN, Haar, conv, deconv, round_through
+from yoto.apps.codec.layers import GDN, Haar, conv, deconv, round_through, through
 from yoto.apps.codec.likelihoods import FactorisedPrior, gaussian_bits
+from yoto.apps.codec.rounding import Rounding
 from yoto.apps.codec.spatial import Code, SpatialPrior
 from yoto.support.precision import wide
 
@@ -158,8 +159,12 @@ class Codec(nn.Module):
     In training mode rounding is replaced by uniform noise where bits are estimated, and keeps its value with the
     gradient of the identity where the image is decoded (Minnen & Singh, "Channel-wise Autoregressive Entropy Models
     for Learned Image Compression", ICIP 2020).
+
+    Attributes:
+        rounding: By which latents are rounded; None: to the nearest integer. Hyper-latents always are so.
     """
 
+    rounding: Rounding | None = None
     analysis: nn.Module
     synthesis: nn.Module
     hyper_analysis: nn.Module
@@ -188,10 +193,17 @@ class Codec(nn.Module):
         del log_scale
         return code(None, mean, mean.new_ones(()))
 
-    def quantised(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Latents [B, M, h, w] as they are decoded, and what is rounded: their difference from the mean, in steps."""
+    def rounded(self, residual: Tensor, log_scale: Tensor) -> Tensor:
+        """Symbols of differences from the mean in steps, with the gradient of the identity."""
+        if self.rounding is None:
+            return round_through(residual)
+        return through(residual, self.rounding(residual.detach(), log_scale.detach()))
+
+    def quantised(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents [B, M, h, w] as they are decoded, their differences from the mean in steps, and these rounded."""
         residual = y - mean
-        return mean + round_through(residual), residual
+        symbols = self.rounded(residual, log_scale)
+        return mean + symbols, residual, symbols.detach()
 
     def forward(self, x: Tensor) -> Coded:
         """Code images [B, 3, H, W] in [0, 1], H and W multiples of 64."""
@@ -199,10 +211,9 @@ class Codec(nn.Module):
         with torch.autocast(x.device.type, enabled=False):
             hyper_bits, z = self.hyper_prior(self.hyper_analysis(y))
             mean, log_scale = self.latent_prior(self.hyper_synthesis(z))
-            rounded, residual = self.quantised(y, mean, log_scale)
-            noisy = residual + torch.rand_like(y) - 0.5 if self.training else residual.round()
-            bits = gaussian_bits(noisy, log_scale)
-        return Coded(self.synthesis(rounded), bits.flatten(1).sum(1), hyper_bits.flatten(1).sum(1))
+            decoded, residual, symbols = self.quantised(y, mean, log_scale)
+            bits = gaussian_bits(residual + torch.rand_like(y) - 0.5 if self.training else symbols, log_scale)
+        return Coded(self.synthesis(decoded), bits.flatten(1).sum(1), hyper_bits.flatten(1).sum(1))
 
 
 class MeanScaleHyperprior(Codec):
@@ -258,11 +269,11 @@ class MeanScaleHyperprior(Codec):
             return super().decoded(mean, log_scale, code)
         return self.spatial.decoded(mean, log_scale, code)
 
-    def quantised(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
+    def quantised(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See `Codec`."""
         if self.spatial is None:
             return super().quantised(y, mean, log_scale)
-        out: tuple[Tensor, Tensor] = self.spatial(y, mean, log_scale)
+        out: tuple[Tensor, Tensor, Tensor] = self.spatial(y, mean, log_scale, self.rounded)
         return out
 
     def latent_prior(self, parameters: Tensor) -> tuple[Tensor, Tensor]:
@@ -319,7 +330,12 @@ class ScaleHyperprior(Codec):
 
 def make_network(options: CompressionOptions) -> Codec:
     """The network that `options` ask for, initialised from torch's global generator."""
+    net: Codec
     if options.network == "scale":
-        return ScaleHyperprior(options.channels, options.latents)
-    spatial = options.network == "spatial"
-    return MeanScaleHyperprior(options.channels, options.latents, options.hyper_channels, spatial=spatial)
+        net = ScaleHyperprior(options.channels, options.latents)
+    else:
+        spatial = options.network == "spatial"
+        net = MeanScaleHyperprior(options.channels, options.latents, options.hyper_channels, spatial=spatial)
+    if options.rounding is not None:
+        net.rounding = Rounding.normal(options.rounding)
+    return net

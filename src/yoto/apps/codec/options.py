@@ -18,6 +18,9 @@ class CompressionOptions(BaseModel):
     `latents` M, those of what is coded, `hyper` those of the hyper-latent (default: N). `distortion` is
     the mean squared error of 8-bit levels, or 1 - MS-SSIM. `data` is a folder of photographs: with sub-folders `train`,
     `validation` and `test`, or one that is split by file name. `crop` is the side of the training crops in pixels.
+    `rounding` is what a squared quantisation step of error is worth in bits when latents are rounded in training: with
+    it they are rounded as an encoder does it, towards zero where that saves more (an error costs about 8), without it
+    to the nearest integer.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -30,6 +33,7 @@ class CompressionOptions(BaseModel):
     data: str | None = None
     crop: Annotated[int, Field(ge=64, multiple_of=64)] = 128
     limit: Count | None = None
+    rounding: Annotated[float, Field(gt=0)] | None = None
 
     @property
     def hyper_channels(self) -> int:

@@ -2,9 +2,9 @@
 
 The analysis network gives every picture latents that are good on the mean; gradient descent on the loss of the picture
 itself, λ·distortion + rate, finds better ones (Campos et al., "Content Adaptive Optimization for Neural Image
-Compression", 2019). While it lasts, rounding is replaced: by a soft one (Agustsson & Theis, "Universally Quantized
-Neural Compression", NeurIPS 2020), which gets far in few steps, or by a draw between both neighbours that is annealed
-(Yang et al., "Improving Inference for Neural Image Compression", NeurIPS 2020), which gets farther in many.
+Compression", 2019). While it lasts, rounding is replaced by a soft one (Agustsson & Theis, "Universally Quantized
+Neural Compression", NeurIPS 2020) whose steps lie where the encoder's own rounding has them, and bits are those of the
+tables.
 """
 
 from __future__ import annotations
@@ -28,37 +28,20 @@ if TYPE_CHECKING:
     from yoto.apps.codec.format.container import Header
     from yoto.apps.codec.model import CodecModel
     from yoto.apps.codec.network import Codec
+    from yoto.apps.codec.rounding import Rounding
     from yoto.data.pixels import Pixels
 
 Progress: TypeAlias = Callable[[int, int], None]
-Rounding: TypeAlias = Callable[[Tensor], Tensor]
+Rounded: TypeAlias = Callable[[Tensor], Tensor]
 
 
-def soft(share: float, generator: torch.Generator) -> Rounding:
+def soft(share: float) -> Rounded:
     """A smooth rise from each integer to the next, which comes nearer to a step as `share` goes from 0 to 1."""
-    del generator
     sharpness = 2.0 * 4.0**share
 
     def rounded(x: Tensor) -> Tensor:
         below = x.detach().floor()
         return below + 0.5 + torch.tanh(sharpness * (x - below - 0.5)) / (2 * math.tanh(sharpness / 2))
-
-    return rounded
-
-
-def annealed(share: float, generator: torch.Generator) -> Rounding:
-    """A relaxed draw of the integer below or above, from a distribution that narrows as `share` goes from 0 to 1.
-
-    Yang et al. 2020: logits -atanh of the distances, over the temperature.
-    """
-    temperature = 0.5 * 0.4**share
-
-    def rounded(x: Tensor) -> Tensor:
-        below = x.detach().floor()
-        distance = (x - below).clamp(1e-4, 1 - 1e-4)
-        odds = (torch.atanh(distance) - torch.atanh(1 - distance)) / temperature
-        uniform = torch.rand(x.shape, generator=generator).clamp(1e-6, 1 - 1e-6)
-        return below + torch.sigmoid((odds + torch.logit(uniform)) / temperature)
 
     return rounded
 
@@ -70,19 +53,17 @@ class Plan:
     Attributes:
         steps: Of gradient descent for every tile.
         rate: Adam's learning rate at the start, in quantisation steps; it falls to a twentieth by half a cosine.
-        rounding: What stands for rounding, from the share of the steps that are done.
     """
 
     steps: int
     rate: float
-    rounding: Callable[[float, torch.Generator], Rounding]
 
 
-PLANS = {1: Plan(15, 0.03, soft), 2: Plan(200, 0.02, annealed)}
+PLANS = {1: Plan(15, 0.015), 2: Plan(100, 0.005)}
 """By effort."""
 
 
-def hyper_coded(net: Codec, z: Tensor, rounded: Rounding) -> tuple[Tensor, Tensor]:
+def hyper_coded(net: Codec, z: Tensor, rounded: Rounded) -> tuple[Tensor, Tensor]:
     """The hyper-latents' bits and their values as decoded, by any kind of rounding."""
     if isinstance(net, MeanScaleHyperprior):
         mean, log_scale = net.prior(z)
@@ -93,14 +74,15 @@ def hyper_coded(net: Codec, z: Tensor, rounded: Rounding) -> tuple[Tensor, Tenso
     return net.prior.bits(values), values
 
 
-def coded(net: Codec, y: Tensor, z: Tensor, rounded: Rounding) -> tuple[Tensor, Tensor, Tensor]:
+def coded(net: Codec, y: Tensor, z: Tensor, rounded: Rounded, rounding: Rounding) -> tuple[Tensor, Tensor, Tensor]:
     """Latents and hyper-latents as decoded, by any kind of rounding, and their bits in all.
 
     Args:
         net: Plain.
         y: [1, M, h, w].
         z: [1, K, h/4, w/4].
-        rounded: From differences from the mean, in steps, to what stands for symbols.
+        rounded: From differences from the mean, in steps, to what stands for the nearest integer.
+        rounding: How an encoder chooses symbols, and what they cost.
     """
     hyper_bits, hyper = hyper_coded(net, z, rounded)
     mean, log_scale = net.latent_prior(net.hyper_synthesis(hyper))
@@ -108,12 +90,12 @@ def coded(net: Codec, y: Tensor, z: Tensor, rounded: Rounding) -> tuple[Tensor, 
 
     def code(number: int | None, centre: Tensor, step: Tensor) -> Tensor:
         nonlocal symbols
-        found = rounded((taken(y, number) - centre) / step)
+        found = rounded(rounding.moved((taken(y, number) - centre) / step, taken(log_scale, number)))
         symbols = found if number is None else symbols + placed(found, number)
         return centre + step * found
 
     decoded = net.decoded(mean, log_scale, code)
-    return decoded, hyper, gaussian_bits(symbols, log_scale).sum() + hyper_bits.sum()
+    return decoded, hyper, rounding.bits(symbols, log_scale).sum() + hyper_bits.sum()
 
 
 @dataclass
@@ -156,24 +138,23 @@ class Refinement:
         with torch.inference_mode(False), torch.enable_grad():
             image, y, z = image.clone(), nn.Parameter(y.clone()), nn.Parameter(z.clone())
             optimiser = torch.optim.Adam((y, z), lr=self.plan.rate)
-            generator = torch.Generator().manual_seed(0)
             for step in range(self.plan.steps):
                 share = step / max(1, self.plan.steps - 1)
                 for group in optimiser.param_groups:
                     group["lr"] = self.plan.rate * (0.05 + 0.95 * (1 + math.cos(math.pi * share)) / 2)
-                loss = self.loss(net, image, y, z, self.plan.rounding(share, generator))
+                loss = self.loss(net, image, y, z, soft(share))
                 y.grad, z.grad = torch.autograd.grad(loss, (y, z))
                 optimiser.step()
                 self.done += 1
                 if self.progress is not None:
                     self.progress(self.done, self.plan.steps * sum(1 for _ in self.header.tiles()))
             with torch.no_grad():
-                latent, hyper, _ = coded(net, y, z, torch.round)
+                latent, hyper, _ = coded(net, y, z, torch.round, self.model.rounding(self.header.level))
         return latent, hyper
 
-    def loss(self, net: Codec, image: Tensor, y: Tensor, z: Tensor, rounded: Rounding) -> Tensor:
+    def loss(self, net: Codec, image: Tensor, y: Tensor, z: Tensor, rounded: Rounded) -> Tensor:
         """λ·distortion + rate of one picture [1, 3, H, W], the task's loss."""
-        decoded, _, bits = coded(net, y, z, rounded)
+        decoded, _, bits = coded(net, y, z, rounded, self.model.rounding(self.header.level))
         height, width = image.shape[-2:]
         shown = net.synthesis(decoded)[:, :, :height, :width]
         distortion = DISTORTIONS[self.model.distortion](shown, image).sum()

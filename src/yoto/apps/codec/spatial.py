@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
-from yoto.apps.codec.layers import lower_bound, round_through
+from yoto.apps.codec.layers import lower_bound
 from yoto.apps.codec.likelihoods import SMALLEST_SCALE
 
 PLACES = ((0, 0), (1, 1), (0, 1), (1, 0))
@@ -156,13 +156,22 @@ class SpatialPrior(nn.Module):
                 known = seen if known is None else known + seen
         return out
 
-    def forward(self, y: Tensor, mean: Tensor, log_scale: Tensor) -> tuple[Tensor, Tensor]:
-        """Latents [B, M, h, w] as they are decoded, and what is rounded: their difference from the means, in steps."""
-        residual = torch.empty_like(y)
+    def forward(
+        self, y: Tensor, mean: Tensor, log_scale: Tensor, rounded: Callable[[Tensor, Tensor], Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents [B, M, h, w] as they are decoded, their differences from the means in steps, and what these become.
+
+        Args:
+            y, mean, log_scale: [B, M, h, w].
+            rounded: From differences and log-scales to symbols.
+        """
+        residual, symbols = torch.empty_like(y), torch.empty_like(y)
 
         def code(number: int | None, centre: Tensor, step: Tensor) -> Tensor:
             difference = (taken(y, number) - centre) / step
+            found = rounded(difference, taken(log_scale, number))
             put(residual, number, difference)
-            return centre + step * round_through(difference)
+            put(symbols, number, found.detach())
+            return centre + step * found
 
-        return self.decoded(mean, log_scale, code), residual
+        return self.decoded(mean, log_scale, code), residual, symbols

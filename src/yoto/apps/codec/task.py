@@ -69,13 +69,28 @@ class CompressionTask(BaseTask):
             start_codec(plain, crops, unit * float(at[0] / at[1]))
 
     def extras(self, model: Conditional[Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
-        """Integer tables that a codec needs beside the network, and the fingerprint that files name it by."""
+        """Integer tables that a codec needs beside the network, and the fingerprint that files name it by.
+
+        Where there are photographs for training, the tables come from what the model makes of them.
+        """
+        from yoto.apps.codec.counting import counted
         from yoto.apps.codec.format.integer import build, fingerprint
 
         if model.space.free != ("distortion",):
             return {}, {}
-        tensors = build(model)
+        data = self.crops() if isinstance(model.plain, MeanScaleHyperprior) else None
+        known = None if data is None else counted(model, data, self.options.rounding)
+        tensors = build(model, known)
         return tensors, {"fingerprint": fingerprint(model, tensors).hex()}
+
+    def crops(self) -> Data | None:
+        """The training crops, or None where nothing says where photographs are."""
+        try:
+            return self.data("train")
+        except YotoError:
+            if self.options.data is not None:
+                raise
+            return None
 
     def terms(self, net: Any, batch: Tensor, at: Tensor | None = None) -> dict[str, Tensor]:
         """Both terms [B] of images [B, 3, H, W] in [0, 1]; `at` plays no part, λ only weighs the terms."""

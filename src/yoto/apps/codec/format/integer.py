@@ -21,8 +21,9 @@ from yoto.apps.codec.network import Codec, MeanScaleHyperprior, ScaleHyperprior
 from yoto.errors import YotoError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from yoto.apps.codec.format.tables import Table
     from yoto.conditioning import Conditional
     from yoto.space import LossSpace
 
@@ -214,13 +215,14 @@ def stored(values: Tensor, bits: int, name: str) -> Tensor:
 
 
 @torch.no_grad()
-def build(model: Conditional[Codec]) -> dict[str, Tensor]:
+def build(model: Conditional[Codec], of_scales: Sequence[Table] | None = None) -> dict[str, Tensor]:
     """All that an entropy coder needs beside the network, as integers, for every quality level.
 
     FiLM values and priors come from a float network and are stored, so that no decoder has to compute them.
 
     Args:
         model: A conditional codec whose free parameter is `distortion`.
+        of_scales: A table for each of `tables.scales`; normal ones by default.
 
     Raises:
         YotoError: If the range of exact integers does not hold it.
@@ -237,7 +239,7 @@ def build(model: Conditional[Codec]) -> dict[str, Tensor]:
         shift = torch.zeros(len(weights), channels) if found is None or found.shift is None else found.shift.cpu()
         extras[f"{name}.scale"] = stored(scale, GAIN_BITS, "FiLM scales")
         extras[f"{name}.shift"] = stored(shift, SHIFT_BITS, "FiLM shifts")
-    all_tables = tables.normal_tables()
+    all_tables = list(tables.normal_tables() if of_scales is None else of_scales)
     if isinstance(net, MeanScaleHyperprior):
         device = next(net.parameters()).device
         prior = model.at(lam.to(device)).get_submodule("prior.table")

@@ -24,6 +24,10 @@ WIDEST = 2048
 ESCAPE_FREQUENCY = 16
 TAIL = 1e-3
 """Share of the Laplacian in a normal table."""
+EXPECTED = 8.0
+"""Symbols per entry of a table that its normal form counts for, beside those that were counted."""
+ESCAPED = 16.0
+"""Bits of an escaped value, about."""
 Ints = npt.NDArray[np.int64]
 
 
@@ -81,6 +85,29 @@ def normal_table(scale: float) -> Table:
 def normal_tables() -> list[Table]:
     """Tables of all scales."""
     return [normal_table(scale) for scale in scales()]
+
+
+def counted_tables(counts: Ints) -> list[Table]:
+    """Tables of all scales from how often each symbol was coded by them, and from normal ones as far as that is rare.
+
+    Args:
+        counts: [scales, 2 `WIDEST` + 1] of the symbols from -`WIDEST` to `WIDEST`; both signs count alike.
+    """
+    made = []
+    for table, seen in zip(normal_tables(), counts, strict=True):
+        expected = table.frequencies[:-1] / table.frequencies[:-1].sum()
+        own = seen[WIDEST + table.lowest : WIDEST - table.lowest + 1].astype(np.float64)
+        both = (own + own[::-1]) / 2 + EXPECTED * len(own) * expected
+        made.append(Table(table.lowest, integer_frequencies((both / both.sum()).tolist())))
+    return made
+
+
+def cost(table: Table, value: int) -> float:
+    """Bits that a value takes with a table; about, where it is escaped."""
+    symbol = value - table.lowest
+    inside = 0 <= symbol < table.escape
+    bits = PRECISION - math.log2(int(table.frequencies[symbol if inside else table.escape]))
+    return bits if inside else bits + ESCAPED
 
 
 def to_tensors(tables: Sequence[Table]) -> dict[str, Tensor]:
