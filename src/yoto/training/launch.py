@@ -16,6 +16,8 @@ from yoto.training.signals import StopRequest
 if TYPE_CHECKING:
     from multiprocessing.queues import SimpleQueue
 
+    from torch import Tensor
+
 R = TypeVar("R")
 
 
@@ -28,6 +30,15 @@ def launch(devices: int, nodes: int, accelerator: str) -> Any:
     fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy)
     fabric.launch()
     return fabric
+
+
+def of_all(tensor: Tensor) -> Tensor:
+    """A tensor of each process, of the same shape in all, stacked along a new first dimension."""
+    import torch
+
+    shares = [torch.empty_like(tensor) for _ in range(torch.distributed.get_world_size())]
+    torch.distributed.all_gather(shares, tensor.contiguous())
+    return torch.stack(shares)
 
 
 def first_alone(fabric: Any, action: Callable[[], None]) -> None:

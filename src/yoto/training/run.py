@@ -24,7 +24,7 @@ from yoto.support.tensors import restore
 from yoto.task import BaseTask, path_of
 from yoto.training.batches import Batches
 from yoto.training.ema import EMA
-from yoto.training.launch import first_alone
+from yoto.training.launch import first_alone, of_all
 from yoto.training.loggers import Logger, make_logger
 from yoto.training.machine import describe_machine, versions
 from yoto.training.monitor import Monitor
@@ -89,7 +89,7 @@ class Run:
             model=model,
             optimiser=make_optimiser(model, training),
             clipper=Clipper(training.clip, factor=training.clip_factor),
-            monitor=Monitor(self.objective, fabric.all_gather if fabric.world_size > 1 else None),
+            monitor=Monitor(self.objective, of_all if fabric.world_size > 1 else None),
             ema=None if training.ema is None else EMA(model, training.ema),
         )
         self.loggers: list[Logger] = []
