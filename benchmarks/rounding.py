@@ -34,7 +34,7 @@ from yoto.training.machine import describe_machine
 
 QUALITIES = (12.0, 27.0, 43.0, 59.0, 75.0, 90.0)
 SIDE = 512
-PRICES = ((1.0, 1.0), (1.5, 0.9), (2.0, 0.9), (1.5, 0.75), (3.0, 0.9), (4.0, 1.1))
+PRICES = ((1.0, 0.9), (2.5, 0.9), (1.5, 0.7), (1.5, 1.2), (4.0, 1.6), (6.0, 1.1))
 """Of encoding at both ends, over that of the network's training (or over 10, where it has none)."""
 
 
@@ -94,12 +94,11 @@ def main() -> None:
         rows.append(row_of(name, base, curve_of(priced(model, *ends, known), pictures)))
         print({key: value for key, value in rows[-1].items() if key != "points"}, flush=True)
 
-    add("tables counted", (math.inf, math.inf), counted)
-    add("rounded by bits and error", (low, high), normal)
-    add("both: the codec as it is", (low, high), counted)
+    add("rounded by bits and error, normal tables", (low, high), normal)
+    add("that and the tables of the model: as it codes", (low, high), counted)
     for factors in PRICES:
         ends = (factors[0] * unit, factors[1] * unit)
-        add(f"both, prices {ends[0]:g} and {ends[1]:g}", ends, counted)
+        add(f"the same with prices {ends[0]:.3g} and {ends[1]:.3g}", ends, counted)
     machine = describe_machine(torch.device("cpu"))
     own = "rounding to the nearest integer" if trained is None else f"a price of {trained:g}"
     lines = [

@@ -59,8 +59,9 @@ class Plan:
     rate: float
 
 
-PLANS = {1: Plan(15, 0.015), 2: Plan(100, 0.005)}
-"""By effort."""
+QUICK = Plan(15, 0.015)
+PLANS = {1: (QUICK,), 2: (QUICK, Plan(30, 0.008), Plan(60, 0.004))}
+"""By effort; of several the best is taken."""
 
 
 def hyper_coded(net: Codec, z: Tensor, rounded: Rounded) -> tuple[Tensor, Tensor]:

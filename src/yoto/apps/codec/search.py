@@ -15,7 +15,7 @@ from yoto.errors import YotoError
 if TYPE_CHECKING:
     from yoto.apps.codec.format.coder import Coder
     from yoto.apps.codec.model import CodecModel
-    from yoto.apps.codec.refinement import Progress
+    from yoto.apps.codec.refinement import Plan, Progress
     from yoto.data.images import Picture
 
 TOP = 255
@@ -151,14 +151,33 @@ class Trial:
         if not self.effort:
             return self(level)
         if level not in self.refined:
-            from yoto.apps.codec.refinement import PLANS, Refinement
+            from yoto.apps.codec.refinement import PLANS
 
-            header = replace(self.header, level=level)
-            analyse = Refinement(self.model, header, PLANS[self.effort], self.progress)
-            contents = latents.encode(self.model, header, self.picture.pixels, self.coder, analyse)
-            found = Encoded(container.pack(contents), level, header.width * header.height)
-            self.refined[level] = min(self(level), found, key=self.loss)
+            plans, found = PLANS[self.effort], [self(level)]
+            total = sum(plan.steps for plan in plans)
+            for number, plan in enumerate(plans):
+                before = sum(each.steps for each in plans[:number])
+                found.append(self.by_plan(level, plan, before, total))
+            self.refined[level] = min(found, key=self.loss)
         return self.refined[level]
+
+    def by_plan(self, level: int, plan: Plan, before: int, total: int) -> Encoded:
+        """The picture at a level, its latents refined.
+
+        Args:
+            before, total: Steps for every tile of the plans before this one and of all.
+        """
+        from yoto.apps.codec.refinement import Refinement
+
+        def progress(done: int, own: int) -> None:
+            if self.progress is not None:
+                tiles = own // plan.steps
+                self.progress(done + before * tiles, total * tiles)
+
+        header = replace(self.header, level=level)
+        analyse = Refinement(self.model, header, plan, progress)
+        contents = latents.encode(self.model, header, self.picture.pixels, self.coder, analyse)
+        return Encoded(container.pack(contents), level, header.width * header.height)
 
     def loss(self, coded: Encoded) -> float:
         """λ·distortion + bits per pixel of an encoding, by its file."""
