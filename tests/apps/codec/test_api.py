@@ -11,6 +11,7 @@ from yoto.apps.codec import assembly, latents, search
 from yoto.apps.codec.format import container
 from yoto.apps.codec.format.coder import PythonCoder, default
 from yoto.apps.codec.format.errors import FileError
+from yoto.apps.codec.symbols import dequantised
 from yoto.data.pixels import psnr_of
 from yoto.errors import YotoError
 
@@ -92,7 +93,7 @@ def whole_image(model, contents):
         values = latents.decode_values(payload, own.table.numpy().ravel(), tables, default())
         symbols[:, part[0], part[1]] = torch.from_numpy(values.reshape(own.mean.shape)).float()
     net = model.at(header.level)
-    y = latents.dequantised(net, symbols, known.mean, known.log_scale)
+    y = dequantised(net, symbols, known.mean, known.log_scale)
     levels = net.synthesis(y[None])[0].mul(255).round().clamp(0, 255).byte().movedim(0, -1).numpy()
     return levels[: header.height, : header.width].astype(int)
 

@@ -14,6 +14,7 @@ from yoto.apps.codec.format.coder import default
 from yoto.apps.codec.grid import Rows
 from yoto.apps.codec.network import MeanScaleHyperprior
 from yoto.apps.codec.rounding import Rounding
+from yoto.apps.codec.symbols import dequantised, quantised
 from yoto.data.images import Picture
 from yoto.data.pixels import psnr_of
 
@@ -41,16 +42,16 @@ def test_symbols_are_those_that_training_rounds(net, price):
     y, mean, log_scale = values()
     net.rounding = None if price is None else Rounding.normal(price)
     decoded, residual, rounded = net.quantised(y[None], mean[None], log_scale[None])
-    symbols = latents.quantised(net, y, mean, log_scale, net.rounding or NEAREST)
+    symbols = quantised(net, y, mean, log_scale, net.rounding or NEAREST)
     assert torch.equal(symbols, rounded[0])
     assert torch.equal(symbols, residual[0].round()) == (price is None)
     assert symbols.unique().numel() > 20
-    assert torch.equal(latents.dequantised(net, symbols, mean, log_scale), decoded[0])
+    assert torch.equal(dequantised(net, symbols, mean, log_scale), decoded[0])
 
 
 def test_decoded_latents_are_within_half_a_step(net):
     y, mean, log_scale = values()
-    error = latents.dequantised(net, latents.quantised(net, y, mean, log_scale, NEAREST), mean, log_scale) - y
+    error = dequantised(net, quantised(net, y, mean, log_scale, NEAREST), mean, log_scale) - y
     step = torch.ones_like(y) if net.spatial is None else net.spatial.steps(log_scale.clamp_min(np.log(0.11))[None])[0]
     assert (error.abs() / step).max() <= 0.5 + 1e-4
     assert error.abs().max() > 0.4
@@ -58,11 +59,11 @@ def test_decoded_latents_are_within_half_a_step(net):
 
 def test_autocast_does_not_reach_means_and_steps(net):
     y, mean, log_scale = values()
-    symbols = latents.quantised(net, y, mean, log_scale, NEAREST)
-    decoded = latents.dequantised(net, symbols, mean, log_scale)
+    symbols = quantised(net, y, mean, log_scale, NEAREST)
+    decoded = dequantised(net, symbols, mean, log_scale)
     with torch.autocast("cpu", torch.bfloat16):
-        assert torch.equal(latents.quantised(net, y, mean, log_scale, NEAREST), symbols)
-        assert torch.equal(latents.dequantised(net, symbols, mean, log_scale), decoded)
+        assert torch.equal(quantised(net, y, mean, log_scale, NEAREST), symbols)
+        assert torch.equal(dequantised(net, symbols, mean, log_scale), decoded)
 
 
 def test_tiles_give_what_the_whole_gives(net):
@@ -70,9 +71,9 @@ def test_tiles_give_what_the_whole_gives(net):
     net = net.double()
     y, mean, log_scale = (each.double() for each in values(24, 24))
     rounding = Rounding.normal(8.0)
-    quantised = partial(latents.quantised, rounding=rounding)
-    symbols = quantised(net, y, mean, log_scale)
-    decoded = latents.dequantised(net, symbols, mean, log_scale)
+    by_price = partial(quantised, rounding=rounding)
+    symbols = by_price(net, y, mean, log_scale)
+    decoded = dequantised(net, symbols, mean, log_scale)
 
     def in_tiles(passes, source):
         rows, priors = Rows(), Rows()
@@ -82,21 +83,21 @@ def test_tiles_give_what_the_whole_gives(net):
         found = [latents.through_passes(passes, net, rows, priors, box, (6, 6)) for box in boxes]
         return torch.cat([torch.cat(found[i : i + 3], 2) for i in (0, 3, 6)], 1)
 
-    assert torch.equal(in_tiles(quantised, y), symbols)
-    assert torch.allclose(in_tiles(latents.dequantised, symbols), decoded)
+    assert torch.equal(in_tiles(by_price, y), symbols)
+    assert torch.allclose(in_tiles(dequantised, symbols), decoded)
     if net.spatial is not None:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(latents, "NEIGHBOURS", 2)
-            assert not torch.equal(in_tiles(quantised, y), symbols)
+            assert not torch.equal(in_tiles(by_price, y), symbols)
 
 
 def test_the_encoder_knows_what_the_decoder_will_see(tiny, photo, monkeypatch):
     """Of a picture in one tile, the latents that the encoder's passes went through are those decoded from its file."""
-    seen, inside = [], latents.quantised
+    seen, inside = [], quantised
 
     def spied(net, y, mean, log_scale, rounding):
         symbols = inside(net, y, mean, log_scale, rounding)
-        seen.append(latents.dequantised(net, symbols, mean, log_scale))
+        seen.append(dequantised(net, symbols, mean, log_scale))
         return symbols
 
     monkeypatch.setattr(latents, "quantised", spied)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from yoto.apps.codec import latents
 from yoto.apps.codec.format import tables
 from yoto.apps.codec.format.integer import LEVELS, UNIT, level_weights
 from yoto.apps.codec.rounding import Rounding, bits_of, encoding_price
+from yoto.apps.codec.symbols import quantised
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -80,6 +80,6 @@ def coded(
         means, log_scales = net.latent_prior(net.hyper_synthesis(mean + hyper))
         for one in zip(y, means, log_scales, strict=True):
             yield (
-                latents.quantised(net, *one, rounding),
+                quantised(net, *one, rounding),
                 torch.bucketize(one[2].double().contiguous(), places, right=True),
             )

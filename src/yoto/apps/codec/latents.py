@@ -27,14 +27,13 @@ from yoto.apps.codec.format.container import BLOCK, STRIDE, Contents, Header, Pa
 from yoto.apps.codec.format.errors import damaged
 from yoto.apps.codec.format.integer import LARGEST_HYPER, UNIT
 from yoto.apps.codec.grid import Box, Rows, followed, inner, rows_of_tiles, scaled, widened
-from yoto.apps.codec.spatial import put, taken
+from yoto.apps.codec.symbols import dequantised, quantised
 from yoto.data.pixels import Pixels, to_bytes, to_unit
 
 if TYPE_CHECKING:
     from yoto.apps.codec.format.integer import Parameters
     from yoto.apps.codec.model import CodecModel
     from yoto.apps.codec.network import Codec
-    from yoto.apps.codec.rounding import Rounding
 
 Ints = npt.NDArray[np.int64]
 Analyse: TypeAlias = "Callable[[Codec, Pixels, Box, int, int], tuple[Tensor, Tensor]]"
@@ -55,7 +54,6 @@ SLACK = 32
 """Bits that a payload may be shorter than its information: the coder's state starts at 0, which says nothing."""
 CHECKED_FIRST = 2**24
 """Pixels above which all symbols are checked before any pixel is made."""
-LARGEST_RESIDUAL = 2**24
 
 
 def crc(symbols: Ints, start: int) -> int:
@@ -115,31 +113,6 @@ def quantised_hyper(model: CodecModel, level: int, z: Tensor) -> Ints:
     """Symbols of hyper-latents [K, h, w]."""
     mean = model.integers.prior_mean[level].view(-1, 1, 1) * UNIT
     return (z.double() - mean).round().clamp(-LARGEST_HYPER, LARGEST_HYPER).long().numpy()
-
-
-def quantised(net: Codec, y: Tensor, mean: Tensor, log_scale: Tensor, rounding: Rounding) -> Tensor:
-    """Symbols [M, h, w], whole numbers in float32, of latents y [M, h, w] with those means and log-scales."""
-    symbols = torch.empty_like(y)[None]
-
-    def code(number: int | None, centre: Tensor, step: Tensor) -> Tensor:
-        found = rounding((taken(y[None], number) - centre) / step, taken(log_scale[None], number))
-        found = found.clamp_(-LARGEST_RESIDUAL, LARGEST_RESIDUAL)
-        put(symbols, number, found)
-        return centre + step * found
-
-    with torch.autocast(y.device.type, enabled=False):
-        net.decoded(mean[None], log_scale[None], code)
-    return symbols[0]
-
-
-def dequantised(net: Codec, symbols: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
-    """Latents [M, h, w] of symbols: as `quantised` went through them."""
-
-    def code(number: int | None, centre: Tensor, step: Tensor) -> Tensor:
-        return centre + step * taken(symbols[None], number)
-
-    with torch.autocast(symbols.device.type, enabled=False):
-        return net.decoded(mean[None], log_scale[None], code)[0]
 
 
 def reach(net: Codec) -> int:

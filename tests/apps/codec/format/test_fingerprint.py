@@ -5,9 +5,9 @@ import torch
 
 from apps.codec.golden import DATA
 from yoto import bundle
-from yoto.apps.codec import latents
 from yoto.apps.codec.format import integer
 from yoto.apps.codec.format.integer import IntegerDecoder, fingerprint
+from yoto.apps.codec.symbols import dequantised
 
 LEVEL = 200
 
@@ -27,7 +27,7 @@ def outcome(model, extras):
     symbols = torch.randint(-3, 4, (channels, 2, 2), generator=generator)
     known = integers.parameters(integers.hyper_latents(symbols, LEVEL), LEVEL)
     coded = torch.randint(-3, 4, known.mean.shape, generator=generator).float()
-    y = latents.dequantised(net, coded, known.mean, known.log_scale)
+    y = dequantised(net, coded, known.mean, known.log_scale)
     frequencies = torch.cat([torch.from_numpy(table.frequencies) for table in integers.tables])
     return [net.synthesis(y[None]), known.table, integers.prior_index, frequencies]
 
