@@ -214,8 +214,7 @@ function smaller() {
 function make(value) {
   const [size, wanted] = [rows.yoto.bytes, rows.JPEG.psnr];
   return final({ quality: value }, async (_, signal) => {
-    knots.learn(value, await pictures.ask("api/compression/figures", { quality: value }, undefined, signal));
-    quality.value = Math.ceil(10 * (knots.reaching(wanted) ?? value)) / 10;
+    quality.value = await knots.closeIn(wanted, value, (at) => pictures.ask("api/compression/figures", { quality: at }, undefined, signal));
     await code({ quality: quality.value }, signal, size);
   });
 }

@@ -67,6 +67,18 @@ export class Knots {
     this.tell({ x: shown.map(([, p]) => p.bpp), y: shown.map(([, p]) => p.psnr), settings: shown.map(([place]) => place) });
   }
 
+  /** The lowest level's quality that was measured to reach a PSNR, or the next after a few trials, from one nearby. */
+  async closeIn(psnr, near, ask) {
+    let at = near;
+    for (let trial = 0; trial < 4; trial++) {
+      this.learn(at, await ask(at));
+      const next = named(Math.ceil(2.55 * (this.reaching(psnr) ?? at) - 0.03) / 2.55);
+      if (level(next) === level(at)) break;
+      at = next;
+    }
+    return at;
+  }
+
   /** The lowest quality that reaches a PSNR, or null where that lies at or beyond the ends. */
   reaching(psnr) {
     let [low, high] = [0, 100];
