@@ -1,7 +1,7 @@
 """Frequency tables from the symbols that a trained codec makes of photographs.
 
 Training takes noise for rounding and the normal distribution for what latents have. What is then coded is rounded, by a
-rule that prefers zeros, and has other tails: tables that count it take about 1 to 2 % fewer bits, and a decoder, which
+rule that prefers zeros, and has other tails: tables that count it take 1 to 5 % fewer bits, and a decoder, which
 reads tables anyhow, takes no longer.
 """
 
