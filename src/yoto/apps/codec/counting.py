@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from yoto.apps.codec.format import tables
-from yoto.apps.codec.format.integer import LEVELS, UNIT, level_weights
+from yoto.apps.codec.format.integer import LEVELS, level_weights, table_numbers
 from yoto.apps.codec.rounding import Rounding, bits_of, encoding_price
 from yoto.apps.codec.symbols import quantised
 
@@ -67,7 +67,6 @@ def coded(
         model, data, price: As of `counted`.
         known: Tables that rounding looks at.
     """
-    places = torch.tensor(tables.thresholds(UNIT), dtype=torch.float64) * UNIT
     weights, bits, generator = level_weights(model.space), bits_of(known), torch.Generator().manual_seed(0)
     for level in np.linspace(0, LEVELS - 1, COUNTED).round().astype(int).tolist():
         net: MeanScaleHyperprior = model.bake(distortion=weights[level]).cpu().eval()
@@ -76,10 +75,7 @@ def coded(
         z = net.hyper_analysis(y)
         mean, log_scale = net.prior(z)
         hyper = (z - mean).round()
-        yield hyper, torch.bucketize(log_scale.double().contiguous(), places, right=True).expand_as(hyper)
+        yield hyper, table_numbers(log_scale).expand_as(hyper)
         means, log_scales = net.latent_prior(net.hyper_synthesis(mean + hyper))
         for one in zip(y, means, log_scales, strict=True):
-            yield (
-                quantised(net, *one, rounding),
-                torch.bucketize(one[2].double().contiguous(), places, right=True),
-            )
+            yield quantised(net, *one, rounding), table_numbers(one[2])

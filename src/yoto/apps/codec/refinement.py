@@ -138,24 +138,24 @@ class Refinement:
         """
         with torch.inference_mode(False), torch.enable_grad():
             image, y, z = image.clone(), nn.Parameter(y.clone()), nn.Parameter(z.clone())
-            optimiser = torch.optim.Adam((y, z), lr=self.plan.rate)
+            optimiser, rounding = torch.optim.Adam((y, z), lr=self.plan.rate), self.model.rounding(self.header.level)
             for step in range(self.plan.steps):
                 share = step / max(1, self.plan.steps - 1)
                 for group in optimiser.param_groups:
                     group["lr"] = self.plan.rate * (0.05 + 0.95 * (1 + math.cos(math.pi * share)) / 2)
-                loss = self.loss(net, image, y, z, soft(share))
+                loss = self.loss(net, image, y, z, soft(share), rounding)
                 y.grad, z.grad = torch.autograd.grad(loss, (y, z))
                 optimiser.step()
                 self.done += 1
                 if self.progress is not None:
                     self.progress(self.done, self.plan.steps * sum(1 for _ in self.header.tiles()))
             with torch.no_grad():
-                latent, hyper, _ = coded(net, y, z, torch.round, self.model.rounding(self.header.level))
+                latent, hyper, _ = coded(net, y, z, torch.round, rounding)
         return latent, hyper
 
-    def loss(self, net: Codec, image: Tensor, y: Tensor, z: Tensor, rounded: Rounded) -> Tensor:
+    def loss(self, net: Codec, image: Tensor, y: Tensor, z: Tensor, rounded: Rounded, rounding: Rounding) -> Tensor:
         """λ·distortion + rate of one picture [1, 3, H, W], the task's loss."""
-        decoded, _, bits = coded(net, y, z, rounded, self.model.rounding(self.header.level))
+        decoded, _, bits = coded(net, y, z, rounded, rounding)
         height, width = image.shape[-2:]
         shown = net.synthesis(decoded)[:, :, :height, :width]
         distortion = DISTORTIONS[self.model.distortion](shown, image).sum()

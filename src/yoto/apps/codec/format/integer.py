@@ -214,6 +214,12 @@ def stored(values: Tensor, bits: int, name: str) -> Tensor:
     raise YotoError(f"{name} should be finite and below 2^31. Found {float(values.abs().max()):.3g}.")
 
 
+def table_numbers(log_scale: Tensor) -> Tensor:
+    """Numbers, int64, of the tables of log-scales that a float network gave."""
+    places = torch.tensor(tables.thresholds(UNIT), dtype=torch.float64) * UNIT
+    return torch.bucketize(log_scale.double().contiguous(), places, right=True)
+
+
 @torch.no_grad()
 def build(model: Conditional[Codec], of_scales: Sequence[Table] | None = None) -> dict[str, Tensor]:
     """All that an entropy coder needs beside the network, as integers, for every quality level.
@@ -245,8 +251,7 @@ def build(model: Conditional[Codec], of_scales: Sequence[Table] | None = None) -
         prior = model.at(lam.to(device)).get_submodule("prior.table")
         rows: Tensor = prior(torch.ones(len(weights), 1, device=device))
         mean, log_scale = rows.cpu().double().chunk(2, dim=1)
-        places = torch.tensor(tables.thresholds(UNIT), dtype=torch.float64) * UNIT
-        extras["prior.index"] = torch.bucketize(log_scale.contiguous(), places, right=True).to(torch.int16)
+        extras["prior.index"] = table_numbers(log_scale).to(torch.int16)
         extras["prior.mean"] = stored(mean, ACTIVATION_BITS, "Hyper-prior means")
     else:
         assert isinstance(net, ScaleHyperprior)
