@@ -198,7 +198,7 @@ function smaller() {
   const { psnr, bytes } = rows.JPEG ?? {};
   if (like && psnr) {
     $("smaller").replaceChildren(
-      `As close as this JPEG by PSNR (${rows.yoto.psnr.toFixed(1)} and ${psnr.toFixed(1)} dB), and ${Math.round(100 * (1 - rows.yoto.bytes / bytes))} % smaller. `,
+      `${whole(rows.yoto.bytes)} bytes, as close as this JPEG by PSNR (${rows.yoto.psnr.toFixed(1)} and ${psnr.toFixed(1)} dB): ${Math.round(100 * (1 - rows.yoto.bytes / bytes))} % smaller. `,
       el("button", { type: "button", class: "quiet", onclick: even }, "Beside files of its size"));
     return;
   }
