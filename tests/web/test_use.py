@@ -229,7 +229,9 @@ def test_a_first_time_user_finds_what_people_look_for(visit):
     made = tab.figures("yoto")
     assert wanted[2] - 0.01 < made[2] < wanted[2] + 0.3
     assert made[0] < 0.97 * wanted[0]
-    assert tab.text("#smaller").startswith(f"{round(made[0]):,} bytes, as close as this JPEG")  # on a phone the row is out of sight
+    assert tab.text("#smaller").startswith(
+        f"{round(made[0]):,} bytes, as close as this JPEG"
+    )  # on a phone the row is out of sight
     assert tab.figures("JPEG") == wanted  # it stays beside what looks like it
     assert page.get_by_role("button", name="Make it").count() == 0
     tab.until(lambda: page.locator("#plot .other").count() == 3, "the others")

@@ -41,6 +41,21 @@ def test_json_has_the_figures(yoto, tmp_path):
     assert row["trials"] <= 8
 
 
+def test_a_file_that_becomes_larger_than_its_picture_is_pointed_out(yoto, tmp_path):
+    """Dots and drawings are not what the codec is for: nobody should find that out by looking at the result."""
+    dots, plain = tmp_path / "dots.png", tmp_path / "plain.bmp"
+    Image.fromarray((np.indices((96, 128)).sum(0) % 2 * 255).astype(np.uint8)).save(dots)
+    Image.new("RGB", (128, 96), (90, 120, 60)).save(plain)
+    done = yoto("compress", dots, plain, "-o", tmp_path / "out", "--model", "tiny")
+    before, after = dots.stat().st_size, (tmp_path / "out" / "dots.yoto").stat().st_size
+    assert done.code == 0
+    assert after > before
+    assert f"1 of 2 files take more bytes than the picture that went in ({dots}: {after:,} in place of" in done.err
+    done = yoto("compress", plain, "-o", tmp_path / "plain.yoto", "--model", "tiny")
+    assert done.code == 0
+    assert "more bytes" not in done.err
+
+
 def test_several_files_go_to_a_folder(yoto, tmp_path):
     out = tmp_path / "small"
     files = [ORIGINAL, DATA / "grey-original.png", DATA / "alpha-original.png"]

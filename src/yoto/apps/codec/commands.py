@@ -95,6 +95,8 @@ def compress(
             rows, failed = compressing.together(work, pool, dict(zip(files, targets, strict=True)), total_size)
     if compare and not as_json and checks.STANDARD not in targets:
         note("\n".join(line for row in rows for line in beside.lines(row)))
+    if not as_json and (larger := compressing.grown(rows)):
+        note(larger)
     batch.said(rows, failed, as_json, ("input", "quality", "bytes", "bpp") + (("psnr",) if psnr is not None else ()))
 
 

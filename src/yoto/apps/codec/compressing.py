@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,7 +15,7 @@ from yoto.apps.codec.model import CodecModel
 from yoto.apps.codec.rate_distortion import measures
 from yoto.apps.codec.refinement import Progress
 from yoto.apps.codec.search import Encoded
-from yoto.cli import batch, pictures
+from yoto.cli import batch, checks, pictures
 from yoto.data.images import Picture
 from yoto.errors import YotoError
 
@@ -65,6 +65,8 @@ class Work:
             "input": str(file), "output": str(to), "width": width, "height": height, "bytes": len(coded.data),
             "bpp": coded.bpp, "quality": coded.quality, "trials": coded.trials,
         }  # fmt: skip
+        if file != checks.STANDARD:
+            row["input_bytes"] = file.stat().st_size
         if coded.psnr is not None:
             row["psnr"] = coded.psnr
         if self.measured or self.compare:
@@ -75,6 +77,20 @@ class Work:
             own = beside.Made("yoto", coded.quality, len(coded.data) - beyond, row["psnr"], row["ms_ssim"])
             row |= beside.facts(*beside.compared(picture, own))
         return row
+
+
+def grown(rows: Sequence[Mapping[str, Any]]) -> str | None:
+    """What to say where files are larger than what they were made from; None where none is."""
+    larger = [row for row in rows if row["bytes"] > row.get("input_bytes", row["bytes"])]
+    if not larger:
+        return None
+    first = larger[0]
+    many = f"{len(larger)} of {len(rows)} files take" if len(rows) > 1 else "The file takes"
+    return (
+        f"{many} more bytes than the picture that went in ({first['input']}: {first['bytes']:,} in place of "
+        f"{first['input_bytes']:,}). Drawings, text and screenshots are smaller as PNG or lossless WebP, and exact; a "
+        "photograph that was compressed before takes a lower --quality, or --size."
+    )
 
 
 class Together:
