@@ -431,3 +431,28 @@ def test_a_network_that_refuses_a_neighbours_sample_is_told():
         YotoError, match=r"with a sample in its neighbour's place too\. Found ValueError: rows should rise"
     ):
         condition(Rising(2, 2), SPACE, example=torch.tensor([[0.0, 9], [9, 9]]))
+
+
+class InPlace(nn.Module):
+    """Normalises its inputs where they are."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.last = nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.last(self.layer(x.sub_(1.0).div_(2.0)).relu_())
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["example", "first-call"])
+def test_a_network_may_change_its_inputs_in_place(given):
+    torch.manual_seed(0)
+    x = torch.randn(4, 8)
+    kept = x.clone()
+    model = condition(InPlace(), SPACE, **({"example": x} if given else {}), multiplier=1.0)
+    assert torch.equal(x, kept)
+    assert model.conditioned.names == ("layer", "last")
+    lam = SPACE.sample(4)
+    rows = [model.bake(lam[i], probe=x)(x[i : i + 1].clone()) for i in range(4)]
+    assert torch.equal(x, kept)
+    torch.testing.assert_close(model(x.clone(), at=lam), torch.cat(rows))

@@ -253,6 +253,6 @@ def recalibrate_norms(net: nn.Module, batches: Any) -> None:
             norm.momentum = None
             norm.training = True
         for batch in batches:
-            call(net, batch)
+            call(net, pytree.tree_map_only(Tensor, Tensor.clone, batch))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -110,7 +110,8 @@ class Trial:
         self.change = change
         for name, value in {**self.kept, **(values or {})}.items():
             self.own[name].data.copy_(value)
-        output = self.module(*self.args, **self.kwargs)
+        args, kwargs = pytree.tree_map_only(Tensor, Tensor.clone, (self.args, self.kwargs))
+        output = self.module(*args, **kwargs)
         for name, value in self.kept.items():
             self.own[name].data.copy_(value)
         self.whole = [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor)]

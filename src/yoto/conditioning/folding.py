@@ -237,7 +237,7 @@ def verify(name: str, module: nn.Module, layer: Layer) -> None:
     plain = copy_of(module).cpu().double().eval()
     x = example_input(plain, generator)
     try:
-        output = plain(x)
+        output = plain(x.clone())  # a layer may change its input in place
     except (RuntimeError, TypeError, ValueError) as error:
         raise YotoError(
             f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: it could not be run on an input of shape "
@@ -250,7 +250,7 @@ def verify(name: str, module: nn.Module, layer: Layer) -> None:
     expected = output * s.view(shape) + (0 if t is None else t.view(shape))
     for key, value in folded(plain, layer, s, t).items():
         plain.get_parameter(key).data.copy_(value)
-    found = deviation(plain(x), expected)
+    found = deviation(plain(x.clone()), expected)
     if not found <= tolerance_of(output):
         raise YotoError(
             f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: its folded form deviates by {found:.1e} "

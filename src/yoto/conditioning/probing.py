@@ -106,16 +106,21 @@ def recording(net: nn.Module, names: Sequence[str], into: dict[str, list[Call]],
 def run(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str], inputs: bool) -> dict[str, list[Call]]:
     """The calls of layers in one run with fixed random numbers."""
     into: dict[str, list[Call]] = {}
-    args, kwargs = pytree.tree_unflatten(list(leaves), spec)
 
     def call() -> None:
         into.clear()
+        args, kwargs = pytree.tree_unflatten([own(leaf) for leaf in leaves], spec)
         torch.manual_seed(0)
         net(*args, **kwargs)
 
     with torch.random.fork_rng(), recording(net, names, into, inputs):
         without_graph(call)
     return into
+
+
+def own(leaf: Any) -> Any:
+    """A copy of an input, which the network may change in place."""
+    return leaf.detach().clone().requires_grad_(leaf.requires_grad) if isinstance(leaf, Tensor) else leaf
 
 
 def copied(net: nn.Module) -> nn.Module:
