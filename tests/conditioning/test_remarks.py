@@ -66,3 +66,23 @@ def test_parameters_outside_of_layers_are_told_where_to_go():
 
     with pytest.raises(YotoError, match=r"outside of layers .* put them into modules, such as torch\.nn\.Linear"):
         condition(Bare(), SPACE, example=torch.randn(3, 4))
+
+
+class Adapted(nn.Linear):
+    """Adds a product of low rank to its weight, which no scale of the weight alone takes along."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__(inputs, outputs)
+        self.a, self.b = nn.Parameter(torch.randn(outputs, 2)), nn.Parameter(torch.randn(2, inputs))
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight + self.a @ self.b, self.bias)
+
+
+@pytest.mark.parametrize("example", [None, torch.randn(3, 8)], ids=["without", "example"])
+def test_what_does_not_fold_is_not_offered(example):
+    net = nn.Sequential(Adapted(8, 8), nn.ReLU(), Adapted(8, 2))
+    with pytest.raises(YotoError, match="Refused: '0'") as refused:
+        condition(net, SPACE, example=example)
+    assert "Layers that can be" not in str(refused.value)
+    assert "Without `example`" not in str(refused.value)

@@ -41,9 +41,16 @@ class Modulation:
         """scale·output + shift per channel.
 
         Raises:
-            YotoError: If λ is per sample and the output does not hold as many samples.
+            YotoError: If the output has another number of channels, or λ is per sample and it does not hold as many
+                samples.
         """
         axis = self.site.layer.channel_axis(output)
+        if not 0 <= axis < output.ndim or output.shape[axis] != self.site.layer.channels:
+            raise YotoError(
+                f"The output of layer {self.site.name!r} should have {self.site.layer.channels} channels along axis "
+                f"{axis}, as when it was conditioned. Found shape {tuple(output.shape)}. Usually another layer took "
+                "its place: condition the network anew."
+            )
         shape = [1] * output.ndim
         shape[axis] = self.site.layer.channels
         scale, shift = self.scale, self.shift
