@@ -237,7 +237,7 @@ def test_what_is_no_distribution_is_told_what_it_may_have_meant(entry, hint):
         (lambda: LossSpace(a=1e-60, b=LogUniform(1, 2)), r"`value` should be 0 or lie between"),
         (
             lambda: Uniform(1.0, 1.0 + 1e-9),
-            r"should differ in float32, in which λ is kept\. Found 1\.0 and 1\.000000001",
+            r"should differ in float32, as λ is kept\. Found 1\.0 and 1\.000000001",
         ),
     ],
 )

@@ -112,9 +112,7 @@ class Interval(Distribution):
         if not low < high:
             raise YotoError(f"`low` should be below `high`. Found low={low:g}, high={high:g}.")
         if high - low < NARROWEST * max(abs(low), abs(high)):
-            raise YotoError(
-                f"`low` and `high` should differ in float32, in which λ is kept. Found {low!r} and {high!r}."
-            )
+            raise YotoError(f"`low` and `high` should differ in float32, as λ is kept. Found {low!r} and {high!r}.")
         if self.weight and low < 0:
             raise YotoError(
                 f"`low` of a loss weight should be ≥ 0. Found {low:g}. "

@@ -89,8 +89,8 @@ def check_dense(name: str, tensor: Tensor) -> None:
     if tensor.layout != torch.strided or tensor.is_quantized or tensor.dtype == torch.complex128:
         kind = "quantised" if tensor.is_quantized else str(tensor.layout).removeprefix("torch.")
         raise YotoError(
-            f"A bundle holds dense tensors of a type that safetensors has. Found {tensor.dtype}, {kind}, as {name!r} of "
-            "the network's state. Usually: register_buffer(…, persistent=False), where the network makes it anew."
+            f"A bundle holds dense tensors of a type that safetensors has. Found {tensor.dtype}, {kind}, as {name!r} "
+            "of the network's state. Usually: register_buffer(…, persistent=False), where the network makes it anew."
         )
 
 
