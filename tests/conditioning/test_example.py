@@ -297,19 +297,29 @@ def test_a_layer_whose_weight_is_read_without_a_call_is_left_out():
         condition(Reads(), SPACE, example=FLAT, sites=["layer"])
 
 
-def test_a_layer_that_only_a_closure_reaches_is_told():
-    class Closure(nn.Module):
+class Keeper:
+    """Keeps a layer where no copy is led to another one."""
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def __call__(self, x):
+        return self.layer(x) + 0
+
+
+def test_a_layer_that_only_an_object_reaches_is_told():
+    class Kept(nn.Module):
         def __init__(self):
             super().__init__()
             self.layer = nn.Linear(8, 2)
-            self.run = lambda x: self.layer(x) + 0
+            self.run = Keeper(self.layer)
 
         def forward(self, x):
             return self.run(x)
 
-    with pytest.raises(YotoError, match="never runs"):
-        condition(Closure(), SPACE, example=FLAT)
-    model = condition(Closure(), SPACE)
+    with pytest.raises(YotoError, match="its weight is read elsewhere"):
+        condition(Kept(), SPACE, example=FLAT)
+    model = condition(Kept(), SPACE)
     with pytest.warns(UserWarning, match="λ does not reach 'layer'"):
         model(FLAT, b=1.0)
 

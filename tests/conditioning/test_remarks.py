@@ -42,17 +42,24 @@ def test_layers_in_front_of_a_conditioned_norm_count():
 
 
 def test_baking_notices_that_no_conditioned_layer_runs():
-    class Closure(nn.Module):
+    class Keeper:
+        def __init__(self, layer):
+            self.layer = layer
+
+        def __call__(self, x):
+            return torch.zeros(len(x), 4)
+
+    class Kept(nn.Module):
         def __init__(self):
             super().__init__()
             self.layer = nn.Linear(4, 4)
-            self.function = lambda x: torch.relu(self.layer(x))
+            self.function = Keeper(self.layer)
 
         def forward(self, x):
             return self.function(x)
 
     with pytest.raises(YotoError, match="none of the 1 conditioned layers runs as a layer of the bound network"):
-        condition(Closure(), SPACE).bake(b=1.0, probe=torch.randn(2, 4))
+        condition(Kept(), SPACE).bake(b=1.0, probe=torch.randn(2, 4))
 
 
 def test_parameters_outside_of_layers_are_told_where_to_go():

@@ -95,7 +95,7 @@ def check(plain: nn.Module, target: nn.Module, modulations: Mapping[str, Modulat
     if relative <= allowed and not ran:
         raise YotoError(
             f"λ should reach the outputs on `probe`. Found that none of the {len(modulations)} conditioned layers runs "
-            "as a layer of the bound network: usually a closure keeps the original. Give condition(…, example=inputs), "
+            "as a layer of the bound network: usually an object keeps the original. Give condition(…, example=inputs), "
             "which leaves such layers out."
         )
     if relative <= allowed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import torch
@@ -13,7 +14,7 @@ from yoto.conditioning.baking import check, fold, recalibrated, refresh, untie
 from yoto.conditioning.binding import Modulation, before_class, bound_clone, registered, site_class
 from yoto.conditioning.compiling import lam_as_tensor
 from yoto.conditioning.conditioner import Conditioner
-from yoto.conditioning.copies import copy_of
+from yoto.conditioning.copies import copy_of, follow, uncopied
 from yoto.conditioning.film import ConditioningNetwork
 from yoto.conditioning.first_call import Watch
 from yoto.conditioning.folding import Layer, Site
@@ -121,6 +122,13 @@ class Conditional(nn.Module, Generic[M]):
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         if "layouts" not in state:  # pickled before there was such a thing
             self.prepare()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Conditional[M]:
+        result: Conditional[M] = type(self).__new__(type(self))
+        memo |= {id(self): result, **uncopied(self)}
+        result.__dict__.update(deepcopy(self.__dict__, memo))
+        follow(result, memo)
+        return result
 
     def extra_repr(self) -> str:
         return f"free={', '.join(self.space.free)}; {len(self.sites)} conditioned layers"

@@ -71,8 +71,8 @@ class Watch:
             more = f" and {len(silent) - 4} more" if len(silent) > 4 else ""
             warnings.warn(
                 f"λ does not reach {', '.join(map(repr, silent[:4]))}{more}: never run as layers of the bound network "
-                "(used by another way, such as a closure, or not at all). Leave them out with exclude=, or give "
-                "condition(…, example=inputs), which does.",
+                "(used by another way, such as an object that keeps them, or not at all). Leave them out with "
+                "exclude=, or give condition(…, example=inputs), which does.",
                 stacklevel=2,
             )
 
