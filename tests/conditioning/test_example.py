@@ -466,3 +466,62 @@ def test_a_network_may_change_its_inputs_in_place(given):
     rows = [model.bake(lam[i], probe=x)(x[i : i + 1].clone()) for i in range(4)]
     assert torch.equal(x, kept)
     torch.testing.assert_close(model(x.clone(), at=lam), torch.cat(rows))
+
+
+class Moved(nn.Module):
+    """Runs its first layer on the batch in another order."""
+
+    def __init__(self, order):
+        super().__init__()
+        self.layer, self.last, self.order = nn.Linear(8, 8), nn.Linear(8, 3), order
+
+    def forward(self, x):
+        order = self.order(x)
+        return self.last(self.layer(x[order]).tanh()[order.argsort()])
+
+
+def test_a_batch_in_another_order_is_noticed():
+    backwards = lambda x: torch.arange(len(x)).flip(0)  # noqa: E731
+    model = condition(Moved(backwards), SPACE)
+    model(FLAT, b=1.0)
+    with pytest.raises(YotoError, match="layer 'layer': its output holds the samples of a batch in another order"):
+        model(FLAT, at=SPACE.sample(len(FLAT)))
+    with pytest.warns(UserWarning, match="'layer': its output holds the samples of a batch in another order"):
+        assert condition(Moved(backwards), SPACE, example=FLAT).conditioned.names == ("last",)
+
+
+def test_layers_that_mix_the_samples_are_told_at_the_first_call():
+    class Mixing(nn.Linear):
+        def forward(self, x):
+            return super().forward(x - x.mean(0))
+
+    x = torch.randn(4, 8)
+    with pytest.warns(UserWarning, match="'0': its output mixes the samples of a batch. With a λ per sample, entry i"):
+        condition(nn.Sequential(Mixing(8, 8)), SPACE)(x, at=SPACE.sample(4))
+
+
+def test_a_call_at_one_lambda_leaves_the_next_to_show_the_samples():
+    model = condition(Windows(), SPACE, multiplier=1.0)
+    x, lam = torch.randn(3, 16, 8), SPACE.sample(3)
+    model(x, b=1.0)
+    rows = torch.cat([model(x[i : i + 1], at=lam[i]) for i in range(3)])
+    torch.testing.assert_close(model(x, at=lam), rows)
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["example", "first-call"])
+def test_a_forward_may_be_a_generator(given):
+    class Steps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(8, 8)
+
+        def forward(self, x):
+            for _ in range(3):
+                x = self.layer(x).tanh()
+                yield x
+
+    model = condition(Steps(), SPACE, multiplier=1.0, **({"example": FLAT} if given else {}))
+    assert model.conditioned.names == ("layer",)
+    lam = SPACE.sample(len(FLAT))
+    rows = [list(model.bake(each, probe=FLAT)(FLAT[i : i + 1]))[-1] for i, each in enumerate(lam)]
+    torch.testing.assert_close(list(model(FLAT, at=lam))[-1], torch.cat(rows))

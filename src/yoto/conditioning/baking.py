@@ -20,7 +20,7 @@ from yoto.conditioning.modes import evaluating
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
-from yoto.support.outputs import tensors_in
+from yoto.support.outputs import consumed, tensors_in
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -184,8 +184,8 @@ def as_double(value: Tensor) -> Tensor:
 def call(network: nn.Module, inputs: Any) -> Any:
     """Run a network on a tensor, a tuple of arguments or a dict of keyword arguments."""
     if isinstance(inputs, Mapping):
-        return network(**inputs)
-    return network(*inputs) if isinstance(inputs, (tuple, list)) else network(inputs)
+        return consumed(network(**inputs))
+    return consumed(network(*inputs) if isinstance(inputs, (tuple, list)) else network(inputs))
 
 
 def untie(net: nn.Module, sites: Sequence[str]) -> list[str]:

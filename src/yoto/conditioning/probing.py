@@ -25,7 +25,10 @@ from yoto.conditioning.layouts import SampleLayout, layout_of, told_apart
 from yoto.conditioning.reads import Reads
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
+from yoto.support.outputs import consumed
 
+MIXED = "its output mixes the samples of a batch"
+MOVED = "its output holds the samples of a batch in another order"
 CHANGED = 1e-9
 """Relative change of an output, in float64, from which on it counts as one; a thousandfold in float32."""
 
@@ -111,7 +114,7 @@ def run(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str], 
         into.clear()
         args, kwargs = pytree.tree_unflatten([own(leaf) for leaf in leaves], spec)
         torch.manual_seed(0)
-        net(*args, **kwargs)
+        consumed(net(*args, **kwargs))
 
     with torch.random.fork_rng(), recording(net, names, into, inputs):
         without_graph(call)
@@ -269,12 +272,21 @@ def common_layouts(
             if layout is None:
                 return "its output is the same for all samples", True
         if layout is None:
-            return "its output mixes the samples of a batch", False
+            return MOVED if moves(changed, call.output.shape, samples) else MIXED, False
         if layout not in result:
             result.append(layout)
     if not told_apart(result):
         return "its calls lay the samples out in several ways", False
     return tuple(result), alike
+
+
+def moves(changed: Mapping[int, Sequence[Tensor]], shape: Sequence[int], samples: int) -> bool:
+    """Whether a sample leaves its own entry as it is, along each axis that has an entry for every sample."""
+    axes = [axis for axis, size in enumerate(shape) if size == samples]
+    return bool(axes) and all(
+        any(len(indices[axis]) and sample not in indices[axis].tolist() for sample, indices in changed.items())
+        for axis in axes
+    )
 
 
 def layout_by_size(call: Call, grown: Call, samples: int) -> SampleLayout | None:
