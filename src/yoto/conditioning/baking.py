@@ -13,7 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.binding import Modulation, bound_clone
-from yoto.conditioning.copies import copy_of
+from yoto.conditioning.copies import copy_of, double, doubled
 from yoto.conditioning.fast_path import fast_path_off
 from yoto.conditioning.folding import Site, deviation, folded
 from yoto.conditioning.modes import evaluating
@@ -102,13 +102,13 @@ def check(plain: nn.Module, target: nn.Module, modulations: Mapping[str, Modulat
         return
     precision = ""
     with suppress(RuntimeError, TypeError, ValueError):  # not every network runs in float64
-        double, wide = copy_of(plain).double(), copy_of(target).double()
-        fold(double, wide, modulations)
-        widened = pytree.tree_map_only(Tensor, as_double, probe)
-        again = apart(bound_clone(double, modulations, find_links(double)), wide, widened)[0]
+        doubles, wide = double(copy_of(plain)), double(copy_of(target))
+        fold(doubles, wide, modulations)
+        widened = pytree.tree_map_only(Tensor, doubled, probe)
+        again = apart(bound_clone(doubles, modulations, find_links(doubles)), wide, widened)[0]
         if again <= WIDE_TOLERANCE:
             return
-        plain, target, probe, relative, allowed = double, wide, widened, again, WIDE_TOLERANCE
+        plain, target, probe, relative, allowed = doubles, wide, widened, again, WIDE_TOLERANCE
         precision = " in float64"
     names = at_fault(plain, copy_of(target), modulations, probe, list(modulations), allowed)
     raise YotoError(
@@ -172,13 +172,6 @@ def evaluated(network: nn.Module, probe: Any) -> list[Tensor]:
             return tensors_in(call(network, pytree.tree_map_only(Tensor, Tensor.clone, probe)))
 
         return without_graph(seeded)
-
-
-def as_double(value: Tensor) -> Tensor:
-    """Numbers of floating point in double precision."""
-    if value.is_complex():
-        return value.to(torch.complex128)
-    return value.double() if value.is_floating_point() else value
 
 
 def call(network: nn.Module, inputs: Any) -> Any:

@@ -146,7 +146,7 @@ def condition(
     reference = next(plain.parameters())
     model.film.to(
         reference.device,
-        reference.dtype if reference.dtype in (torch.float32, torch.float64) else torch.float32,
+        torch.float64 if reference.dtype in (torch.float64, torch.complex128) else torch.float32,
     )
     if start == "plain":
         model.film.rest()

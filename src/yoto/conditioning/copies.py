@@ -29,6 +29,18 @@ def copy_of(net: M) -> M:
     return result
 
 
+def doubled(value: Tensor) -> Tensor:
+    """A tensor in double precision, if it is of floating point, real or complex; any other as it is."""
+    if value.is_complex():
+        return value.to(torch.complex128)
+    return value.double() if value.is_floating_point() else value
+
+
+def double(net: M) -> M:
+    """A network with all its numbers in double precision, in place; `nn.Module.double` leaves out complex ones."""
+    return net._apply(doubled)
+
+
 def uncopied(net: nn.Module) -> dict[int, Any]:
     """What stands in a copy for that which torch does not copy, by its id."""
     memo: dict[int, Any] = {}

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
-from yoto.conditioning.copies import copy_of
-from yoto.conditioning.examples import longer, moved, replaced, sample_count, varied
+from yoto.conditioning.copies import copy_of, double, doubled
+from yoto.conditioning.examples import longer, replaced, sample_count, varied
 from yoto.conditioning.fast_path import leave_fast_path
 from yoto.conditioning.layouts import SampleLayout, layout_of, told_apart
 from yoto.conditioning.reads import Reads
@@ -27,6 +27,7 @@ from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
 from yoto.support.outputs import consumed
 
+DOUBLE = (torch.float64, torch.complex128)
 MIXED = "its output mixes the samples of a batch"
 MOVED = "its output holds the samples of a batch in another order"
 CHANGED = 1e-9
@@ -92,7 +93,7 @@ def recording(net: nn.Module, names: Sequence[str], into: dict[str, list[Call]],
         def hook(_: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
             if isinstance(output, Tensor) and is_functorch_wrapped_tensor(output):
                 into.setdefault(name, [])
-            elif isinstance(output, Tensor) and output.is_floating_point():
+            elif isinstance(output, Tensor) and (output.is_floating_point() or output.is_complex()):
                 given = pytree.tree_map_only(Tensor, Tensor.detach, (args, kwargs)) if inputs else ((), {})
                 into.setdefault(name, []).append(Call(given[0], given[1], output.detach(), output.detach().clone()))
 
@@ -166,8 +167,8 @@ def probe(
     leaves = varied(leaves, batch_dim, samples)
     shadow, tolerance = copied(net), CHANGED
     try:
-        shadow = shadow.double()
-        wide = [moved(leaf, torch.float64) for leaf in leaves]
+        shadow = double(shadow)
+        wide = [doubled(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
         with Reads(shadow) as reads:
             base = run(shadow, wide, spec, names, inputs=True)
         leaves = wide
@@ -222,7 +223,8 @@ def refuse_changes(net: nn.Module, shadow: nn.Module, again: Callable[[nn.Module
     """
     if changed(net, shadow) is None:
         return
-    other = copied(net).to(next(shadow.parameters()).dtype)
+    other = copied(net)
+    other = double(other) if next(shadow.parameters()).dtype in DOUBLE else other
     other.load_state_dict(shadow.state_dict())
     again(other)
     name = changed(shadow, other)
