@@ -106,6 +106,52 @@ def test_half_keeps_what_it_could_not_hold(tmp_path):
     )
 
 
+class Mixed(nn.Module):
+    """Frequencies in double precision beside weights in single, and a head in double."""
+
+    def __init__(self, head):
+        super().__init__()
+        self.layer, self.head = nn.Linear(3, 4), nn.Linear(4, 2, dtype=head)
+        self.register_buffer("scale", torch.linspace(1, 2, 4, dtype=torch.float64))
+
+    def forward(self, x):
+        return self.head((self.layer(x) * self.scale).to(self.head.weight.dtype))
+
+
+@pytest.mark.parametrize("head", [torch.float32, torch.float64])
+def test_precisions_of_single_tensors_stay(head, tmp_path):
+    model = condition(Mixed(head), SPACE)
+    bundle.save(model, tmp_path / "m.safetensors")
+    loaded = bundle.load(tmp_path / "m.safetensors", net=Mixed(head)).model
+    assert [t.dtype for t in loaded.state_dict().values()] == [t.dtype for t in model.state_dict().values()]
+    x, lam = torch.randn(5, 3), SPACE.sample(5)
+    assert torch.equal(loaded(x, at=lam), model(x, at=lam))
+
+
+def test_half_precision_is_for_weights_alone(saved, tmp_path):
+    model, _ = saved
+    extras, example = {"table": torch.tensor([1 / 3])}, torch.tensor([[0.1, 0.2, 0.3]])
+    bundle.save(model, tmp_path / "m.safetensors", extras=extras, example=example, half=True)
+    loaded = bundle.load(tmp_path / "m.safetensors", net=net())
+    assert torch.equal(loaded.extras["table"], extras["table"])
+    assert torch.equal(loaded.example["input"], example)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "said"),
+    [
+        (torch.eye(3).to_sparse(), r"torch\.float32, sparse_coo, as 'plain\.more' of the network's state"),
+        (torch.eye(3, dtype=torch.complex128), r"torch\.complex128, strided, as 'plain\.more'"),
+    ],
+)
+def test_what_safetensors_cannot_hold_is_named(tensor, said, tmp_path):
+    plain = net()
+    plain.register_buffer("more", tensor)
+    with pytest.raises(YotoError, match=said):
+        bundle.save(condition(plain, SPACE), tmp_path / "m.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
 def test_double_precision_stays(tmp_path):
     model = condition(net().double(), SPACE)
     bundle.save(model, tmp_path / "m.safetensors")

@@ -350,3 +350,17 @@ def test_what_cannot_be_exported_is_said_in_one_line_and_nothing_more(tmp_path, 
         export(net, tmp_path / "m.pt2", inputs)
     assert capfd.readouterr() == ("", "")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_method_may_change_its_inputs_in_place(tmp_path):
+    class InPlace(nn.Linear):
+        def forward(self, x):
+            return super().forward(x.sub_(1.0).div_(2.0))
+
+    model, x = condition(InPlace(3, 2), SPACE), torch.randn(3, 3)
+    kept = x.clone()
+    export(model, tmp_path / "model.pt2", (x,))
+    assert torch.equal(x, kept)
+    lam = SPACE.sample(3)
+    found = torch.export.load(tmp_path / "model.pt2").module()(x.clone(), lam)
+    torch.testing.assert_close(found, model(x.clone(), at=lam))

@@ -495,3 +495,12 @@ def test_no_hidden_layer_is_a_linear_map_of_the_encoding():
     assert isinstance(model.film, ConditioningNetwork)
     low, middle, high = (model.modulations(SPACE.point(b=b))[""].scale for b in (0.1, 1.0, 10.0))
     assert torch.allclose(middle, (low + high) / 2, atol=1e-6)
+
+
+def test_an_empty_batch_takes_no_rows_of_lambda():
+    model = condition(nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2)), SPACE)
+    lam = SPACE.sample(2)[:0]
+    y = model(torch.zeros(0, 3), at=lam)
+    assert y.shape == (0, 2)
+    y.sum().backward()
+    assert all(p.grad is None or not p.grad.any() for p in model.parameters())

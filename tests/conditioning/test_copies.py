@@ -80,3 +80,31 @@ def test_a_moving_average_is_measured_and_saved_as_its_model(tmp_path):
     yoto.save(average, tmp_path / "average.safetensors")
     found = yoto.load(tmp_path / "average.safetensors", net=nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)))
     torch.testing.assert_close(found.model(batches[0], size=0.1), average(batches[0], size=0.1))
+
+
+def squashed(x: torch.Tensor) -> torch.Tensor:
+    return x.tanh()
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script")
+def test_a_scripted_function_is_shared():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.activation, self.last = nn.Linear(4, 8), torch.jit.script(squashed), nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.last(self.activation(self.first(x)))
+
+    check(condition(Net(), SPACE), torch.randn(3, 4))
+
+
+def test_what_cannot_be_copied_is_told_whatever_it_raises():
+    class Stubborn:
+        def __deepcopy__(self, memo):
+            raise ValueError("not me")
+
+    net = nn.Linear(4, 2)
+    net.part = Stubborn()
+    with pytest.raises(YotoError, match=r"should be copyable \(copy.deepcopy\)\. Found: not me"):
+        condition(net, SPACE)

@@ -297,19 +297,29 @@ def test_a_layer_whose_weight_is_read_without_a_call_is_left_out():
         condition(Reads(), SPACE, example=FLAT, sites=["layer"])
 
 
-def test_a_layer_that_only_a_closure_reaches_is_told():
-    class Closure(nn.Module):
+class Keeper:
+    """Keeps a layer where no copy is led to another one."""
+
+    def __init__(self, layer):
+        self.layer = layer
+
+    def __call__(self, x):
+        return self.layer(x) + 0
+
+
+def test_a_layer_that_only_an_object_reaches_is_told():
+    class Kept(nn.Module):
         def __init__(self):
             super().__init__()
             self.layer = nn.Linear(8, 2)
-            self.run = lambda x: self.layer(x) + 0
+            self.run = Keeper(self.layer)
 
         def forward(self, x):
             return self.run(x)
 
-    with pytest.raises(YotoError, match="never runs"):
-        condition(Closure(), SPACE, example=FLAT)
-    model = condition(Closure(), SPACE)
+    with pytest.raises(YotoError, match="its weight is read elsewhere"):
+        condition(Kept(), SPACE, example=FLAT)
+    model = condition(Kept(), SPACE)
     with pytest.warns(UserWarning, match="λ does not reach 'layer'"):
         model(FLAT, b=1.0)
 
@@ -431,3 +441,87 @@ def test_a_network_that_refuses_a_neighbours_sample_is_told():
         YotoError, match=r"with a sample in its neighbour's place too\. Found ValueError: rows should rise"
     ):
         condition(Rising(2, 2), SPACE, example=torch.tensor([[0.0, 9], [9, 9]]))
+
+
+class InPlace(nn.Module):
+    """Normalises its inputs where they are."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer, self.last = nn.Linear(8, 8), nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.last(self.layer(x.sub_(1.0).div_(2.0)).relu_())
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["example", "first-call"])
+def test_a_network_may_change_its_inputs_in_place(given):
+    torch.manual_seed(0)
+    x = torch.randn(4, 8)
+    kept = x.clone()
+    model = condition(InPlace(), SPACE, **({"example": x} if given else {}), multiplier=1.0)
+    assert torch.equal(x, kept)
+    assert model.conditioned.names == ("layer", "last")
+    lam = SPACE.sample(4)
+    rows = [model.bake(lam[i], probe=x)(x[i : i + 1].clone()) for i in range(4)]
+    assert torch.equal(x, kept)
+    torch.testing.assert_close(model(x.clone(), at=lam), torch.cat(rows))
+
+
+class Moved(nn.Module):
+    """Runs its first layer on the batch in another order."""
+
+    def __init__(self, order):
+        super().__init__()
+        self.layer, self.last, self.order = nn.Linear(8, 8), nn.Linear(8, 3), order
+
+    def forward(self, x):
+        order = self.order(x)
+        return self.last(self.layer(x[order]).tanh()[order.argsort()])
+
+
+def test_a_batch_in_another_order_is_noticed():
+    backwards = lambda x: torch.arange(len(x)).flip(0)  # noqa: E731
+    model = condition(Moved(backwards), SPACE)
+    model(FLAT, b=1.0)
+    with pytest.raises(YotoError, match="layer 'layer': its output holds the samples of a batch in another order"):
+        model(FLAT, at=SPACE.sample(len(FLAT)))
+    with pytest.warns(UserWarning, match="'layer': its output holds the samples of a batch in another order"):
+        assert condition(Moved(backwards), SPACE, example=FLAT).conditioned.names == ("last",)
+
+
+def test_layers_that_mix_the_samples_are_told_at_the_first_call():
+    class Mixing(nn.Linear):
+        def forward(self, x):
+            return super().forward(x - x.mean(0))
+
+    x = torch.randn(4, 8)
+    with pytest.warns(UserWarning, match="'0': its output mixes the samples of a batch. With a λ per sample, entry i"):
+        condition(nn.Sequential(Mixing(8, 8)), SPACE)(x, at=SPACE.sample(4))
+
+
+def test_a_call_at_one_lambda_leaves_the_next_to_show_the_samples():
+    model = condition(Windows(), SPACE, multiplier=1.0)
+    x, lam = torch.randn(3, 16, 8), SPACE.sample(3)
+    model(x, b=1.0)
+    rows = torch.cat([model(x[i : i + 1], at=lam[i]) for i in range(3)])
+    torch.testing.assert_close(model(x, at=lam), rows)
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["example", "first-call"])
+def test_a_forward_may_be_a_generator(given):
+    class Steps(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(8, 8)
+
+        def forward(self, x):
+            for _ in range(3):
+                x = self.layer(x).tanh()
+                yield x
+
+    model = condition(Steps(), SPACE, multiplier=1.0, **({"example": FLAT} if given else {}))
+    assert model.conditioned.names == ("layer",)
+    lam = SPACE.sample(len(FLAT))
+    rows = [list(model.bake(each, probe=FLAT)(FLAT[i : i + 1]))[-1] for i, each in enumerate(lam)]
+    torch.testing.assert_close(list(model(FLAT, at=lam))[-1], torch.cat(rows))

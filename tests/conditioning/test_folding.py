@@ -289,3 +289,41 @@ def test_parametrised_layers_are_refused():
     parametrize.register_parametrization(layer, "weight", nn.Identity())
     with pytest.raises(YotoError, match="parametrised"):
         condition(nn.Sequential(layer), SPACE, sites=["0"])
+
+
+class Complex(nn.Module):
+    """Layers of complex numbers behind one of real numbers."""
+
+    def __init__(self, dtype=torch.complex64):
+        super().__init__()
+        self.first = nn.Linear(4, 6, dtype=dtype.to_real())
+        self.maps = nn.Conv1d(2, 3, 3, dtype=dtype)
+        self.back = nn.ConvTranspose1d(3, 2, 3, bias=False, dtype=dtype)
+        self.last = nn.Linear(6, 2, dtype=dtype)
+
+    def forward(self, x):
+        y = torch.complex(self.first(x), x[..., :1] * x.new_ones(6))
+        return self.last(self.back(self.maps(y).tanh()))
+
+
+@pytest.mark.parametrize("given", [True, False], ids=["example", "without"])
+@pytest.mark.parametrize("dtype", [torch.complex64, torch.complex128])
+def test_layers_of_complex_numbers_fold(dtype, given):
+    torch.manual_seed(0)
+    net, x = Complex(dtype), torch.randn(3, 2, 4, dtype=dtype.to_real())
+    model = condition(net, SPACE, multiplier=1.0, **({"example": x} if given else {}))
+    assert model.conditioned.names == ("first", "maps", "back", "last")
+    assert next(model.film.parameters()).dtype == dtype.to_real()
+    lam = SPACE.sample(3)
+    rows = torch.cat([model.bake(lam[i], probe=x)(x[i : i + 1]) for i in range(3)])
+    torch.testing.assert_close(model(x, at=lam), rows)
+    only = condition(nn.Sequential(nn.Linear(4, 2, dtype=dtype)), SPACE)
+    assert only.conditioned.names == ("0",)
+
+
+def test_gradients_pass_layers_of_complex_numbers():
+    torch.manual_seed(0)
+    model = condition(Complex(torch.complex128), SPACE, multiplier=1.0, hidden=(4,))
+    x, lam = torch.randn(2, 2, 4, dtype=torch.float64), SPACE.sample(2)
+    parameters = [model.film.heads.bias, model.plain.maps.bias, model.plain.first.bias]
+    assert torch.autograd.gradcheck(lambda *_: model(x, at=lam).abs().square().sum(), parameters)

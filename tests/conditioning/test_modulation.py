@@ -7,6 +7,7 @@ from torch import nn
 from yoto.conditioning import condition
 from yoto.conditioning.binding import Modulation, is_planar
 from yoto.conditioning.folding import Layer, Site
+from yoto.errors import YotoError
 from yoto.space import LogUniform, LossSpace
 
 SPACE = LossSpace(a=1.0, b=LogUniform(0.1, 10.0))
@@ -110,3 +111,11 @@ def test_samples_along_a_later_axis_are_not_taken_for_the_first():
     found = Modulation(site, scale, shift, batch_dim=2)(x)
     assert is_planar(x)
     torch.testing.assert_close(found, x * scale.T[None] + shift.T[None])
+
+
+@pytest.mark.parametrize("width", [1, 5])
+def test_a_layer_of_another_width_in_its_place_is_told(width):
+    model = condition(nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3)), SPACE)
+    model.plain[2] = nn.Linear(8, width)
+    with pytest.raises(YotoError, match=rf"layer '2' should have 3 channels along axis 1.*Found shape \(6, {width}\)"):
+        model(torch.randn(6, 4), b=1.0)

@@ -42,17 +42,24 @@ def test_layers_in_front_of_a_conditioned_norm_count():
 
 
 def test_baking_notices_that_no_conditioned_layer_runs():
-    class Closure(nn.Module):
+    class Keeper:
+        def __init__(self, layer):
+            self.layer = layer
+
+        def __call__(self, x):
+            return torch.zeros(len(x), 4)
+
+    class Kept(nn.Module):
         def __init__(self):
             super().__init__()
             self.layer = nn.Linear(4, 4)
-            self.function = lambda x: torch.relu(self.layer(x))
+            self.function = Keeper(self.layer)
 
         def forward(self, x):
             return self.function(x)
 
     with pytest.raises(YotoError, match="none of the 1 conditioned layers runs as a layer of the bound network"):
-        condition(Closure(), SPACE).bake(b=1.0, probe=torch.randn(2, 4))
+        condition(Kept(), SPACE).bake(b=1.0, probe=torch.randn(2, 4))
 
 
 def test_parameters_outside_of_layers_are_told_where_to_go():
@@ -66,3 +73,23 @@ def test_parameters_outside_of_layers_are_told_where_to_go():
 
     with pytest.raises(YotoError, match=r"outside of layers .* put them into modules, such as torch\.nn\.Linear"):
         condition(Bare(), SPACE, example=torch.randn(3, 4))
+
+
+class Adapted(nn.Linear):
+    """Adds a product of low rank to its weight, which no scale of the weight alone takes along."""
+
+    def __init__(self, inputs, outputs):
+        super().__init__(inputs, outputs)
+        self.a, self.b = nn.Parameter(torch.randn(outputs, 2)), nn.Parameter(torch.randn(2, inputs))
+
+    def forward(self, x):
+        return nn.functional.linear(x, self.weight + self.a @ self.b, self.bias)
+
+
+@pytest.mark.parametrize("example", [None, torch.randn(3, 8)], ids=["without", "example"])
+def test_what_does_not_fold_is_not_offered(example):
+    net = nn.Sequential(Adapted(8, 8), nn.ReLU(), Adapted(8, 2))
+    with pytest.raises(YotoError, match="Refused: '0'") as refused:
+        condition(net, SPACE, example=example)
+    assert "Layers that can be" not in str(refused.value)
+    assert "Without `example`" not in str(refused.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import UserDict, defaultdict
+
 import pytest
 import torch
 from torch import nn
@@ -295,3 +297,41 @@ class Misspelt(WithTerms):
 def test_a_direction_of_a_task_that_is_none_is_refused_before_anything_is_measured(metrics):
     with pytest.raises(YotoError, match="`better` of 'error' .* Found 'loewr'. Did you mean 'lower'"):
         sweep(model(), [X], Misspelt(), SPACE.grid(2), metrics=metrics)
+
+
+class InPlace(nn.Sequential):
+    """Normalises its inputs where they are."""
+
+    def forward(self, x):
+        return super().forward(x.sub_(1.0).div_(2.0))
+
+
+@pytest.mark.parametrize("given", [X.clone, lambda: [X.clone()], lambda: DataLoader(X, 7)], ids=["x", "list", "loader"])
+def test_every_point_sees_the_inputs_as_they_were(given):
+    net = condition(InPlace(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 2)), SPACE, multiplier=1.0)
+    metric = Metric(lambda net, x: net(x).abs().sum(1), better="lower")
+    outer = Metric(lambda outputs, x: float(outputs.abs().sum(1).mean()), better="lower", whole=True)
+    batches, points = given(), SPACE.grid(3)
+    curve = sweep(net, batches, of_x, points, metrics={"again": metric, "whole": outer})
+    each = [of_x(net.bake(lam), x=X.clone())["fit"].mean().item() for lam in points]
+    assert curve.terms["fit"] == pytest.approx(each)
+    assert curve.metrics["again"] == pytest.approx(each)
+    assert curve.metrics["whole"] == pytest.approx(each)
+    found = yoto.select(net, batches, of_x, minimise="fit", subject_to=["size <= 1e9"])
+    assert found.values["fit"] == pytest.approx(of_x(net.bake(found.point), X.clone())["fit"].mean().item())
+
+
+class Named(UserDict):
+    """A mapping with attributes, as transformers' BatchEncoding."""
+
+    def __getattr__(self, name):
+        if name == "data":
+            raise AttributeError(name)
+        return self.data[name]
+
+
+def test_mappings_keep_their_class():
+    curve = sweep(model(), [Named(x=X, y=Y)], lambda net, batch: terms(net, (batch.x, batch.y)), SPACE.grid(3))
+    assert curve == sweep(model(), [(X, Y)], terms, SPACE.grid(3))
+    other = sweep(model(), [defaultdict(list, x=X, y=Y)], lambda n, b: terms(n, (b["x"], b["y"])), SPACE.grid(3))
+    assert other == curve

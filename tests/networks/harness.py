@@ -37,6 +37,7 @@ from networks.running import (
     shake,
     still,
 )
+from yoto.conditioning.copies import copy_of
 from yoto.conditioning.fast_path import fast_path_off
 
 EXACT, EXACT_GRADIENT, SINGLE = 1e-9, 1e-7, 1e-4
@@ -82,7 +83,7 @@ class Check:
         """Whether the plain network's state makes a copy of another instance equal to it, as loading supposes."""
         values, extra = self.case.inputs.values, self.case.extra
         try:
-            net, other = liven(fresh(self.case, 3)), copy.deepcopy(fresh(self.case, 9))
+            net, other = liven(fresh(self.case, 3)), copy_of(fresh(self.case, 9))
             other.load_state_dict(net.state_dict())
             return largest(*(tensors(run(n, values, extra)) for n in (other, net)))[0] <= SINGLE
         except Exception:  # noqa: BLE001
@@ -95,13 +96,13 @@ class Check:
         with torch.no_grad():
             try:
                 with SawSingle() as saw:
-                    run(copy.deepcopy(self.model64.plain), self.inputs.values, case.extra)
+                    run(copy_of(self.model64.plain), self.inputs.values, case.extra)
                 narrow = saw.found
             except Exception:  # noqa: BLE001
                 self.inputs, self.model64, narrow = case.inputs, self.model, True
         self.narrow = SINGLE if narrow else EXACT
         with torch.no_grad(), self.plain_runs():
-            plain = copy.deepcopy(self.model64.plain)
+            plain = copy_of(self.model64.plain)
             self.owners, self.without = owners(lambda values: run(plain, values, case.extra), self.inputs)
 
     @contextmanager
@@ -129,7 +130,7 @@ class Check:
         """The same for a batch of another size."""
         inputs, lam = self.inputs.take(range(2)), self.lam[[0, -1]]
         with self.plain_runs():
-            run(copy.deepcopy(self.model64.plain), inputs.values, self.case.extra)
+            run(copy_of(self.model64.plain), inputs.values, self.case.extra)
         found, expected, _ = self.both(
             self.model64, inputs, lam, {n: o for n, o in self.owners.items() if o.axis is not None}
         )
@@ -140,11 +141,11 @@ class Check:
     @torch.no_grad()
     def training(self) -> Result:
         """The same in training mode, batch norms aside, which mix the samples there."""
-        model = copy.deepcopy(self.model64).train()
+        model = copy_of(self.model64).train()
         for module in model.modules():
             if isinstance(module, _BatchNorm):
                 module.eval()
-        plain = copy.deepcopy(model.plain)
+        plain = copy_of(model.plain)
         try:
             found, without = owners(lambda values: run(plain, values, self.case.extra), self.inputs)
         except Exception as error:  # noqa: BLE001
@@ -174,7 +175,7 @@ class Check:
     def calls(self) -> Result:
         """Three equal calls give equal outputs, as many as the plain network's."""
         with self.plain_runs():
-            plain = tensors(run(copy.deepcopy(self.model64.plain), self.inputs.values, self.case.extra))
+            plain = tensors(run(copy_of(self.model64.plain), self.inputs.values, self.case.extra))
         first = None
         for _ in range(3):
             output = tensors(run(self.model64, self.inputs.values, self.case.extra, at=self.lam))
@@ -190,7 +191,7 @@ class Check:
         model, worst, where = still(self.model64), 0.0, ""
         allowed = EXACT_GRADIENT if self.narrow == EXACT else 10 * SINGLE
         for mode in (False, True):
-            ours, theirs = copy.deepcopy(model).train(mode), copy.deepcopy(model.plain).train(mode)
+            ours, theirs = copy_of(model).train(mode), copy_of(model.plain).train(mode)
             try:
                 expected = backward(run(theirs, self.inputs.values, self.case.extra))
             except Exception as error:  # noqa: BLE001
@@ -199,7 +200,7 @@ class Check:
             found = backward(run(ours, self.inputs.values, self.case.extra, at=self.lam))
             value, name = self.compared(ours.plain, found, theirs, expected)
             if value > allowed:
-                again = copy.deepcopy(model.plain).train(mode)
+                again = copy_of(model.plain).train(mode)
                 repeated = backward(run(again, self.inputs.values, self.case.extra))
                 if self.compared(again, repeated, theirs, expected)[0] > allowed:
                     refused = "two equal calls differ"
@@ -227,7 +228,7 @@ class Check:
             raise StageError("unchecked", f"no output can be told apart by samples: {self.without}")
         if not self.modes:
             raise StageError("unchecked", "the plain network gives no gradients")
-        ours, theirs = (copy.deepcopy(self.model64).train(self.modes[0]) for _ in range(2))
+        ours, theirs = (copy_of(self.model64).train(self.modes[0]) for _ in range(2))
         found = tensors(run(ours, self.inputs.values, self.case.extra, at=self.lam))
         chosen = {n: owner for n, owner in self.owners.items() if n in found}
         probes = {n: probe(found[n]) for n in chosen}

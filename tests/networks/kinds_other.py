@@ -16,9 +16,9 @@ def graph():
     return torch.fx.symbolic_trace(nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 2)))
 
 
-@kind("a closure over a layer", noise(B, 8), left_out=("inner",), sites=("out",), share=0.5)
+@kind("a closure over a layer", noise(B, 8), sites=("inner", "out"), share=1.0)
 class Closure(nn.Module):
-    """The lambda runs the original layer whatever a copy holds: `inner` cannot follow λ."""
+    """The lambda runs the original layer whatever a copy holds, unless it is led to the copy's."""
 
     def __init__(self):
         super().__init__()
@@ -29,7 +29,7 @@ class Closure(nn.Module):
         return self.out(self.function(x))
 
 
-@kind("a closure over the whole network", noise(B, 8), refused="inner|out|layer")
+@kind("a closure over the whole network", noise(B, 8), sites=("inner", "out"))
 class ClosureSelf(nn.Module):
     def __init__(self):
         super().__init__()
@@ -38,6 +38,48 @@ class ClosureSelf(nn.Module):
 
     def forward(self, x):
         return self.function(x)
+
+
+@kind("a hook that stores features in the network", noise(B, 8), sites=("body.0", "body.2", "out"))
+class Extractor(nn.Module):
+    """The usual feature extractor: its hook's closure holds the network."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), nn.Linear(8, 8))
+        self.out, self.features = nn.Linear(8, 2), {}
+        self.body[0].register_forward_hook(self.keeper("first"))
+
+    def keeper(self, name):
+        def keep(_, inputs, output):
+            self.features[name] = output
+
+        return keep
+
+    def forward(self, x):
+        return self.body(x)[:, :2] + self.out(self.features["first"].tanh())
+
+
+@kind("an object that keeps a layer", noise(B, 8), left_out=("inner",), sites=("out",), share=0.5)
+class Kept(nn.Module):
+    """The object runs the layer of the plain network, not the bound one."""
+
+    class Keeper:
+        """Runs a layer."""
+
+        def __init__(self, layer):
+            self.layer = layer
+
+        def __call__(self, x):
+            return torch.relu(self.layer(x))
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.out = nn.Linear(8, 8), nn.Linear(8, 2)
+        self.function = self.Keeper(self.inner)
+
+    def forward(self, x):
+        return self.out(self.function(x))
 
 
 @kind("forward chosen in the constructor", noise(B, 8), sites=("inner", "out"))

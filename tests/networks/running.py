@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
 import random
 import warnings
@@ -19,6 +18,7 @@ import yoto
 from networks.outputs import tensors
 from networks.report import Case
 from yoto import LogUniform, LossSpace
+from yoto.conditioning.copies import copy_of
 
 SPACE = LossSpace(fit=1.0, penalty=LogUniform(0.1, 10.0))
 
@@ -48,9 +48,7 @@ def run(net: nn.Module, values: Any, extra: Mapping[str, Any] | None = None, **m
 def double(net: nn.Module) -> nn.Module:
     """A copy in float64, complex parameters included."""
     types = {torch.complex64: torch.complex128}
-    return copy.deepcopy(net)._apply(
-        lambda t: t.double() if t.is_floating_point() else t.to(types.get(t.dtype, t.dtype))
-    )
+    return copy_of(net)._apply(lambda t: t.double() if t.is_floating_point() else t.to(types.get(t.dtype, t.dtype)))
 
 
 @torch.no_grad()
@@ -75,7 +73,7 @@ def shake(model: nn.Module, by: float = 0.3) -> nn.Module:
 @torch.no_grad()
 def still(model: nn.Module) -> nn.Module:
     """A copy whose conditioning network gives scale 1 and shift 0."""
-    model = copy.deepcopy(model)
+    model = copy_of(model)
     for parameter in model.film.parameters():
         parameter.zero_()
     return model
@@ -122,7 +120,7 @@ def gradients(ours: nn.Module, theirs: nn.Module) -> tuple[dict[str, Tensor], di
 
 def nudged(net: nn.Module, seed: int) -> nn.Module:
     """A copy whose parameters differ in their last place: where symbols are rounded, that may flip some of them."""
-    copied, draws = copy.deepcopy(net), torch.Generator().manual_seed(seed)
+    copied, draws = copy_of(net), torch.Generator().manual_seed(seed)
     for parameter in copied.parameters():
         step = torch.finfo(parameter.dtype).eps * (2 * torch.rand(parameter.shape, generator=draws) - 1)
         parameter.data.mul_(1 + step.to(parameter.dtype))

@@ -1,5 +1,8 @@
 """The objective: weighted sums, balancing, custom losses, and what it refuses."""
 
+import pickle
+from copy import deepcopy
+
 import pytest
 import torch
 
@@ -88,3 +91,19 @@ def test_bad_arguments():
         Objective(SPACE, balance="mean")
     with pytest.raises(YotoError, match="not both"):
         Objective(SPACE, loss=lambda t, p: t["a"], scalarisation=lambda a, b: a[:, 0])
+
+
+@pytest.mark.parametrize("kind", ["weighted-sum", "chebyshev", "smooth-chebyshev", "cosine-penalised"])
+def test_it_pickles_and_copies(kind):
+    terms, lam = batch()
+    objective = Objective(SPACE, scalarisation=kind, reduction="none")
+    for other in (pickle.loads(pickle.dumps(objective)), deepcopy(objective)):
+        assert torch.equal(other(terms, lam), objective(terms, lam))
+    own = Objective(SPACE, scalarisation=torch.mul)
+    assert pickle.loads(pickle.dumps(own)).weighted is torch.mul
+
+
+def test_complex_terms_are_refused():
+    terms, lam = batch()
+    with pytest.raises(YotoError, match="'kl' should hold real numbers"):
+        Objective(SPACE)({**terms, "kl": terms["kl"] + 0j}, lam)

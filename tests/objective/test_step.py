@@ -1,3 +1,6 @@
+import pickle
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -127,3 +130,22 @@ def test_a_module_that_gives_the_terms_is_a_part_of_the_step():
     step = LossStep(condition(nn.Linear(3, 2), SPACE), Perceptual(), Objective(SPACE)).double()
     assert step(torch.rand(4, 3).double(), SPACE.sample(4))[0].dtype == torch.float64
     assert "features.features.weight" in step.state_dict()
+
+
+def test_terms_may_take_lambda_by_its_name_alone():
+    def named(net, batch, *, at):
+        return {name: value * at[..., 1] for name, value in terms(net, batch, at).items()}
+
+    model, batch, lam = condition(nn.Linear(3, 2), SPACE), torch.rand(4, 3), SPACE.sample(4)
+    found = LossStep(model, named, Objective(SPACE))(batch, lam)[1]
+    assert torch.equal(found["fit"], named(model.at(lam), batch, at=lam)["fit"])
+    fixed = LossStep(model, partial(named, at=lam[:1]), Objective(SPACE))(batch, lam)[1]
+    assert torch.equal(fixed["fit"], named(model.at(lam), batch, at=lam[:1])["fit"])
+    with pytest.raises(YotoError, match=r"Found the arguments \(net, batch, other\)"):
+        LossStep(model, lambda net, batch, *, other: {}, Objective(SPACE))
+
+
+def test_a_step_pickles():
+    step = LossStep(condition(nn.Linear(3, 2), SPACE), terms, Objective(SPACE))
+    batch, lam = torch.rand(4, 3), SPACE.sample(4)
+    assert torch.equal(pickle.loads(pickle.dumps(step))(batch, lam)[0], step(batch, lam)[0])

@@ -381,3 +381,28 @@ def test_settings_out_of_range(wrong, message):
 def test_parameters_in_place_of_the_model():
     with pytest.raises(YotoError, match="the model itself"):
         optimiser(small().parameters())
+
+
+def test_complex_matrices_are_adams():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 8, dtype=torch.complex64)
+
+        def forward(self, x):
+            return self.last(self.first(x) + 0j).abs()
+
+    torch.manual_seed(0)
+    net, x = Net(), torch.randn(16, 4)
+    steps = optimiser(net, lr=0.02)
+    assert steps.param_groups[0]["params"] == [net.first.weight]
+    losses = []
+    for _ in range(20):
+        loss = (net(x) - 1).square().mean()
+        loss.backward()
+        steps.step()
+        steps.zero_grad()
+        losses.append(loss.item())
+    assert losses[-1] < 0.3 * losses[0]
+    with pytest.raises(YotoError, match="Muon's parameters should be real"):
+        Muon([net.last.weight])

@@ -227,3 +227,28 @@ def test_names_and_constants_have_no_coordinates():
 def test_what_is_no_distribution_is_told_what_it_may_have_meant(entry, hint):
     with pytest.raises(YotoError, match=f"`kl` should be a number or a distribution, such as .*{hint}"):
         LossSpace(fit=1.0, kl=entry)
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (lambda: LogUniform(1e-50, 1.0), r"`low` should be 0 or lie between 1\.2e-38 and 3\.4e\+38\. Found 1e-50"),
+        (lambda: Uniform(0.0, 1e39), r"`high` should be 0 or lie between"),
+        (lambda: LossSpace(a=1e-60, b=LogUniform(1, 2)), r"`value` should be 0 or lie between"),
+        (
+            lambda: Uniform(1.0, 1.0 + 1e-9),
+            r"should differ in float32, as λ is kept\. Found 1\.0 and 1\.000000001",
+        ),
+    ],
+)
+def test_ranges_are_those_of_float32(make, said):
+    with pytest.raises(YotoError, match=said):
+        make()
+
+
+def test_a_wide_range_of_float32_is_held():
+    space = LossSpace(a=LogUniform(1.2e-38, 3.4e38), b=Uniform(-1e38, 1e38, weight=False))
+    lam = space.sample(64, torch.Generator().manual_seed(0))
+    assert lam.isfinite().all()
+    assert (lam[:, 0] > 0).all()
+    assert space.encode(lam, fourier=2).isfinite().all()

@@ -176,8 +176,10 @@ def save(
         "example": shape,
     }
     metadata = metadata_of(own, model.config if isinstance(model, Conditional) else None, said, like)
-    stored = {**tensors.only(state), **{f"{EXTRAS}{name}": tensor for name, tensor in extras.items()}}
-    write_atomic(path, tensors.packed(stored, metadata, half))
+    weights = tensors.only(state)
+    stored = {name: tensors.halved(each) for name, each in weights.items()} if half else weights
+    stored = {**stored, **{f"{EXTRAS}{name}": tensor for name, tensor in extras.items()}}
+    write_atomic(path, tensors.packed(stored, metadata))
 
 
 def check_saved(model: Any, curve: Any, objective: Any, directions: Any) -> None:
@@ -249,7 +251,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
     >>> sum(p.numel() for p in model.bake(kl=4.0).parameters())
     159444
     """
-    import torch
+    from torch.random import fork_rng
 
     from yoto.conditioning import condition
 
@@ -261,11 +263,11 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
         task = own_task(header)
     if net is None:
         assert task is not None
-        with torch.random.fork_rng(devices=[]):
+        with fork_rng(devices=[]):
             net = task.network()
     model: nn.Module = net
     if header.conditioning is not None:
-        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        with fork_rng(devices=[]), warnings.catch_warnings():
             warnings.filterwarnings("ignore", r"condition\(\): ")  # it was said when the model was made
             try:
                 model = condition(net, header.space, **{**EARLIEST, **header.conditioning})
@@ -274,8 +276,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
                     f"{str(header.path)!r} should be of the network that it is loaded into, a {type(net).__name__}. "
                     f"Found: {error}"
                 ) from None
-    if any(t.dtype == torch.float64 for t in state.values()):
-        model = model.double()
+    tensors.widen(model, state)
     tensors.restore(model, {**state, **header.state}, str(header.path))
     return Bundle(model.eval(), header, task, extras, registered)
 

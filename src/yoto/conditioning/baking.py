@@ -13,14 +13,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.binding import Modulation, bound_clone
-from yoto.conditioning.copies import copy_of
+from yoto.conditioning.copies import copy_of, double, doubled
 from yoto.conditioning.fast_path import fast_path_off
 from yoto.conditioning.folding import Site, deviation, folded
 from yoto.conditioning.modes import evaluating
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
-from yoto.support.outputs import tensors_in
+from yoto.support.outputs import consumed, tensors_in
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -95,20 +95,20 @@ def check(plain: nn.Module, target: nn.Module, modulations: Mapping[str, Modulat
     if relative <= allowed and not ran:
         raise YotoError(
             f"λ should reach the outputs on `probe`. Found that none of the {len(modulations)} conditioned layers runs "
-            "as a layer of the bound network: usually a closure keeps the original. Give condition(…, example=inputs), "
+            "as a layer of the bound network: usually an object keeps the original. Give condition(…, example=inputs), "
             "which leaves such layers out."
         )
     if relative <= allowed:
         return
     precision = ""
     with suppress(RuntimeError, TypeError, ValueError):  # not every network runs in float64
-        double, wide = copy_of(plain).double(), copy_of(target).double()
-        fold(double, wide, modulations)
-        widened = pytree.tree_map_only(Tensor, as_double, probe)
-        again = apart(bound_clone(double, modulations, find_links(double)), wide, widened)[0]
+        doubles, wide = double(copy_of(plain)), double(copy_of(target))
+        fold(doubles, wide, modulations)
+        widened = pytree.tree_map_only(Tensor, doubled, probe)
+        again = apart(bound_clone(doubles, modulations, find_links(doubles)), wide, widened)[0]
         if again <= WIDE_TOLERANCE:
             return
-        plain, target, probe, relative, allowed = double, wide, widened, again, WIDE_TOLERANCE
+        plain, target, probe, relative, allowed = doubles, wide, widened, again, WIDE_TOLERANCE
         precision = " in float64"
     names = at_fault(plain, copy_of(target), modulations, probe, list(modulations), allowed)
     raise YotoError(
@@ -174,18 +174,11 @@ def evaluated(network: nn.Module, probe: Any) -> list[Tensor]:
         return without_graph(seeded)
 
 
-def as_double(value: Tensor) -> Tensor:
-    """Numbers of floating point in double precision."""
-    if value.is_complex():
-        return value.to(torch.complex128)
-    return value.double() if value.is_floating_point() else value
-
-
 def call(network: nn.Module, inputs: Any) -> Any:
     """Run a network on a tensor, a tuple of arguments or a dict of keyword arguments."""
     if isinstance(inputs, Mapping):
-        return network(**inputs)
-    return network(*inputs) if isinstance(inputs, (tuple, list)) else network(inputs)
+        return consumed(network(**inputs))
+    return consumed(network(*inputs) if isinstance(inputs, (tuple, list)) else network(inputs))
 
 
 def untie(net: nn.Module, sites: Sequence[str]) -> list[str]:
@@ -253,6 +246,6 @@ def recalibrate_norms(net: nn.Module, batches: Any) -> None:
             norm.momentum = None
             norm.training = True
         for batch in batches:
-            call(net, batch)
+            call(net, pytree.tree_map_only(Tensor, Tensor.clone, batch))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum

@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
+from yoto.conditioning.derived import derived
 from yoto.conditioning.fast_path import FAST, leave_fast_path
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout, fitting
@@ -41,9 +43,16 @@ class Modulation:
         """scale·output + shift per channel.
 
         Raises:
-            YotoError: If λ is per sample and the output does not hold as many samples.
+            YotoError: If the output has another number of channels, or λ is per sample and it does not hold as many
+                samples.
         """
         axis = self.site.layer.channel_axis(output)
+        if not 0 <= axis < output.ndim or output.shape[axis] != self.site.layer.channels:
+            raise YotoError(
+                f"The output of layer {self.site.name!r} should have {self.site.layer.channels} channels along axis "
+                f"{axis}, as when it was conditioned. Found shape {tuple(output.shape)}. Usually another layer took "
+                "its place: condition the network anew."
+            )
         shape = [1] * output.ndim
         shape[axis] = self.site.layer.channels
         scale, shift = self.scale, self.shift
@@ -142,7 +151,7 @@ class FiLMBefore(nn.Module):
         super().__setstate__(renamed(state))  # type: ignore[no-untyped-call]
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return rebuild_before, (type(self).__mro__[2],), dict(self.__dict__)
+        return rebuild_before, (type(self).__bases__[-1],), dict(self.__dict__)
 
 
 SITE_CLASSES: dict[tuple[type[nn.Module], str], type[nn.Module]] = {}
@@ -160,7 +169,7 @@ def site_class(base: type[nn.Module], inside: str = "") -> type[nn.Module]:
     key = base, inside
     if key not in SITE_CLASSES:  # a dictionary, since torch.compile traces through functools.cache
         mixed = (base, site_class(ancestor(base, inside))) if inside else (FiLMSite, base)
-        SITE_CLASSES[key] = type(f"FiLM{base.__name__}", mixed, {"__doc__": FiLMSite.__doc__})
+        SITE_CLASSES[key] = derived(f"FiLM{base.__name__}", mixed, FiLMSite.__doc__)
         BUILT_FROM[SITE_CLASSES[key]] = key
     return SITE_CLASSES[key]
 
@@ -173,7 +182,7 @@ def ancestor(base: type[nn.Module], name: str) -> type[nn.Module]:
 def before_class(base: type[nn.Module]) -> type[nn.Module]:
     """The class of `base` children in front of which a layer is modulated."""
     if base not in BEFORE_CLASSES:
-        BEFORE_CLASSES[base] = type(f"FiLMBefore{base.__name__}", (FiLMBefore, base), {"__doc__": FiLMBefore.__doc__})
+        BEFORE_CLASSES[base] = derived(f"FiLMBefore{base.__name__}", (FiLMBefore, base), FiLMBefore.__doc__)
     return BEFORE_CLASSES[base]
 
 
@@ -262,7 +271,8 @@ def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[
     for module in root.modules():
         for hooks in (clones[id(module)].__dict__[name] for name in HOOKS):
             for key, hook in hooks.items():
-                hooks[key] = relinked(hook, clones)
+                if not (isinstance(hook, FunctionType) and torch.compiler.is_compiling()):  # traced, its closure breaks
+                    hooks[key] = relinked(hook, clones)
         children = module.__dict__["_modules"]
         clones[id(module)].__dict__["_modules"] = {k: None if c is None else clones[id(c)] for k, c in children.items()}
     for module in root.modules():

@@ -146,7 +146,7 @@ def condition(
     reference = next(plain.parameters())
     model.film.to(
         reference.device,
-        reference.dtype if reference.dtype in (torch.float32, torch.float64) else torch.float32,
+        torch.float64 if reference.dtype in (torch.float64, torch.complex128) else torch.float32,
     )
     if start == "plain":
         model.film.rest()
@@ -197,7 +197,7 @@ def plain_copy(net: M) -> M:
         raise YotoError("`net` should hold its parameters. Found some on the meta device. Materialise it first.")
     try:
         return copy_of(net)
-    except (TypeError, RuntimeError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever a network's own parts raise
         raise YotoError(
             f"`net` should be copyable (copy.deepcopy). Found: {' '.join(str(error).split())[:150]}. Usually an "
             "attribute is a lock or a file: set it aside before conditioning."

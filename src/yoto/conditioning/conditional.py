@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import torch
@@ -13,7 +14,7 @@ from yoto.conditioning.baking import check, fold, recalibrated, refresh, untie
 from yoto.conditioning.binding import Modulation, before_class, bound_clone, registered, site_class
 from yoto.conditioning.compiling import lam_as_tensor
 from yoto.conditioning.conditioner import Conditioner
-from yoto.conditioning.copies import copy_of
+from yoto.conditioning.copies import copy_of, follow, uncopied
 from yoto.conditioning.film import ConditioningNetwork
 from yoto.conditioning.first_call import Watch
 from yoto.conditioning.folding import Layer, Site
@@ -114,13 +115,21 @@ class Conditional(nn.Module, Generic[M]):
         self.keywords = tuple(dict.fromkeys([*self.space.free, *self.space.names]))
         learned = (self.config.get("learned") or {}).get("layouts") or {}
         self.layouts = {name: tuple(SampleLayout(*each) for each in layouts) for name, layouts in learned.items()}
-        self.checked = "layouts" in (self.config.get("learned") or {})  # else the first call is looked at
+        self.checked = self.told = "layouts" in (self.config.get("learned") or {})  # else first calls are looked at
         self.register_forward_pre_hook(lam_as_tensor, with_kwargs=True)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         super().__setstate__(state)  # type: ignore[no-untyped-call]
         if "layouts" not in state:  # pickled before there was such a thing
             self.prepare()
+        self.__dict__.setdefault("told", self.checked)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Conditional[M]:
+        result: Conditional[M] = type(self).__new__(type(self))
+        memo |= {id(self): result, **uncopied(self)}
+        result.__dict__.update(deepcopy(self.__dict__, memo))
+        follow(result, memo)
+        return result
 
     def extra_repr(self) -> str:
         return f"free={', '.join(self.space.free)}; {len(self.sites)} conditioned layers"
@@ -191,8 +200,9 @@ class Conditional(nn.Module, Generic[M]):
             warn_unwrapped(self)
         plain: M = registered(self, "plain")  # type: ignore[assignment]
         bound = bound_clone(plain, self.modulations(lam), self.links)
-        if not torch.compiler.is_compiling() and not self.checked:
-            Watch(self, bound, lam.shape[0] if lam.ndim == 2 else 0)
+        samples = lam.shape[0] if lam.ndim == 2 else 1
+        if not torch.compiler.is_compiling() and not (self.checked if samples > 1 else self.told):
+            Watch(self, bound, samples)
         return bound
 
     def widened(self, **ranges: Distribution) -> Conditional[M]:

@@ -27,11 +27,6 @@ def holds_samples(leaf: Any, batch_dim: int, samples: int) -> bool:
     return isinstance(leaf, Tensor) and leaf.ndim > batch_dim and leaf.shape[batch_dim] == samples
 
 
-def moved(value: Any, like: torch.dtype) -> Any:
-    """A floating tensor in another type; anything else as it is."""
-    return value.to(like) if isinstance(value, Tensor) and value.is_floating_point() else value
-
-
 def varied(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any]:
     """The leaves of an input with content that differs from sample to sample: noise of the same size on floats."""
     generator = torch.Generator().manual_seed(0)

@@ -1,9 +1,10 @@
-"""What the first call of a conditional network shows: how its layers hold the samples, and which of them λ reaches."""
+"""What the first calls of a conditional network show: how its layers hold the samples, and which of them λ reaches."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from types import GeneratorType
 from typing import Any, Protocol
 
 from torch import Tensor, nn
@@ -14,10 +15,9 @@ from yoto.conditioning.checking import ALIKE, mixes
 from yoto.conditioning.examples import holds_samples, sample_count
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
-from yoto.conditioning.probing import Found, probe
+from yoto.conditioning.probing import MIXED, MOVED, Found, probe
 from yoto.errors import YotoError
 
-MIXED = "its output mixes the samples of a batch"
 SAMPLES = 3
 """Samples of the first call's inputs that a probing run takes."""
 
@@ -28,6 +28,9 @@ class Watched(Protocol):
     sites: tuple[Site, ...]
     batch_dim: int
     checked: bool
+    """Whether a call with a λ per sample was looked at, or an example."""
+    told: bool
+    """Whether a call was looked at for layers that do not run."""
 
     @property
     def plain(self) -> nn.Module:
@@ -38,7 +41,7 @@ class Watched(Protocol):
 
 
 class Watch:
-    """Hooks of a network that was bound before its model ran for the first time; they go away with that call.
+    """Hooks of a network that was bound before its model ran so for the first time; they go away with that call.
 
     Args:
         model: The conditional network.
@@ -55,24 +58,25 @@ class Watch:
         """Learn the layouts of the samples from the call's own inputs, and look which layers run."""
         if self.samples > 1 and not self.model.checked:
             learn(self.model, args, kwargs, self.samples)
-        for site in self.model.sites:
+        for site in self.model.sites if not self.model.told else ():
             self.handles.append(bound.get_submodule(site.name).register_forward_hook(Mark(self, site.name)))
         self.handles.append(bound.register_forward_hook(self.after))
 
-    def after(self, *_: Any) -> None:
+    def after(self, _: nn.Module, args: Any, output: Any) -> None:
         """Say which layers the call did not run."""
         for handle in self.handles:
             handle.remove()
-        if self.model.checked:
+        self.model.checked |= self.samples > 1
+        if self.model.told or isinstance(output, GeneratorType):  # which runs them later
             return
-        self.model.checked = True
+        self.model.told = True
         silent = [site.name for site in self.model.sites if site.name not in self.ran]
         if silent:
             more = f" and {len(silent) - 4} more" if len(silent) > 4 else ""
             warnings.warn(
                 f"λ does not reach {', '.join(map(repr, silent[:4]))}{more}: never run as layers of the bound network "
-                "(used by another way, such as a closure, or not at all). Leave them out with exclude=, or give "
-                "condition(…, example=inputs), which does.",
+                "(used by another way, such as an object that keeps them, or not at all). Leave them out with "
+                "exclude=, or give condition(…, example=inputs), which does.",
                 stacklevel=2,
             )
 
@@ -131,6 +135,15 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
                 f"A λ per sample cannot reach layer {site.name!r}: {reason}. Give condition(…, example=inputs), which "
                 "leaves such layers out, leave it out with exclude=, or give one λ for the whole batch."
             )
+    mixed = [site.name for site in model.sites if found.layouts.get(site.name) == MIXED]
+    if mixed and sample_count(pytree.tree_leaves((args, kwargs)), model.batch_dim) == samples:
+        more = f" (and {len(mixed) - 1} more)" if len(mixed) > 1 else ""
+        warnings.warn(
+            f"Layer {mixed[0]!r}{more}: {MIXED}. With a λ per sample, entry i of it gets λ of sample i, which is right "
+            "where that entry is sample i's, and not where the batch was sorted, say. condition(…, example=inputs) "
+            "leaves such layers out.",
+            stacklevel=2,
+        )
     if mixes(found, model.sites):
         alike = [site.name for site in model.sites if site.name in found.alike]
         raise YotoError(
@@ -154,7 +167,7 @@ def best(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], sampl
             found = probe(model.plain, positional, named, axis, names)
         except YotoError:
             continue
-        if MIXED not in found.layouts.values():
+        if not {MIXED, MOVED}.intersection(found.layouts.values()):
             return found
         result = result or found
     return result

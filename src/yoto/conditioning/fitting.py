@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.copies import copy_of
+from yoto.conditioning.derived import derived
 from yoto.conditioning.folding import (
     FOLDABLE,
     NORMS,
@@ -85,7 +86,7 @@ class Trial:
         self.whole: list[Tensor] = []
         if inside is not None:
             between = type("Between", (Between, inside), {})
-            self.module.__class__ = type(type(module).__name__, (type(module), between), {})
+            self.module.__class__ = derived(type(module).__name__, (type(module), between))
             self.module.__dict__[TRIAL] = self
         elif before:
             self.module.get_submodule(before).register_forward_pre_hook(
@@ -110,7 +111,8 @@ class Trial:
         self.change = change
         for name, value in {**self.kept, **(values or {})}.items():
             self.own[name].data.copy_(value)
-        output = self.module(*self.args, **self.kwargs)
+        args, kwargs = pytree.tree_map_only(Tensor, Tensor.clone, (self.args, self.kwargs))
+        output = self.module(*args, **kwargs)
         for name, value in self.kept.items():
             self.own[name].data.copy_(value)
         self.whole = [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor)]

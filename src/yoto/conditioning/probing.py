@@ -18,14 +18,18 @@ from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
-from yoto.conditioning.copies import copy_of
-from yoto.conditioning.examples import longer, moved, replaced, sample_count, varied
+from yoto.conditioning.copies import copy_of, double, doubled
+from yoto.conditioning.examples import longer, replaced, sample_count, varied
 from yoto.conditioning.fast_path import leave_fast_path
 from yoto.conditioning.layouts import SampleLayout, layout_of, told_apart
 from yoto.conditioning.reads import Reads
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
+from yoto.support.outputs import consumed
 
+DOUBLE = (torch.float64, torch.complex128)
+MIXED = "its output mixes the samples of a batch"
+MOVED = "its output holds the samples of a batch in another order"
 CHANGED = 1e-9
 """Relative change of an output, in float64, from which on it counts as one; a thousandfold in float32."""
 
@@ -89,7 +93,7 @@ def recording(net: nn.Module, names: Sequence[str], into: dict[str, list[Call]],
         def hook(_: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
             if isinstance(output, Tensor) and is_functorch_wrapped_tensor(output):
                 into.setdefault(name, [])
-            elif isinstance(output, Tensor) and output.is_floating_point():
+            elif isinstance(output, Tensor) and (output.is_floating_point() or output.is_complex()):
                 given = pytree.tree_map_only(Tensor, Tensor.detach, (args, kwargs)) if inputs else ((), {})
                 into.setdefault(name, []).append(Call(given[0], given[1], output.detach(), output.detach().clone()))
 
@@ -106,16 +110,21 @@ def recording(net: nn.Module, names: Sequence[str], into: dict[str, list[Call]],
 def run(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str], inputs: bool) -> dict[str, list[Call]]:
     """The calls of layers in one run with fixed random numbers."""
     into: dict[str, list[Call]] = {}
-    args, kwargs = pytree.tree_unflatten(list(leaves), spec)
 
     def call() -> None:
         into.clear()
+        args, kwargs = pytree.tree_unflatten([own(leaf) for leaf in leaves], spec)
         torch.manual_seed(0)
-        net(*args, **kwargs)
+        consumed(net(*args, **kwargs))
 
     with torch.random.fork_rng(), recording(net, names, into, inputs):
         without_graph(call)
     return into
+
+
+def own(leaf: Any) -> Any:
+    """A copy of an input, which the network may change in place."""
+    return leaf.detach().clone().requires_grad_(leaf.requires_grad) if isinstance(leaf, Tensor) else leaf
 
 
 def copied(net: nn.Module) -> nn.Module:
@@ -158,8 +167,8 @@ def probe(
     leaves = varied(leaves, batch_dim, samples)
     shadow, tolerance = copied(net), CHANGED
     try:
-        shadow = shadow.double()
-        wide = [moved(leaf, torch.float64) for leaf in leaves]
+        shadow = double(shadow)
+        wide = [doubled(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
         with Reads(shadow) as reads:
             base = run(shadow, wide, spec, names, inputs=True)
         leaves = wide
@@ -214,7 +223,8 @@ def refuse_changes(net: nn.Module, shadow: nn.Module, again: Callable[[nn.Module
     """
     if changed(net, shadow) is None:
         return
-    other = copied(net).to(next(shadow.parameters()).dtype)
+    other = copied(net)
+    other = double(other) if next(shadow.parameters()).dtype in DOUBLE else other
     other.load_state_dict(shadow.state_dict())
     again(other)
     name = changed(shadow, other)
@@ -264,12 +274,21 @@ def common_layouts(
             if layout is None:
                 return "its output is the same for all samples", True
         if layout is None:
-            return "its output mixes the samples of a batch", False
+            return MOVED if moves(changed, call.output.shape, samples) else MIXED, False
         if layout not in result:
             result.append(layout)
     if not told_apart(result):
         return "its calls lay the samples out in several ways", False
     return tuple(result), alike
+
+
+def moves(changed: Mapping[int, Sequence[Tensor]], shape: Sequence[int], samples: int) -> bool:
+    """Whether a sample leaves its own entry as it is, along each axis that has an entry for every sample."""
+    axes = [axis for axis, size in enumerate(shape) if size == samples]
+    return bool(axes) and all(
+        any(len(indices[axis]) and sample not in indices[axis].tolist() for sample, indices in changed.items())
+        for axis in axes
+    )
 
 
 def layout_by_size(call: Call, grown: Call, samples: int) -> SampleLayout | None:

@@ -1,11 +1,18 @@
-"""Modules that a network reaches by another way than its module tree: through attributes, containers, bound methods."""
+"""Modules that a network reaches by another way than its module tree.
+
+Through attributes and hooks that are or hold containers, records, bound methods, functions with a closure or weak
+references.
+"""
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import copy
+from dataclasses import is_dataclass
 from functools import partial
-from types import MethodType
+from types import CellType, FunctionType, MethodType, SimpleNamespace
 from typing import Any
 
 from torch import nn
@@ -16,17 +23,60 @@ DEPTH = 4
 """Containers within containers that are looked into."""
 
 
+def is_record(value: Any) -> bool:
+    """Whether an object is there for its attributes: a dataclass or a namespace."""
+    return hasattr(value, "__dict__") and (is_dataclass(value) or type(value) is SimpleNamespace)
+
+
+def contents(cell: CellType) -> list[Any]:
+    """What a cell of a closure holds: one object, or nothing yet."""
+    try:
+        return [cell.cell_contents]
+    except ValueError:
+        return []
+
+
+def captured(function: FunctionType) -> list[Any]:
+    """What a function holds of the place where it was made: its closure and its defaults."""
+    cells = [held for cell in function.__closure__ or () for held in contents(cell)]
+    return [*cells, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+
+
+def recaptured(function: FunctionType, replace: Callable[[Any], Any]) -> FunctionType:
+    """A function that holds what `replace` gives for what it captured; itself where that changes nothing."""
+    made = {id(held): replace(held) for held in captured(function)}
+    if all(made[id(held)] is held for held in captured(function)):
+        return function
+    cells = tuple(
+        CellType(made[id(held[0])]) if (held := contents(cell)) and made[id(held[0])] is not held[0] else cell
+        for cell in function.__closure__ or ()
+    )
+    defaults = None if function.__defaults__ is None else tuple(made[id(held)] for held in function.__defaults__)
+    result = FunctionType(function.__code__, function.__globals__, function.__name__, defaults, cells or None)
+    if function.__kwdefaults__ is not None:
+        result.__kwdefaults__ = {name: made[id(held)] for name, held in function.__kwdefaults__.items()}
+    result.__qualname__, result.__doc__ = function.__qualname__, function.__doc__
+    result.__dict__.update(function.__dict__)
+    return result
+
+
 def modules_in(value: Any, depth: int = DEPTH) -> Iterator[nn.Module]:
-    """Modules that an attribute's value leads to through containers, bound methods and partial functions."""
+    """Modules that an attribute's value leads to: through containers, records, functions and weak references."""
     if isinstance(value, nn.Module):
         yield value
     elif isinstance(value, MethodType):
         yield from modules_in(value.__self__, depth)
     elif depth and isinstance(value, partial):
         yield from modules_in([value.func, *value.args, *value.keywords.values()], depth - 1)
-    elif depth and isinstance(value, (dict, list, tuple, set)):
+    elif depth and isinstance(value, FunctionType):
+        yield from modules_in(captured(value), depth - 1)
+    elif depth and isinstance(value, weakref.ref):
+        yield from modules_in(value(), depth - 1)
+    elif depth and isinstance(value, (dict, list, tuple, set, deque)):
         for item in value.values() if isinstance(value, dict) else value:
             yield from modules_in(item, depth - 1)
+    elif depth and is_record(value):
+        yield from modules_in(vars(value), depth - 1)
 
 
 def relinked(value: Any, clones: Mapping[int, nn.Module], depth: int = DEPTH) -> Any:
@@ -43,15 +93,30 @@ def relinked(value: Any, clones: Mapping[int, nn.Module], depth: int = DEPTH) ->
         arguments = (relinked(argument, clones, depth - 1) for argument in value.args)
         named = {name: relinked(argument, clones, depth - 1) for name, argument in value.keywords.items()}
         return partial(relinked(value.func, clones, depth - 1), *arguments, **named)
+    if depth and isinstance(value, FunctionType):
+        return recaptured(value, lambda held: relinked(held, clones, depth - 1) if leads(held, clones, depth) else held)
+    if depth and isinstance(value, weakref.ref):
+        return weakref.ref(clones[id(value())]) if id(value()) in clones else value
     if depth and type(value) in (dict, OrderedDict):
         return type(value)((key, relinked(item, clones, depth - 1)) for key, item in value.items())
     if depth and type(value) in (list, tuple, set):
         return type(value)(relinked(item, clones, depth - 1) for item in value)
+    if depth and type(value) is deque:
+        return deque((relinked(item, clones, depth - 1) for item in value), value.maxlen)
+    if depth and is_record(value) and leads(value, clones, depth):
+        result = copy(value)
+        vars(result).update((name, relinked(item, clones, depth - 1)) for name, item in vars(value).items())
+        return result
     return value
 
 
+def leads(value: Any, clones: Mapping[int, nn.Module], depth: int) -> bool:
+    """Whether an object leads to a module that has a clone: else it may be one that others share, and stays."""
+    return any(id(module) in clones for module in modules_in(value, depth - 1))
+
+
 def find_links(net: nn.Module) -> tuple[tuple[str, str], ...]:
-    """Names of modules with those of their attributes that lead to modules of the tree beside it.
+    """Names of modules with those of their attributes, hooks included, that lead to modules of the tree beside it.
 
     A copy of the tree has to lead to its own modules there.
     """
@@ -61,7 +126,6 @@ def find_links(net: nn.Module) -> tuple[tuple[str, str], ...]:
         for name, module in net.named_modules()
         for attribute, value in vars(module).items()
         if attribute not in ("_modules", "_parameters", "_buffers")
-        and "hooks" not in attribute
         and any(id(found) in inside for found in modules_in(value))
     )
 

@@ -73,9 +73,18 @@ def left_out(
 
 
 def no_match(
-    net: nn.Module, sites: object, good: Mapping[str, nn.Module], bad: Mapping[str, str], example: bool
+    net: nn.Module,
+    sites: object,
+    good: Mapping[str, nn.Module],
+    bad: Mapping[str, str],
+    example: bool,
+    hidden: Collection[str] = (),
 ) -> str:
-    """The message for a selection without a match."""
+    """The message for a selection without a match.
+
+    Args:
+        hidden: Layers that run, but where a λ per sample has no place.
+    """
     asked = "the rule" if sites is None else repr(sites)
     message = f"`sites` should match at least one layer that can be conditioned. {asked} matched none."
     if bad:
@@ -90,7 +99,7 @@ def no_match(
             " Parameters that a network uses outside of layers have no output to scale: put them into modules, such as "
             "torch.nn.Linear."
         )
-    if example and bad:
+    if set(hidden).intersection(bad):
         message += " Without `example` they may be conditioned on one λ for the whole batch."
     if isinstance(sites, str):
         message += near_misses(sites, tuple(good))

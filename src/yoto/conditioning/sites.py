@@ -172,8 +172,10 @@ def select(
             if sites is not None:
                 raise
             bad[name] = str(error).partition("cannot be conditioned: ")[2] or str(error)
+            del good[name]
     if not result:
-        raise YotoError(no_match(net, sites, good, bad, found is not None))
+        hidden = [name for name, why in (found.layouts if found is not None else {}).items() if isinstance(why, str)]
+        raise YotoError(no_match(net, sites, good, bad, found is not None, hidden))
     refuse_hidden_references(net, [good[site.name] for site in result])
     remarks: list[str] = []
     if sites is None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -136,12 +137,32 @@ def mapped(examples: Any, function: Callable[[Tensor], Tensor]) -> Any:
     if isinstance(examples, Tensor):
         return function(examples)
     if isinstance(examples, Mapping):
-        return {name: mapped(value, function) for name, value in examples.items()}
+        return like(examples, {name: mapped(value, function) for name, value in examples.items()})
     if isinstance(examples, tuple) and hasattr(examples, "_fields"):
         return type(examples)(*(mapped(value, function) for value in examples))
     if isinstance(examples, (tuple, list)):
         return type(examples)(mapped(value, function) for value in examples)
     return examples
+
+
+def like(given: Mapping[Any, Any], values: dict[Any, Any]) -> Mapping[Any, Any]:
+    """The values in a mapping of the same class, whose attributes terms may use, where one can be made; else a dict."""
+    with suppress(Exception):  # whatever a class of somebody else's raises
+        made: Any = type(given)(values)  # type: ignore[call-arg]
+        if len(made) == len(values) and all(made[name] is value for name, value in values.items()):
+            return cast("Mapping[Any, Any]", made)
+    if isinstance(given, dict):
+        result = copy(given)
+        result.update(values)
+        return result
+    return values
+
+
+def copied(examples: Any) -> Any:
+    """Examples with tensors of their own: a network may change its inputs in place (`x.sub_(mean)`), and the next λ
+    should see them as they were.
+    """
+    return mapped(examples, Tensor.clone)
 
 
 def moved(examples: Any, device: torch.device) -> Any:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from yoto.conditioning import Conditional, bind
 from yoto.conditioning.modes import evaluating
 from yoto.conditioning.wrappers import refuse_sharded, unwrapped
-from yoto.curves.batches import Batches
+from yoto.curves.batches import Batches, copied
 from yoto.curves.metric import Metric
 from yoto.curves.sums import Sums
 from yoto.errors import YotoError
@@ -164,7 +164,7 @@ class Evaluator:
 
         def found() -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
             torch.manual_seed(seed)
-            return self.terms(net, examples, at), self.per_sample(net, examples, at)
+            return self.terms(net, copied(examples), at), self.per_sample(net, examples, at)
 
         terms, metrics = without_graph(found)
         loss = self.objective.loss(terms, lam)
@@ -179,10 +179,10 @@ class Evaluator:
 
     def per_sample(self, net: nn.Module, examples: Any, at: Tensor) -> dict[str, Tensor]:
         """The metrics that are means over samples."""
-        found = dict(self.task_metrics(net, examples, at)) if self.task_metrics is not None else {}
+        found = dict(self.task_metrics(net, copied(examples), at)) if self.task_metrics is not None else {}
         for name, metric in self.metrics.items():
             if not metric.whole:
-                found[name] = with_lambda(metric.function, f"metrics[{name!r}]")(net, examples, at)
+                found[name] = with_lambda(metric.function, f"metrics[{name!r}]")(net, copied(examples), at)
         return found
 
     def collect(self, net: nn.Module, examples: Any, kept: dict[str, list[tuple[Tensor, ...]]]) -> None:
@@ -236,11 +236,11 @@ def task_of(terms: TermsLike) -> BaseTask | None:
 def outputs_of(metric: Metric, name: str, net: nn.Module, examples: Any) -> tuple[Tensor, ...]:
     """What a metric of the whole set keeps of a batch, on the CPU."""
     if metric.outputs is not None:
-        found = metric.outputs(net, examples)
+        found = metric.outputs(net, copied(examples))
     elif isinstance(examples, Tensor):
-        found = (net(examples), examples)
+        found = (net(copied(examples)), examples)
     elif isinstance(examples, (tuple, list)) and len(examples) == 2:
-        found = (net(examples[0]), examples[1])
+        found = (net(copied(examples[0])), examples[1])
     else:
         raise YotoError(f"Metric {name!r} should say what to collect of such batches: outputs=lambda net, batch: ….")
     parts = tuple(found) if isinstance(found, (tuple, list)) else (found,)

@@ -43,7 +43,7 @@ def term_scales(
     import torch
 
     from yoto.conditioning.modes import evaluating
-    from yoto.curves.batches import Batches
+    from yoto.curves.batches import Batches, copied
     from yoto.curves.evaluation import repeatable
     from yoto.curves.sums import Sums
     from yoto.support.graphs import without_graph
@@ -54,7 +54,7 @@ def term_scales(
     sums = Sums({})
     with evaluating(net), repeatable(device):
         for each in Batches(batches, batch=None, limit=limit, device=device).passes(seed):
-            terms_of = partial(function, net, each.examples, torch.empty(0))
+            terms_of = partial(function, net, copied(each.examples), torch.empty(0))
             found = {name: term.abs() for name, term in without_graph(terms_of).items()}
             sums.add({"term": found}, next((len(term) for term in found.values() if term.ndim), each.size or 1))
     scales = {name: value for (_, name), value in sums.means().items()}

@@ -91,6 +91,10 @@ class Entry(nn.Module):
         tensors = tuple(self.outputs(*inputs).values())
         return tensors[0] if len(tensors) == 1 else tensors
 
+    def inputs(self) -> list[Tensor]:
+        """Copies of the examples, which a method may change in place."""
+        return [tensor.clone() for tensor in self.examples.values()]
+
     def enlarged(self) -> list[Tensor]:
         """The examples with one sample more."""
         result = []

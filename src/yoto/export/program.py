@@ -32,7 +32,7 @@ def traced(entry: Entry) -> Any:
         shapes = tuple({axis: dims[label] for axis, label in axes.items()} for axes in entry.axes.values())
         try:
             with silent():
-                return torch.export.export(entry, tuple(entry.examples.values()), dynamic_shapes={"inputs": shapes})
+                return torch.export.export(entry, tuple(entry.inputs()), dynamic_shapes={"inputs": shapes})
         except Exception as error:  # noqa: BLE001 - torch raises errors of many kinds
             first = first or error
     raise YotoError(f"The network cannot be exported: {' '.join(str(first).split())[:300]}") from first
@@ -59,9 +59,9 @@ def write_program(entry: Entry, path: Path, facts: Mapping[str, Any]) -> None:
 
 def check_agreement(entry: Entry, exported: Any) -> None:
     """Refuse an exported model that deviates from eager, at the example's batch size and at another one."""
-    for inputs, fault in ((list(entry.examples.values()), "run"), (entry.enlarged(), "take any batch size")):
+    for inputs, fault in ((entry.inputs(), "run"), (entry.enlarged(), "take any batch size")):
         try:
-            expected = pytree.tree_leaves(entry(*inputs))
+            expected = pytree.tree_leaves(entry(*(tensor.clone() for tensor in inputs)))
             found = pytree.tree_leaves(exported(*inputs))
         except Exception as error:
             raise YotoError(

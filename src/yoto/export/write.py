@@ -102,7 +102,7 @@ def by_name(model: nn.Module, method: str, inputs: Any) -> dict[str, Any]:
 def run(entry: Entry) -> dict[str, Tensor]:
     """What the method gives for its example, or one line that says why it gives nothing."""
     try:
-        return entry.outputs(*entry.examples.values())
+        return entry.outputs(*entry.inputs())
     except (TypeError, RuntimeError, IndexError) as error:
         shapes = ", ".join(f"{name} {list(value.shape)}" for name, value in entry.examples.items() if name != LAMBDA)
         raise YotoError(

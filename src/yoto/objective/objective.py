@@ -90,6 +90,16 @@ class Objective(nn.Module):
         )
         self.median = {n: float(v) for n, v in zip(space.names, space.median().tolist(), strict=True)}
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without the function that `scalarisation` made, which no pickle holds and `__setstate__` makes anew."""
+        made = isinstance(self.scalarisation, Scalarisation)
+        return {name: value for name, value in self.__dict__.items() if not (made and name == "weighted")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        if isinstance(self.scalarisation, Scalarisation):
+            self.weighted = self.scalarisation.over(self.space.weights)
+
     @property
     def name(self) -> str:
         """What records call the way from terms to a loss."""

@@ -46,16 +46,29 @@ def with_lambda(function: Callable[..., Any], name: str) -> Callable[..., Any]:
         return function
     by_place = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     needed = [p for p in by_place if p.default is p.empty]
+    bound = function.keywords if isinstance(function, partial) else {}
+    named = [
+        p.name
+        for p in parameters
+        if p.kind is p.KEYWORD_ONLY and p.name not in bound and (p.default is p.empty or p.name == "at")
+    ]
     any_number = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    if len(needed) > 3 or (len(by_place) < 2 and not any_number):
+    if len(needed) > 3 or (len(by_place) < 2 and not any_number) or set(named) - {"at"}:
         raise YotoError(
             f"`{name}` should take (net, batch) or (net, batch, at). Found the arguments "
             f"({', '.join(p.name for p in parameters)})."
         )
+    if named:
+        return partial(by_keyword, function)
     third = by_place[2:3]
     if any_number or (third and (third[0].default is third[0].empty or third[0].name == "at")):
         return function
     return partial(two_of_three, function)
+
+
+def by_keyword(function: Callable[..., Any], net: Any, batch: Any, at: Tensor) -> Any:
+    """The function of network and batch, with λ by its name."""
+    return function(net, batch, at=at)
 
 
 def two_of_three(function: Callable[..., Any], *given: Any) -> Any:

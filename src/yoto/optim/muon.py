@@ -70,7 +70,7 @@ class Muon(torch.optim.Optimizer):
             steps: Newton-Schulz iterations.
 
         Raises:
-            YotoError: If a parameter is a vector or a scalar.
+            YotoError: If a parameter is a vector, a scalar or complex.
         """
         defaults = {
             "lr": lr, "momentum": momentum, "weight_decay": weight_decay, "steps": steps, "transposed": False,
@@ -83,6 +83,8 @@ class Muon(torch.optim.Optimizer):
                         "Muon's parameters should have at least 2 dimensions. "
                         f"Found shape {tuple(parameter.shape)}. Give biases and norms to Adam."
                     )
+                if parameter.is_complex():
+                    raise YotoError("Muon's parameters should be real. Found complex ones. Give them to Adam.")
 
     @torch.no_grad()
     def step(self, closure: Callable[[], Any] | None = None) -> Any:

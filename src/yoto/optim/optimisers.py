@@ -216,8 +216,9 @@ def sorted_parameters(
 
 
 def is_matrix(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
-    """Whether Muon suits the parameter `name` of `module`: a matrix or kernel, and neither embedding nor norm."""
-    return parameter.ndim >= 2 and name.endswith("weight") and not isinstance(module, NOT_MATRICES)
+    """Whether Muon suits the parameter `name` of `module`: a real matrix or kernel, and neither embedding nor norm."""
+    real = parameter.is_floating_point()
+    return real and parameter.ndim >= 2 and name.endswith("weight") and not isinstance(module, NOT_MATRICES)
 
 
 def check(

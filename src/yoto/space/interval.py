@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from yoto.errors import YotoError
 from yoto.space.distribution import ROUNDING, TOLERANCE, Distribution, Value
-from yoto.support.numbers import number
+from yoto.support.numbers import number, single
 
 if TYPE_CHECKING:
     from torch import Tensor
+
+
+NARROWEST = 1e-6
+"""Width of a range beside its larger end: about ten float32 numbers."""
 
 
 def tilted(uniform: Tensor, tilt: float) -> Tensor:
@@ -48,7 +52,7 @@ class Fixed(Distribution):
     kind: ClassVar[str] = "fixed"
 
     def __post_init__(self) -> None:
-        value = number("value", self.value)
+        value = single("value", self.value)
         if self.weight and value < 0:
             raise YotoError(f"`value` of a fixed loss weight should be ≥ 0. Found {value:g}.")
         object.__setattr__(self, "value", value)
@@ -104,9 +108,11 @@ class Interval(Distribution):
     anchor: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
-        low, high = number("low", self.low), number("high", self.high)
+        low, high = single("low", self.low), single("high", self.high)
         if not low < high:
             raise YotoError(f"`low` should be below `high`. Found low={low:g}, high={high:g}.")
+        if high - low < NARROWEST * max(abs(low), abs(high)):
+            raise YotoError(f"`low` and `high` should differ in float32, as λ is kept. Found {low!r} and {high!r}.")
         if self.weight and low < 0:
             raise YotoError(
                 f"`low` of a loss weight should be ≥ 0. Found {low:g}. "

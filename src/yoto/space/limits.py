@@ -20,6 +20,8 @@ def refuse_outside(space: LossSpace, lam: Tensor) -> None:
     Raises:
         YotoError: Naming the column and its range.
     """
+    if not lam.numel():
+        return  # of no sample
     columns = lam.detach().reshape(-1, lam.shape[-1])
     try:
         lowest, highest = columns.amin(0).tolist(), columns.amax(0).tolist()

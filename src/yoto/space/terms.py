@@ -29,6 +29,8 @@ def check_terms(terms: Any) -> Mapping[str, Tensor]:
             raise YotoError(
                 f"Loss term {name!r} should be a tensor, one number per sample, shape [B]. Found {type(term).__name__}."
             )
+        if term.is_complex():
+            raise YotoError(f"Loss term {name!r} should hold real numbers. Found complex ones: take their .abs(), say.")
     return terms
 
 

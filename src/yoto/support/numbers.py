@@ -9,6 +9,8 @@ from typing import Any
 
 from yoto.errors import YotoError
 
+SMALLEST, LARGEST = 2.0**-126, 2.0**128 - 2.0**104
+"""Of float32: numbers below the one lose digits, above the other they are infinite."""
 SHORT = 60
 """Characters of a value that a message shows."""
 
@@ -28,6 +30,18 @@ def number(name: str, value: Any) -> float:
     if not math.isfinite(result):
         raise YotoError(f"`{name}` should be a finite number. Found {result}.")
     return result
+
+
+def single(name: str, value: Any) -> float:
+    """As `number`, in the range of float32, in which λ is kept: 0, or from 1.2e-38 to 3.4e38 in size.
+
+    Raises:
+        YotoError: If it is none, or outside.
+    """
+    found = number(name, value)
+    if found and not SMALLEST <= abs(found) <= LARGEST:
+        raise YotoError(f"`{name}` should be 0 or lie between {SMALLEST:.1e} and {LARGEST:.1e}. Found {found:g}.")
+    return found
 
 
 def check_real(

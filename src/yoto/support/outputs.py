@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from types import ModuleType
+from types import GeneratorType, ModuleType
 from typing import Any, TypeAlias
 
 from torch import Tensor, nn
@@ -35,6 +35,11 @@ def walk(value: Any, path: Path, above: tuple[int, ...]) -> Iterator[tuple[Path,
         inner = [*((s, getattr(value, s)) for s in slots), *getattr(value, "__dict__", {}).items()]
     for key, item in inner:
         yield from walk(item, (*path, key), (*above, id(value)))
+
+
+def consumed(outputs: Any) -> Any:
+    """What a generator gives, as a list, once it has run; other outputs as they are."""
+    return list(outputs) if isinstance(outputs, GeneratorType) else outputs
 
 
 def tensors_in(outputs: Any) -> list[Tensor]:

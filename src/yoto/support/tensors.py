@@ -82,15 +82,31 @@ def extra_state(state: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
-def packed(state: Mapping[str, Any], metadata: Mapping[str, str], half: bool = False) -> bytes:
-    """Tensors and metadata as the bytes of a safetensors file; a `sha256` of everything joins the metadata."""
+def check_dense(name: str, tensor: Tensor) -> None:
+    """Refuse a tensor that safetensors cannot hold: sparse, quantised, or of complex numbers in double precision."""
+    import torch
+
+    if tensor.layout != torch.strided or tensor.is_quantized or tensor.dtype == torch.complex128:
+        kind = "quantised" if tensor.is_quantized else str(tensor.layout).removeprefix("torch.")
+        raise YotoError(
+            f"A bundle holds dense tensors of a type that safetensors has. Found {tensor.dtype}, {kind}, as {name!r} "
+            "of the network's state. Usually: register_buffer(…, persistent=False), where the network makes it anew."
+        )
+
+
+def packed(state: Mapping[str, Any], metadata: Mapping[str, str]) -> bytes:
+    """Tensors and metadata as the bytes of a safetensors file; a `sha256` of everything joins the metadata.
+
+    Raises:
+        YotoError: If it cannot hold a tensor.
+    """
     import torch
     from safetensors.torch import save as serialise
 
     tensors = {}
     for name, tensor in state.items():
-        value = tensor.detach().cpu()
-        tensors[name] = (halved(value) if half else value).clone(memory_format=torch.contiguous_format)
+        check_dense(name, tensor)
+        tensors[name] = tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
     plain = serialise(tensors, dict(metadata))
     (length,) = struct.unpack("<Q", plain[:8])
     header, data = json.loads(plain[8 : 8 + length]), plain[8 + length :]
@@ -120,6 +136,18 @@ def read_checked(path: Path, header: Mapping[str, Any], start: int) -> bytes:
             f"{str(path)!r} is damaged: it does not have the SHA-256 it was written with. Get the file anew."
         )
     return data
+
+
+def widen(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give a model double precision where its weights in a file have it; as a whole, buffers too, where all have."""
+    import torch
+
+    own = {name: each for name, each in model.named_parameters(remove_duplicate=False) if each.is_floating_point()}
+    wide = [each for name, each in own.items() if name in state and state[name].dtype == torch.float64]
+    if len(wide) == len(own):
+        model.double()
+    for parameter in wide:
+        parameter.data = parameter.data.double()
 
 
 SHOWN = 3

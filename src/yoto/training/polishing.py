@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -136,6 +137,9 @@ def check_optimiser(made: Any, net: nn.Module) -> None:
     """Refuse what is no optimiser, or one of other parameters than the network's, which would train nothing."""
     if not isinstance(made, torch.optim.Optimizer):
         raise YotoError(NO_OPTIMISER.format(f"It gave {type(made).__name__}"))
+    closure = signature(made.step).parameters.get("closure")
+    if closure is not None and closure.default is closure.empty:
+        raise YotoError(NO_OPTIMISER.format(f"It gave {type(made).__name__}, whose step asks for a closure"))
     own = set(map(id, net.parameters()))
     if not any(id(parameter) in own for group in made.param_groups for parameter in group["params"]):
         raise YotoError(NO_OPTIMISER.format("It gave one of other parameters than that network's"))

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from yoto.conditioning import bind
 from yoto.conditioning.modes import evaluating
-from yoto.curves.batches import Batches
+from yoto.curves.batches import Batches, copied
 from yoto.curves.evaluation import Evaluation, Evaluator, repeatable
 from yoto.curves.selection.coordinates import Coordinates
 from yoto.curves.selection.evaluations import Budget, Evaluate, Lam
@@ -115,7 +115,7 @@ class Bench:
             for each in self.part.batches.passes(own.seed):
                 torch.manual_seed(noise_seed(own.seed, each.number))
                 at = lam if each.size is None else lam.expand(each.size, -1)
-                terms = own.terms(net, each.examples, at)
+                terms = own.terms(net, copied(each.examples), at)
                 further = self.part.per_sample(net, each.examples, at)
                 found = {"loss": own.objective.loss(terms, lam), **further, **terms}
                 size = next((len(term) for term in terms.values() if term.ndim), each.size or 1)
