@@ -141,6 +141,7 @@ def encoded(image: Image, to: Path, *, quality: int = 95) -> bytes:
     """A picture in the format of a file's suffix, with its profile and EXIF data."""
     from PIL import Image as Images
 
+    from yoto.data import exif
     from yoto.errors import YotoError
 
     Images.init()
@@ -154,6 +155,8 @@ def encoded(image: Image, to: Path, *, quality: int = 95) -> bytes:
         options["lossless"] = True
     buffer = io.BytesIO()
     try:
+        if kind == "TIFF" and "exif" in options:
+            options["tiffinfo"] = exif.tags(exif.loaded(options.pop("exif")))
         image.save(buffer, kind, **options)
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error) as error:
         reason = " ".join(str(error).split())
