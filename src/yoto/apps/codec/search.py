@@ -94,6 +94,11 @@ def highest_within(values: dict[int, float], most: float) -> int | None:
     return max((level for level, value in values.items() if value <= most), default=None)
 
 
+def nearest_of(values: dict[int, float], target: float) -> int:
+    """The level whose value is nearest to a target; of several, such as below a target of 1e300, the highest value."""
+    return min(values, key=lambda level: (abs(values[level] - target), -values[level]))
+
+
 def level_within(plain: Callable[[int], int], refined: Callable[[int], int] | None, most: float) -> tuple[int, bool]:
     """The highest level found at which files take at most `most` bytes, and whether the refined ones are meant.
 
@@ -214,18 +219,19 @@ class Trial:
                 is met by the lowest.
         """
         plain = bracket(lambda level: value(self(level)), target)
-        level = min(plain, key=lambda each: abs(plain[each] - target))
+        level, moved = nearest_of(plain, target), 0.0
         found = {level: value(self.best(level))}
         if self.effort:
-            # Refinement moves all levels about alike.
-            moved = target - (found[level] - plain[level])
-            plain = bracket(lambda each: value(self(each)), moved)
-            again = min(plain, key=lambda each: abs(plain[each] - moved))
+            moved = found[level] - plain[level]  # refinement moves all levels about alike
+            plain = bracket(lambda each: value(self(each)), target - moved)
+            again = nearest_of(plain, target - moved)
             found[again] = value(self.best(again))
-        level = min(found, key=lambda each: abs(found[each] - target))
+        level = nearest_of(found, target)
         best = self.best(level)
-        beyond = found[level] < target if name == "psnr" else True  # no less than was asked for is no failure
-        if beyond and level in (0, TOP) and abs(found[level] - target) > tolerance:
+        seen = [*found.values(), *(each + moved for each in plain.values())]
+        beyond = level in (0, TOP) or not min(seen) <= target <= max(seen)
+        wanting = found[level] < target if name == "psnr" else True  # no less than was asked for is no failure
+        if wanting and beyond and abs(found[level] - target) > tolerance:
             raise OutOfReachError(
                 f"`{name}` of {target:g} is out of this codec's reach for this picture. The nearest is "
                 f"{found[level]:.4g}, at quality {best.quality:.0f}."
