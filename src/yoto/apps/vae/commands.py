@@ -56,6 +56,7 @@ def reconstruct(
     batch.refuse_mixing(targets, as_json)
 
     from yoto.apps.vae.pictures import reconstructions, square
+    from yoto.data.images import visible
 
     loaded, task = load_vae(header)
     nets = {f"β = {b:g}": loaded.conditional.at(kl=b) for b in betas}
@@ -66,7 +67,7 @@ def reconstruct(
         for start in range(0, len(files), CHUNK):
             part = slice(start, start + CHUNK)
             squares = [
-                pool.submit(lambda file: square(pictures.read(file).pixels, side, channels), file)
+                pool.submit(lambda file: square(visible(pictures.read(file)), side, channels), file)
                 for file in files[part]
             ]
             for file, target, future in zip(files[part], targets[part], squares, strict=True):
