@@ -128,3 +128,11 @@ def test_a_beta_out_of_range_gets_advice_that_a_command_line_can_follow(yoto, mo
     code, _, err = yoto("sample", "-o", "a.png", "--beta", "1e9", "--model", model)
     assert code == 2
     assert err.rstrip().endswith("Found 1e+09. Give a value inside")
+
+
+@pytest.mark.parametrize("seed", [2**63, -(2**63) - 1, 10**40])
+def test_seeds_that_torch_does_not_take_are_refused(yoto, model, picture, seed):
+    for command in (["sample"], ["reconstruct", picture, "--json"]):
+        code, _, err = yoto(*command, "-o", "out.png", "--beta", 4, "--model", model, "--seed", seed)
+        assert (code, len(err.splitlines())) == (2, 1)
+        assert "--seed" in err
