@@ -112,3 +112,17 @@ def test_exif_data_do_not_say_how_a_tiff_file_is_laid_out(tmp_path):
             assert again.getexif()[0x010F].encode("latin-1").decode() == "Zürich"
             assert again.getexif().get_ifd(0x8769)[0x920A] == 35
             assert "icc_profile" not in again.info
+
+
+def test_a_format_without_exif_data_is_turned_instead(tmp_path):
+    """As Pillow's `save(exif=…)` stores pixels as they lie."""
+    from yoto.cli import pictures
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.linear_gradient("L").resize((40, 30))
+    image.info["exif"] = exif.tobytes()
+    (tmp_path / "x.bmp").write_bytes(pictures.encoded(image, tmp_path / "x.bmp"))
+    with Image.open(tmp_path / "x.bmp") as again:
+        assert again.tobytes() == image.transpose(Image.Transpose.ROTATE_270).tobytes()
+        assert again.size == (30, 40)

@@ -66,6 +66,16 @@ def test_16_bits_are_rounded_to_8():
     assert made.pixels[0, :, 0].tolist() == [0, 0, 1, 255, 128]
 
 
+@pytest.mark.parametrize("value", [-1, 65536, 2**31 - 1])
+def test_values_that_16_bits_do_not_hold_are_refused(value, tmp_path):
+    """Clamped they would be black or white: nobody knows what they stand for."""
+    data = saved(Image.fromarray(np.array([[0, 300, value]], np.int32)), "TIFF")
+    (tmp_path / "x.tif").write_bytes(data)
+    for read in (images.read_picture, images.read_photograph):
+        with pytest.raises(YotoError, match=f"should have values from 0 to 65535. Found .*{value}"):
+            read(tmp_path / "x.tif")
+
+
 def test_the_orientation_is_applied_and_exif_left_out_unless_asked():
     image = picture("RGB")
     exif = Image.Exif()

@@ -154,6 +154,8 @@ def encoded(image: Image, to: Path, *, quality: int = 95) -> bytes:
     kind = "PNG" if nameless(to) else Images.EXTENSION[to.suffix.lower()]
     if kind in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
         raise YotoError(f"{kind} has no alpha channel, which this picture has. Give -o a .png or .webp file.")
+    if kind == "BMP":  # which has no EXIF data to say how it is turned
+        image = exif.upright(image)
     options: dict[str, Any] = {name: image.info[name] for name in ("icc_profile", "exif") if name in image.info}
     if kind == "JPEG":
         options["quality"] = quality

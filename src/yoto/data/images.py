@@ -216,13 +216,14 @@ def upright(image: Image, name: str, *, turn: bool = True) -> Image:
     """A Pillow image turned by its EXIF orientation, in 8 bits and one of the modes `DIRECT`.
 
     Raises:
-        YotoError: If it is in floating point, or CMYK with a profile that cannot be applied.
+        YotoError: If it is in floating point, has values beyond 16 bits, or is CMYK with a profile that cannot be
+            applied.
     """
     if image.mode == "F":
         raise YotoError(f"{name} should have 8 or 16 bits per colour. Found floating point; convert it first.")
     image.load()  # size and mode of some formats change with it
     plain = metadata.upright(image) if turn else image
-    plain = managed(plain, name) if plain.mode == "CMYK" and plain.info.get("icc_profile") else eight_bits(plain)
+    plain = managed(plain, name) if plain.mode == "CMYK" and plain.info.get("icc_profile") else eight_bits(plain, name)
     transparent = "transparency" in plain.info
     if plain.mode == "La":
         return plain.convert("LA")
@@ -265,14 +266,21 @@ def colours(plain: Image) -> Pixels:
     return np.asarray(plain if plain.mode == "RGB" else plain.convert("RGB"))
 
 
-def eight_bits(image: Image) -> Image:
-    """A 16- or 32-bit greyscale image as 8-bit, rounded ("L", or "LA" if a grey is transparent); others as they are."""
+def eight_bits(image: Image, name: str) -> Image:
+    """A 16-bit greyscale image as 8-bit, rounded ("L", or "LA" if a grey is transparent); others as they are.
+
+    Raises:
+        YotoError: If it has 32 bits and values that 16 do not hold: nothing says which of them is white.
+    """
     from PIL import Image as Images
 
     if not image.mode.startswith("I"):
         return image
     values = np.asarray(image).astype(np.int64)
-    grey = Images.fromarray(((values.clip(0, 65535) * 255 + 32767) // 65535).astype(np.uint8))
+    least, most = int(values.min()), int(values.max())
+    if least < 0 or most > 65535:
+        raise YotoError(f"{name} should have values from 0 to 65535. Found {least} to {most}; convert it first.")
+    grey = Images.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
     key = image.info.get("transparency")
     if key is not None:
         grey.putalpha(Images.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
