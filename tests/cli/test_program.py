@@ -255,3 +255,9 @@ def test_closed_streams(tmp_path, closed, code, out, err):
     assert (done.returncode, done.stdout) == (code, out)
     assert done.stderr.startswith(err)
     assert len(done.stderr.splitlines()) == bool(err)
+
+
+def test_json_has_names_that_are_no_text(yoto, tmp_path):
+    name = os.fsdecode(b"x\xff.yoto")
+    (tmp_path / name).write_bytes((Path(__file__).parents[1] / "data" / "codec" / "grey.yoto").read_bytes())
+    assert json.loads(yoto("inspect", name, "--json").out)[0]["input"] == name

@@ -15,7 +15,12 @@ from yoto.support.tables import aligned
 def print_json(data: Any) -> None:
     """Print `data` as JSON; numbers that JSON lacks (NaN, infinities) are an internal error."""
     narrow = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
-    print(json.dumps(data, indent=2, ensure_ascii=narrow, allow_nan=False))
+    text = json.dumps(data, indent=2, ensure_ascii=narrow, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file's name that is no text
+        text = json.dumps(data, indent=2, allow_nan=False)
+    print(text)
 
 
 WORDS = {"λ": "lambda", "β": "beta", "γ": "gamma", "Σ": "sum", "≥": ">=", "≤": "<=", "×": "x", "→": "->", "…": "..."}
