@@ -119,3 +119,11 @@ def test_tiff_files_are_upright_and_their_layout_is_no_exif(mode, orientation, t
     assert set(kept) == {DESCRIPTION, exif.ORIENTATION, DETAILS}
     assert kept[exif.ORIENTATION] == 1
     assert kept.get_ifd(DETAILS)[MAKER_NOTE] == b"\0own\xff\1\2\3\4"
+
+
+def test_directories_without_end_are_not_walked_through():
+    start = 8 + 2 + 9 * 12 + 4
+    entries = b"".join(entry("<", DETAILS, 4, 1, struct.pack("<L", start + 6 * i)) for i in range(9))
+    body = b"II*\0" + struct.pack("<LH", 8, 9) + entries + struct.pack("<L", 8) + bytes(6) * 9
+    assert exif.straightened(body) is None
+    assert exif.straightened(body.replace(struct.pack("<H", DETAILS), struct.pack("<H", MAKER_NOTE))) is not None

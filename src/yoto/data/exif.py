@@ -25,6 +25,8 @@ OWN = frozenset({
     *range(40091, 40096), DETAILS, PLACE,
 })  # fmt: skip
 """Tags of a TIFF file that are EXIF data; the others say how its pixels are stored, or hold a profile and the like."""
+DIRECTORIES = 4
+"""Directories that EXIF data have at most, beside that of the thumbnail."""
 SHORT, LONG = 3, 4
 SIZES = {1: 1, 2: 1, SHORT: 2, LONG: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 """Bytes of a value of each type."""
@@ -173,7 +175,10 @@ def directory(body: bytearray, order: str, place: int) -> tuple[list[tuple[int, 
 
 
 def reach(body: bytearray, order: str, place: int, seen: set[int]) -> int:
-    """Where the data of a directory and of those below it end."""
+    """Where the data of a directory and of those below it, which join those `seen`, end."""
+    seen.add(place)
+    if len(seen) > DIRECTORIES:
+        raise struct.error("more directories than EXIF data have")
     entries, end = directory(body, order, place)
     furthest = end + 4
     for at, tag, kind, count in entries:
@@ -182,5 +187,5 @@ def reach(body: bytearray, order: str, place: int, seen: set[int]) -> int:
         if size > 4:
             furthest = max(furthest, value + size)
         if tag in (DETAILS, PLACE, INTEROPERABILITY) and value not in seen:
-            furthest = max(furthest, reach(body, order, value, seen | {value}))
+            furthest = max(furthest, reach(body, order, value, seen))
     return furthest
