@@ -113,6 +113,17 @@ def test_a_profile_of_what_the_picture_was_converted_from_is_left_out(space):
         assert images.of_image(image).icc == b""
 
 
+def test_palettes_with_alpha_of_their_own():
+    """As Targa files have them."""
+    image = picture("RGBA", (20, 20))
+    image.putalpha(Image.linear_gradient("L").resize((20, 20)))
+    palette = image.quantize(16, method=Image.Quantize.FASTOCTREE)
+    for made in (images.of_image(palette), images.read_picture(saved(palette, "TGA"))):
+        expected = np.asarray(palette.convert("RGBA"))
+        assert np.array_equal(made.alpha, expected[..., 3])
+        assert np.array_equal(made.pixels, expected[..., :3])
+
+
 def test_greys_with_premultiplied_alpha():
     image = Image.fromarray(RNG.integers(1, 255, (6, 9, 2), dtype=np.uint8), "LA")
     made, expected = images.of_image(image.convert("La")), np.asarray(image.convert("La").convert("LA"))

@@ -224,11 +224,10 @@ def upright(image: Image, name: str, *, turn: bool = True) -> Image:
     image.load()  # size and mode of some formats change with it
     plain = metadata.upright(image) if turn else image
     plain = managed(plain, name) if plain.mode == "CMYK" and plain.info.get("icc_profile") else eight_bits(plain, name)
-    transparent = "transparency" in plain.info
+    transparent = plain.has_transparency_data
     if plain.mode == "La":
         return plain.convert("LA")
     if plain.mode not in DIRECT:
-        transparent = transparent or plain.mode in ("PA", "RGBa")
         return plain.convert("RGBA" if transparent else "L" if plain.mode == "1" else "RGB")
     if transparent and plain.mode in ("RGB", "L"):
         return plain.convert("RGBA" if plain.mode == "RGB" else "LA")
