@@ -294,6 +294,7 @@ def test_colours_under_alpha_0_have_no_influence(tiny):
 def test_a_picture_of_which_nothing_is_seen(tiny):
     nothing = np.zeros((70, 70, 4), np.uint8)
     nothing[..., :3] = 77
+    assert codec.encode(nothing, psnr=30, model=tiny).level == 0
     coded = codec.encode(nothing, quality=50, model=tiny)
     assert not np.asarray(codec.decompress(coded.data, model=tiny))[..., 3].any()
 

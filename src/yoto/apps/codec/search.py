@@ -95,8 +95,11 @@ def highest_within(values: dict[int, float], most: float) -> int | None:
 
 
 def nearest_of(values: dict[int, float], target: float) -> int:
-    """The level whose value is nearest to a target; of several, such as below a target of 1e300, the highest value."""
-    return min(values, key=lambda level: (abs(values[level] - target), -values[level]))
+    """The level whose value is nearest to a target.
+
+    Of several, such as below a target of 1e300, that of the highest value; of those that are equal, the lowest.
+    """
+    return min(values, key=lambda level: (abs(values[level] - target), -values[level], level))
 
 
 def level_within(plain: Callable[[int], int], refined: Callable[[int], int] | None, most: float) -> tuple[int, bool]:
