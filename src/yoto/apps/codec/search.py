@@ -94,12 +94,20 @@ def highest_within(values: dict[int, float], most: float) -> int | None:
     return max((level for level, value in values.items() if value <= most), default=None)
 
 
-def nearest_of(values: dict[int, float], target: float) -> int:
-    """The level whose value is nearest to a target.
+def nearest_of(values: dict[int, float], target: float, *, enough: bool) -> int:
+    """The level whose value is nearest to a target; the one with most where the target is too far off to tell.
 
-    Of several, such as below a target of 1e300, that of the highest value; of those that are equal, the lowest.
+    Args:
+        values: Of the levels that were tried.
+        target: The value wanted.
+        enough: Whether the lowest level will do where all values are above the target.
     """
-    return min(values, key=lambda level: (abs(values[level] - target), -values[level], level))
+    if enough and min(values.values()) > target:
+        return min(values)
+    least = min(abs(value - target) for value in values.values())
+    tied = [level for level, value in values.items() if abs(value - target) == least]
+    short = all(values[level] < target for level in tied)
+    return max(tied, key=values.__getitem__) if short else tied[0]
 
 
 def level_within(plain: Callable[[int], int], refined: Callable[[int], int] | None, most: float) -> tuple[int, bool]:
@@ -222,18 +230,19 @@ class Trial:
                 is met by the lowest.
         """
         plain = bracket(lambda level: value(self(level)), target)
-        level, moved = nearest_of(plain, target), 0.0
+        enough, moved = name == "psnr", 0.0  # no less than was asked for is no failure
+        level = nearest_of(plain, target, enough=enough)
         found = {level: value(self.best(level))}
         if self.effort:
             moved = found[level] - plain[level]  # refinement moves all levels about alike
             plain = bracket(lambda each: value(self(each)), target - moved)
-            again = nearest_of(plain, target - moved)
+            again = nearest_of(plain, target - moved, enough=enough)
             found[again] = value(self.best(again))
-        level = nearest_of(found, target)
+        level = nearest_of(found, target, enough=enough)
         best = self.best(level)
         seen = [*found.values(), *(each + moved for each in plain.values())]
         beyond = level in (0, TOP) or not min(seen) <= target <= max(seen)
-        wanting = found[level] < target if name == "psnr" else True  # no less than was asked for is no failure
+        wanting = found[level] < target or not enough
         if wanting and beyond and abs(found[level] - target) > tolerance:
             raise OutOfReachError(
                 f"`{name}` of {target:g} is out of this codec's reach for this picture. The nearest is "
