@@ -17,6 +17,7 @@ from dataclasses import replace
 from typing import IO, Any
 
 from yoto.apps.codec.format import container
+from yoto.errors import YotoError
 from yoto.support.extras import needed
 
 with needed("yoto.pillow", extra="codec"):
@@ -73,16 +74,27 @@ class YotoImageFile(ImageFile.ImageFile):
 def save_file(image: Image.Image, file: IO[bytes], _name: str | bytes) -> None:
     """Pillow's entry point for saving."""
     from yoto import codec
+    from yoto.data import exif as metadata
     from yoto.data.images import of_image
 
     given = getattr(image, "encoderinfo", {})
     exif = given.get("exif")
     picture = of_image(image, keep_exif="exif" not in given and bool(given.get("keep_exif")), turn=not exif)
     if "exif" in given:
-        picture = replace(picture, exif=exif.tobytes() if isinstance(exif, Image.Exif) else bytes(exif or b""))
+        raw = exif.tobytes() if isinstance(exif, Image.Exif) else octets("exif", exif)
+        picture = replace(picture, exif=metadata.prefixed(raw))
     if "icc_profile" in given:
-        picture = replace(picture, icc=bytes(given["icc_profile"] or b""))
+        picture = replace(picture, icc=octets("icc_profile", given["icc_profile"]))
     file.write(codec.compress(picture, **{key: given[key] for key in OPTIONS if key in given}))
+
+
+def octets(name: str, value: object) -> bytes:
+    """What was given as metadata, as bytes; none for None."""
+    if value is None:
+        return b""
+    if not isinstance(value, (bytes, bytearray, memoryview)):
+        raise YotoError(f"`{name}` should be bytes, or None to leave it out. Found {value!r}.")
+    return bytes(value)
 
 
 Image.register_open(FORMAT, YotoImageFile, accept)

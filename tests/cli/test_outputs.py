@@ -80,3 +80,49 @@ def test_dev_stdout_is_standard_output(model, tmp_path):
     with (tmp_path / "file.png").open("wb") as file:
         subprocess.run(command, stdout=file, check=True)
     assert (tmp_path / "file.png").read_bytes() == piped
+
+
+def test_exif_data_do_not_say_how_a_tiff_file_is_laid_out(tmp_path):
+    """Those of a JPEG file may have width, colour model and compression of an earlier version of it."""
+    from yoto.cli import pictures
+
+    exif = Image.Exif()
+    for tag, value in {
+        256: 7,
+        257: 3,
+        258: 1,
+        259: 5,
+        262: 6,
+        273: 1,
+        277: 4,
+        317: 2,
+        34675: b"p",
+        270: "words",
+    }.items():
+        exif[tag] = value
+    exif[0x010F] = "Zürich".encode()
+    exif.get_ifd(0x8769)[0x920A] = 35.0
+    for mode in ("RGB", "L", "RGBA", "LA"):
+        image = Image.linear_gradient("L").resize((40, 30)).convert(mode)
+        image.info["exif"] = exif.tobytes()
+        (tmp_path / "x.tif").write_bytes(pictures.encoded(image, tmp_path / "x.tif"))
+        with Image.open(tmp_path / "x.tif") as again:
+            assert (again.mode, again.size, again.tobytes()) == (mode, (40, 30), image.tobytes())
+            assert again.getexif()[270] == "words"
+            assert again.getexif()[0x010F].encode("latin-1").decode() == "Zürich"
+            assert again.getexif().get_ifd(0x8769)[0x920A] == 35
+            assert "icc_profile" not in again.info
+
+
+def test_a_format_without_exif_data_is_turned_instead(tmp_path):
+    """As Pillow's `save(exif=…)` stores pixels as they lie."""
+    from yoto.cli import pictures
+
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    image = Image.linear_gradient("L").resize((40, 30))
+    image.info["exif"] = exif.tobytes()
+    (tmp_path / "x.bmp").write_bytes(pictures.encoded(image, tmp_path / "x.bmp"))
+    with Image.open(tmp_path / "x.bmp") as again:
+        assert again.tobytes() == image.transpose(Image.Transpose.ROTATE_270).tobytes()
+        assert again.size == (30, 40)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from unittest.mock import Mock
 
 import pytest
@@ -216,3 +218,46 @@ def test_json_loses_nothing_under_a_code_page(tmp_path):
         [sys.executable, "-c", show], env=os.environ | {"PYTHONIOENCODING": "cp1252"}, capture_output=True, check=True
     )
     assert json.loads(process.stdout) == {"β": "λ ü"}
+
+
+@pytest.mark.parametrize(
+    "arguments", [["compress", "", "-o", "x.yoto"], ["compress", "x.png", "-o", ""], ["inspect", ""]]
+)
+def test_empty_arguments_are_refused(yoto, tmp_path, arguments):
+    """The shell makes them of variables that are not set; as a path they would be the folder that one is in."""
+    (tmp_path / "x.png").write_bytes(b"")
+    code, _, err = yoto(*arguments)
+    assert code == 2
+    assert "an argument is empty" in err
+    assert [path.name for path in tmp_path.iterdir()] == ["x.png"]
+
+
+def test_names_that_no_file_can_have_are_bad_input(yoto):
+    for arguments in (["inspect", "n" * 300], ["inspect", "x" * 5000], ["compress", "n" * 300, "-o", "x.yoto"],
+                      ["sweep", "n" * 300]):  # fmt: skip
+        code, _, err = yoto(*arguments)
+        assert (code, len(err.splitlines())) == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("closed", "code", "out", "err"),
+    [
+        ("<&-", 2, "", "yoto inspect: standard input: The file should be a .yoto image"),
+        (">&-", 1, "", "yoto inspect: Bad file descriptor\n"),
+        ("2>&-", 2, "", ""),
+    ],
+)
+def test_closed_streams(tmp_path, closed, code, out, err):
+    source = Path(__file__).parents[1] / "data" / "codec" / "grey.yoto"
+    place = "-" if closed in ("<&-", "2>&-") else str(source)
+    line = f"exec {shlex.join([sys.executable, '-m', 'yoto', 'inspect', place])} {closed}"
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, cwd=tmp_path, stdin=subprocess.DEVNULL)
+    assert (done.returncode, done.stdout) == (code, out)
+    assert done.stderr.startswith(err)
+    assert len(done.stderr.splitlines()) == bool(err)
+
+
+def test_json_has_names_that_are_no_text(yoto, tmp_path):
+    name = os.fsdecode(b"x\xff.yoto")
+    (tmp_path / name).write_bytes((Path(__file__).parents[1] / "data" / "codec" / "grey.yoto").read_bytes())
+    assert json.loads(yoto("inspect", name, "--json").out)[0]["input"] == name

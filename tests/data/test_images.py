@@ -66,6 +66,16 @@ def test_16_bits_are_rounded_to_8():
     assert made.pixels[0, :, 0].tolist() == [0, 0, 1, 255, 128]
 
 
+@pytest.mark.parametrize("value", [-1, 65536, 2**31 - 1])
+def test_values_that_16_bits_do_not_hold_are_refused(value, tmp_path):
+    """Clamped they would be black or white: nobody knows what they stand for."""
+    data = saved(Image.fromarray(np.array([[0, 300, value]], np.int32)), "TIFF")
+    (tmp_path / "x.tif").write_bytes(data)
+    for read in (images.read_picture, images.read_photograph):
+        with pytest.raises(YotoError, match=f"should have values from 0 to 65535. Found .*{value}"):
+            read(tmp_path / "x.tif")
+
+
 def test_the_orientation_is_applied_and_exif_left_out_unless_asked():
     image = picture("RGB")
     exif = Image.Exif()
@@ -86,6 +96,45 @@ def test_the_orientation_is_applied_and_exif_left_out_unless_asked():
 def test_the_profile_is_kept_where_it_still_holds():
     assert images.read_picture(saved(picture("RGB"), "PNG", icc_profile=PROFILE)).icc == PROFILE
     assert images.read_picture(saved(picture("CMYK"), "JPEG", icc_profile=PROFILE)).icc == b""
+    for mode in ("YCbCr", "HSV", "RGBX", "L"):
+        image = picture(mode)
+        image.info["icc_profile"] = PROFILE
+        assert images.of_image(image).icc == PROFILE
+
+
+@pytest.mark.parametrize("space", [b"CMYK", b"Lab "])
+def test_a_profile_of_what_the_picture_was_converted_from_is_left_out(space):
+    image = picture("RGB")
+    image.info["icc_profile"] = PROFILE[:16] + space + PROFILE[20:]
+    assert images.of_image(image).icc == b""
+    for mode in ("YCbCr", "HSV"):
+        image = picture(mode)
+        image.info["icc_profile"] = b"not known to be RGB"
+        assert images.of_image(image).icc == b""
+
+
+def test_palettes_with_alpha_of_their_own():
+    """As Targa files have them."""
+    image = picture("RGBA", (20, 20))
+    image.putalpha(Image.linear_gradient("L").resize((20, 20)))
+    palette = image.quantize(16, method=Image.Quantize.FASTOCTREE)
+    for made in (images.of_image(palette), images.read_picture(saved(palette, "TGA"))):
+        expected = np.asarray(palette.convert("RGBA"))
+        assert np.array_equal(made.alpha, expected[..., 3])
+        assert np.array_equal(made.pixels, expected[..., :3])
+
+
+def test_greys_with_premultiplied_alpha():
+    image = Image.fromarray(RNG.integers(1, 255, (6, 9, 2), dtype=np.uint8), "LA")
+    made, expected = images.of_image(image.convert("La")), np.asarray(image.convert("La").convert("LA"))
+    assert made.grey
+    assert np.array_equal(made.pixels[..., 0], expected[..., 0])
+    assert np.array_equal(made.alpha, expected[..., 1])
+
+
+def test_files_whose_mode_is_known_with_their_pixels_only():
+    made = images.read_picture(saved(picture("RGB", (128, 128)), "ICNS"))
+    assert (made.alpha, made.pixels.shape) == (None, (1024, 1024, 3))
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG"])
@@ -149,7 +198,7 @@ def test_sizes_are_those_that_a_coded_file_can_have():
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_size_in_the_header_is_that_of_the_upright_picture(orientation, tmp_path):
     exif = Image.Exif()
-    exif[images.ORIENTATION] = orientation
+    exif[0x0112] = orientation
     data = saved(picture("RGB"), "JPEG", exif=exif)
     (tmp_path / "x.jpg").write_bytes(data)
     assert images.size_of(data) == images.size_of(tmp_path / "x.jpg") == images.read_picture(data).pixels.shape[:2]
@@ -175,7 +224,7 @@ def test_limits_on_pixels_and_formats():
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
 def test_a_photograph_is_its_colours_upright(tmp_path, mode, orientation):
     image, exif = picture(mode), Image.Exif()
-    exif[images.ORIENTATION] = orientation
+    exif[0x0112] = orientation
     image.save(tmp_path / "x.png", exif=exif)
     turns = {1: 0, 3: 2, 6: 3, 8: 1}[orientation]
     np.testing.assert_array_equal(

@@ -33,10 +33,11 @@ def prompt(late: Callable[[], object]) -> Iterator[None]:
     ended = threading.Event()
 
     def watch() -> None:
-        while number := watching.recv(1):
-            if number[0] == signal.SIGINT and not ended.wait(PATIENCE):
-                late()
-                leave(128 + signal.SIGINT)
+        with watching:
+            while number := watching.recv(1):
+                if number[0] == signal.SIGINT and not ended.wait(PATIENCE):
+                    late()
+                    leave(128 + signal.SIGINT)
 
     previous = signal.set_wakeup_fd(waking.fileno(), warn_on_full_buffer=False)
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +15,12 @@ from yoto.support.tables import aligned
 def print_json(data: Any) -> None:
     """Print `data` as JSON; numbers that JSON lacks (NaN, infinities) are an internal error."""
     narrow = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("-", "") != "utf8"
-    print(json.dumps(data, indent=2, ensure_ascii=narrow, allow_nan=False))
+    text = json.dumps(data, indent=2, ensure_ascii=narrow, allow_nan=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # a file's name that is no text
+        text = json.dumps(data, indent=2, allow_nan=False)
+    print(text)
 
 
 WORDS = {"λ": "lambda", "β": "beta", "γ": "gamma", "Σ": "sum", "≥": ">=", "≤": "<=", "×": "x", "→": "->", "…": "..."}
@@ -26,6 +32,21 @@ def spelt_out(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(WORDS.get(letter, "?") for letter in error.object[error.start : error.end]), error.end
+
+
+def complete_streams() -> None:
+    """Stand in for standard streams that are closed, before a file of ours takes their place.
+
+    Reading finds nothing, writing to standard output fails, and what goes to stderr is lost.
+    """
+    for name, mode, way in (("stdin", "r", os.O_RDONLY), ("stdout", "w", os.O_RDONLY), ("stderr", "w", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, way), mode, encoding="utf-8"))
+
+
+def drop_output() -> None:
+    """Forget what standard output did not take, so that Python does not complain about it once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def spell_out() -> None:

@@ -57,19 +57,23 @@ def inputs_of(given: Sequence[Path], output: Path, suffixes: Collection[str], wh
             raise checks.UsageError(f"the folder {str(path)!r} should have {what} in it. Found none")
         files += found
         places += [file.relative_to(path).with_suffix("") for file in found]
-    checks.inputs(files)
+    checks.inputs([path for path in given if not path.is_dir()])  # those of folders are refused each for itself
     return Inputs(files, places, folder)
 
 
 def below(folder: Path, leave_out: Path, suffixes: Collection[str]) -> Iterator[Path]:
-    """The files with one of the suffixes (in lower case) below a folder; links to folders are not followed."""
+    """The files with one of the suffixes (in lower case) below a folder, no devices or pipes.
+
+    Links to folders are not followed.
+    """
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and not same(Path(place, name), leave_out)
         )
         for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in suffixes:
-                yield Path(place, name)
+            file = Path(place, name)
+            if not name.startswith(".") and file.suffix.lower() in suffixes and not is_device(file):
+                yield file
 
 
 def same(one: Path, other: Path) -> bool:
@@ -102,6 +106,8 @@ def outputs(
     if len(inputs) == 1 and not folder and not output.is_dir():
         return [picture_file(output, force=force, allowed=allowed)]
     if checks.STANDARD in (output, *inputs):
+        if len(inputs) == 1 and output != checks.STANDARD and not folder:
+            raise checks.UsageError(f"standard input has no name for a file in {str(output)!r}. Give -o a file")
         raise checks.UsageError("- is for one picture. Give a folder with several inputs")
     names = [str(place) for place in (places or [Path(path.stem) for path in inputs])]
     twice = next((name for name, count in Counter(names).items() if count > 1), None)
@@ -141,12 +147,15 @@ def encoded(image: Image, to: Path, *, quality: int = 95) -> bytes:
     """A picture in the format of a file's suffix, with its profile and EXIF data."""
     from PIL import Image as Images
 
+    from yoto.data import exif
     from yoto.errors import YotoError
 
     Images.init()
     kind = "PNG" if nameless(to) else Images.EXTENSION[to.suffix.lower()]
     if kind in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
         raise YotoError(f"{kind} has no alpha channel, which this picture has. Give -o a .png or .webp file.")
+    if kind == "BMP":  # which has no EXIF data to say how it is turned
+        image = exif.upright(image)
     options: dict[str, Any] = {name: image.info[name] for name in ("icc_profile", "exif") if name in image.info}
     if kind == "JPEG":
         options["quality"] = quality
@@ -154,6 +163,8 @@ def encoded(image: Image, to: Path, *, quality: int = 95) -> bytes:
         options["lossless"] = True
     buffer = io.BytesIO()
     try:
+        if kind == "TIFF" and "exif" in options:
+            options["tiffinfo"] = exif.tags(exif.loaded(options.pop("exif")))
         image.save(buffer, kind, **options)
     except (OSError, ValueError, SyntaxError, TypeError, KeyError, struct.error) as error:
         reason = " ".join(str(error).split())

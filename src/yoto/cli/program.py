@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -13,7 +14,7 @@ from typer.core import TyperGroup
 from yoto import __version__
 from yoto.cli import compare, demo, models, new_task, polishing, selecting, sweep, training
 from yoto.cli.checks import UsageError
-from yoto.cli.output import note, settle, spell_out
+from yoto.cli.output import complete_streams, drop_output, note, settle, spell_out
 from yoto.errors import YotoError
 from yoto.registry import applications, imported, package_folders
 from yoto.support.extras import needed
@@ -95,6 +96,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin slow training five times on a busy machine
     given = list(sys.argv[1:] if arguments is None else arguments)
     spell_out()
+    if "" in given:  # would be taken for a setting that is missing, or for the folder one is in
+        report(given, "an argument is empty. Usually: a variable of the shell that is not set", usage=True)
+        return BAD_INPUT
     try:
         try:
             with needed("This command"):
@@ -112,8 +116,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         report(given, "interrupted")
         return INTERRUPTED
     except BrokenPipeError:
-        # The reader left (`yoto models | head`); Python must not complain about it once more at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()  # the reader left (`yoto models | head`)
         return FAILED
     except Exception as error:  # noqa: BLE001 - whatever it is, the user gets one line
         trace()
@@ -131,6 +134,7 @@ def unforeseen(given: Sequence[str], error: Exception) -> int:
     if isinstance(error, OSError):
         where = f"{error.filename}: " if error.filename else ""
         report(given, f"{where}{error.strerror or error}")
+        return BAD_INPUT if error.errno == errno.ENAMETOOLONG else FAILED
     else:
         report([], f"internal error: {type(error).__name__}: {error}; YOTO_DEBUG=1 prints the traceback")
     return FAILED
@@ -148,11 +152,16 @@ def main() -> NoReturn:
     """Entry point of the `yoto` script."""
     from yoto.cli import interrupts
 
+    complete_streams()
     try:
         with interrupts.prompt(lambda: report(sys.argv[1:], "interrupted")):
             code = run()
     except KeyboardInterrupt:  # on the way out of `run`
         code = INTERRUPTED
+    try:
+        sys.stdout.flush()
+    except OSError:  # which `run` has told
+        drop_output()
     if code == INTERRUPTED:
         interrupts.leave(code)
     sys.exit(code)

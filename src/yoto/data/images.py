@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
+from yoto.data import exif as metadata
 from yoto.data.pixels import Floats, Pixels
 from yoto.errors import YotoError
 from yoto.support.extras import needed
@@ -24,10 +25,11 @@ LARGEST = 16384
 """Pixels along a side at most."""
 LARGEST_CHUNK = 16 * 2**20
 """Bytes of a profile or of EXIF data at most."""
-ORIENTATION = 0x0112
 DIRECT = ("RGB", "RGBA", "L", "LA")
-PROFILED = (*DIRECT, "P", "1", "PA", "La", "RGBa", "I")
+PROFILED = (*DIRECT, "P", "1", "PA", "La", "RGBa", "RGBX", "I")
 """Modes whose colour profile also holds for what they become, 16-bit greys ("I;16" and so on) among them."""
+COORDINATES = ("YCbCr", "HSV")
+"""Modes that are other coordinates of the RGB which their profile describes."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def read_photograph(file: str | os.PathLike[str], least: int | None = None) -> P
 
     name = repr(os.fspath(file))
     try:
-        with Image.open(file) as stored:
+        with contents(file) as source, Image.open(source) as stored:
             if least is not None:
                 stored.draft("RGB", (least, least))
             return colours(upright(stored, name))
@@ -128,8 +130,9 @@ def read_photograph(file: str | os.PathLike[str], least: int | None = None) -> P
 def size_of(file: str | os.PathLike[str] | bytes) -> tuple[int, int]:
     """Height and width in pixels of a picture as `read_picture` gives it, from its header alone; errors likewise."""
     with opened(file) as (image, _):
-        turned = image.getexif().get(ORIENTATION, 1) >= 5  # on its side
-        return (image.width, image.height) if turned else (image.height, image.width)
+        stored = getattr(image, "tag_v2", {})  # of TIFF files, whose size Pillow may have turned already
+        width, height = stored.get(256, image.width), stored.get(257, image.height)
+        return (width, height) if metadata.orientation(image) >= 5 else (height, width)  # on its side
 
 
 @contextmanager
@@ -139,9 +142,8 @@ def opened(file: str | os.PathLike[str] | bytes, formats: tuple[str, ...] | None
         from PIL import Image, UnidentifiedImageError
 
     name = "The input" if isinstance(file, bytes) else repr(os.fspath(file))
-    source = io.BytesIO(file) if isinstance(file, bytes) else Path(file)
     try:
-        with own_limit(), Image.open(source, formats=formats) as image:
+        with own_limit(), contents(file) as source, Image.open(source, formats=formats) as image:
             yield image, name
     except (YotoError, MemoryError):
         raise
@@ -155,6 +157,11 @@ def opened(file: str | os.PathLike[str] | bytes, formats: tuple[str, ...] | None
     except Exception as error:  # noqa: BLE001 - of damaged data Pillow raises whatever its parsers run into
         reason = " ".join(str(error).split()) or type(error).__name__
         raise YotoError(f"{name} should be a picture. Found damaged data ({reason}).") from None
+
+
+def contents(file: str | os.PathLike[str] | bytes) -> IO[bytes]:
+    """A picture's file, open to read; opened by name, Pillow maps some TIFF files into memory and turns them wrong."""
+    return io.BytesIO(file) if isinstance(file, bytes) else Path(file).open("rb")
 
 
 def of_image(image: Image, *, keep_exif: bool = False, turn: bool = True, name: str = "The image") -> Picture:
@@ -182,10 +189,9 @@ def of_image(image: Image, *, keep_exif: bool = False, turn: bool = True, name: 
             f"{name} should have 8 bits per colour or an alpha channel. Found 16 with one colour that is transparent; "
             "convert it first."
         )
-    held = image.mode.partition(";")[0] in PROFILED
-    icc = (held and image.info.get("icc_profile")) or b""
+    icc = profile_of(image)
+    exif = metadata.kept(image, name) if keep_exif else b""  # first: of damaged ones Pillow complains only once
     plain = upright(image, name, turn=turn)
-    exif = exif_bytes(image) if keep_exif else b""
     grey = plain.mode in ("L", "LA")
     alpha = np.asarray(plain.getchannel("A")) if plain.mode in ("RGBA", "LA") else None
     if alpha is not None and alpha.min() == 255:
@@ -196,22 +202,32 @@ def of_image(image: Image, *, keep_exif: bool = False, turn: bool = True, name: 
     return Picture(pixels, grey, alpha, icc, exif)
 
 
+def profile_of(image: Image) -> bytes:
+    """The colour profile that also holds for what a Pillow image becomes, or b""."""
+    icc = image.info.get("icc_profile") or b""
+    space = icc[16:20] if icc[36:40] == b"acsp" else b""
+    if space in (b"CMYK", b"Lab "):  # of what it was converted from, or is
+        return b""
+    modes = (*PROFILED, *COORDINATES) if space == b"RGB " else PROFILED
+    return icc if image.mode.partition(";")[0] in modes else b""
+
+
 def upright(image: Image, name: str, *, turn: bool = True) -> Image:
     """A Pillow image turned by its EXIF orientation, in 8 bits and one of the modes `DIRECT`.
 
     Raises:
-        YotoError: If it is in floating point, or CMYK with a profile that cannot be applied.
+        YotoError: If it is in floating point, has values beyond 16 bits, or is CMYK with a profile that cannot be
+            applied.
     """
-    from PIL import ImageOps
-
     if image.mode == "F":
         raise YotoError(f"{name} should have 8 or 16 bits per colour. Found floating point; convert it first.")
-    turned = turn and image.getexif().get(ORIENTATION, 1) != 1
-    plain = ImageOps.exif_transpose(image) if turned else image  # which would copy the picture all the same
-    plain = managed(plain, name) if plain.mode == "CMYK" and plain.info.get("icc_profile") else eight_bits(plain)
-    transparent = "transparency" in plain.info
+    image.load()  # size and mode of some formats change with it
+    plain = metadata.upright(image) if turn else image
+    plain = managed(plain, name) if plain.mode == "CMYK" and plain.info.get("icc_profile") else eight_bits(plain, name)
+    transparent = plain.has_transparency_data
+    if plain.mode == "La":
+        return plain.convert("LA")
     if plain.mode not in DIRECT:
-        transparent = transparent or plain.mode in ("PA", "La", "RGBa")
         return plain.convert("RGBA" if transparent else "L" if plain.mode == "1" else "RGB")
     if transparent and plain.mode in ("RGB", "L"):
         return plain.convert("RGBA" if plain.mode == "RGB" else "LA")
@@ -249,14 +265,21 @@ def colours(plain: Image) -> Pixels:
     return np.asarray(plain if plain.mode == "RGB" else plain.convert("RGB"))
 
 
-def eight_bits(image: Image) -> Image:
-    """A 16- or 32-bit greyscale image as 8-bit, rounded ("L", or "LA" if a grey is transparent); others as they are."""
+def eight_bits(image: Image, name: str) -> Image:
+    """A 16-bit greyscale image as 8-bit, rounded ("L", or "LA" if a grey is transparent); others as they are.
+
+    Raises:
+        YotoError: If it has 32 bits and values that 16 do not hold: nothing says which of them is white.
+    """
     from PIL import Image as Images
 
     if not image.mode.startswith("I"):
         return image
     values = np.asarray(image).astype(np.int64)
-    grey = Images.fromarray(((values.clip(0, 65535) * 255 + 32767) // 65535).astype(np.uint8))
+    least, most = int(values.min()), int(values.max())
+    if least < 0 or most > 65535:
+        raise YotoError(f"{name} should have values from 0 to 65535. Found {least} to {most}; convert it first.")
+    grey = Images.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
     key = image.info.get("transparency")
     if key is not None:
         grey.putalpha(Images.fromarray(np.where(values == key, 0, 255).astype(np.uint8)))
@@ -266,19 +289,6 @@ def eight_bits(image: Image) -> Image:
 def sixteen_bits(image: Image) -> bool:
     """Whether the pixels of an image that is not read yet are stored as 16 bits per colour, of which Pillow keeps 8."""
     return any(str(part[3]).startswith("RGB;16") for part in getattr(image, "tile", ()))
-
-
-def exif_bytes(image: Image) -> bytes:
-    """EXIF data without the orientation, which is applied."""
-    from PIL import Image as Images
-
-    exif = image.getexif()
-    if not len(exif):
-        return b""
-    copy = Images.Exif()
-    copy.load(exif.tobytes())
-    copy[ORIENTATION] = 1
-    return bytes(copy.tobytes())
 
 
 def visible(picture: Picture) -> Pixels:

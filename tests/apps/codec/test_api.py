@@ -294,6 +294,7 @@ def test_colours_under_alpha_0_have_no_influence(tiny):
 def test_a_picture_of_which_nothing_is_seen(tiny):
     nothing = np.zeros((70, 70, 4), np.uint8)
     nothing[..., :3] = 77
+    assert codec.encode(nothing, psnr=30, model=tiny).level == 0
     coded = codec.encode(nothing, quality=50, model=tiny)
     assert not np.asarray(codec.decompress(coded.data, model=tiny))[..., 3].any()
 
@@ -303,3 +304,15 @@ def test_transparent_16_bit_greys_stay_transparent(tiny):
     image.info["transparency"] = 400 * 50
     alpha = np.asarray(codec.decompress(codec.compress(image, model=tiny), model=tiny))[..., 1]
     assert np.array_equal(alpha == 0, np.add.outer(np.arange(64), np.arange(70)) == 50)
+
+
+def test_a_codec_loads_whatever_the_default_type_of_numbers_is(tiny, photo):
+    from yoto.apps.codec.model import opened as load_anew
+
+    expected = codec.compress(photo, model=tiny)
+    torch.set_default_dtype(torch.float64)
+    try:
+        loaded = load_anew.__wrapped__(DATA / "tiny.safetensors", (0.0, 0))
+        assert codec.compress(photo, model=loaded) == expected
+    finally:
+        torch.set_default_dtype(torch.float32)

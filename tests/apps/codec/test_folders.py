@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -77,6 +78,27 @@ def test_a_bad_file_in_a_folder_stops_no_other(yoto, album, tmp_path):
         assert sorted(line.split("/")[-1].split("'")[0] for line in err.splitlines()) == ["bad1.png", "bad2.png"]
 
 
+def test_what_a_folder_cannot_give_stops_no_other(yoto, album, tmp_path):
+    """A link to nothing is named as a bad file is; a pipe is no picture, and nobody waits for what comes out of it."""
+    (album / "gone.png").symlink_to("nowhere")
+    (album / "gone.yoto").symlink_to("nowhere")
+    os.mkfifo(album / "pipe.png")
+    code, _, err = yoto("compress", album, "-o", tmp_path / "out", "--model", "tiny")
+    assert (code, len(err.splitlines())) == (2, 5)  # a title and three rows
+    assert "gone.png' should be a picture. Found no such file" in err
+    assert len(found(tmp_path / "out")) == 3
+    code, _, err = yoto("decompress", album, "-o", tmp_path / "back")
+    assert code == 2
+    assert "gone.yoto: No such file" in err
+
+
+def test_standard_input_has_no_name_in_a_folder(yoto, album):
+    for command in ("compress", "decompress"):
+        code, _, err = yoto(command, "-", "-o", album)
+        assert code == 2
+        assert "standard input has no name for a file in" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -91,6 +113,7 @@ def test_a_bad_file_in_a_folder_stops_no_other(yoto, album, tmp_path):
         ("compress {png} -o out.yoto --effort 3", "--effort should be 0, 1 or 2. Found 3"),
         ("compress {album} -o out --model tiny --total-size 99", "--total-size of 99 bytes is out of"),
         ("compress {album} -o out --model tiny --total-size 99", "for these 3 pictures. The nearest is"),
+        ("compress {album}/one.png -o x.yoto --model tiny --total-size 99", "for this picture. The nearest is"),
     ],
 )  # fmt: skip
 def test_bad_input_is_one_line_and_2(yoto, album, tmp_path, arguments, message):

@@ -117,3 +117,17 @@ def test_a_profile_is_kept_or_dropped_as_asked(tiny, photo, here):
 def test_options_of_a_wrong_kind_are_said(tiny, photo, name, value):
     with pytest.raises(ValueError, match=f"`{name}` should .*Found"):
         Image.fromarray(photo).save(io.BytesIO(), "YOTO", model=tiny, **{name: value})
+
+
+@pytest.mark.parametrize("name", ["exif", "icc_profile"])
+@pytest.mark.parametrize("value", [5, "text", [1, 2]])
+def test_metadata_of_a_wrong_kind_are_said(tiny, photo, name, value):
+    with pytest.raises(ValueError, match=f"`{name}` should be bytes, or None to leave it out. Found"):
+        saved(Image.fromarray(photo), "YOTO", model=tiny, **{name: value})
+
+
+def test_exif_without_their_prefix_get_it(tiny, photo, here):
+    exif = Image.Exif()
+    exif[0x010F] = "maker"
+    for given in (exif.tobytes(), exif.tobytes()[6:], bytearray(exif.tobytes()), b"Exif\0\0" + exif.tobytes()):
+        assert saved(Image.fromarray(photo), "YOTO", model=tiny, exif=given).info["exif"] == exif.tobytes()

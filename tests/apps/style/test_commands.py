@@ -61,6 +61,7 @@ def test_a_folder_keeps_its_stems(stylize, tmp_path):
     for name in ("b.png", "a.jpg"):
         Image.fromarray(toy.photograph(30, 40)).save(folder / name)
     (folder / "notes.txt").write_text("no picture")
+    (folder / "._a.png").write_text("what macOS leaves beside a.png")
     assert stylize("photos", "-o", "painted", "--style", "dots", "--jobs", "2").code == 0
     assert sorted(path.name for path in (tmp_path / "painted").iterdir()) == ["a.png", "b.png"]
 

@@ -47,6 +47,18 @@ def test_reconstruct_several_files_into_a_folder(yoto, model, picture, tmp_path)
     assert {"reconstruction", "kl", "mse", "psnr"} < set(first["betas"][0])
 
 
+def test_hidden_colours_do_not_count(yoto, model, tmp_path):
+    made = []
+    for hidden in (0, 255):
+        sprite = np.full((20, 20, 4), hidden, np.uint8)
+        sprite[..., 3] = 0
+        sprite[5:15, 5:15] = 200, 90, 60, 255
+        Image.fromarray(sprite).save(tmp_path / f"{hidden}.png")
+        assert yoto("reconstruct", f"{hidden}.png", "-o", f"out-{hidden}.png", "--beta", 4, "--model", model).code == 0
+        made.append(pixels(tmp_path / f"out-{hidden}.png"))
+    assert np.array_equal(*made)
+
+
 def test_reconstruct_takes_pipes(yoto, model, picture, monkeypatch):
     out = Bytes()
     monkeypatch.setattr(sys, "stdin", Bytes(picture.read_bytes()))
@@ -116,3 +128,11 @@ def test_a_beta_out_of_range_gets_advice_that_a_command_line_can_follow(yoto, mo
     code, _, err = yoto("sample", "-o", "a.png", "--beta", "1e9", "--model", model)
     assert code == 2
     assert err.rstrip().endswith("Found 1e+09. Give a value inside")
+
+
+@pytest.mark.parametrize("seed", [2**63, -(2**63) - 1, 10**40])
+def test_seeds_that_torch_does_not_take_are_refused(yoto, model, picture, seed):
+    for command in (["sample"], ["reconstruct", picture, "--json"]):
+        code, _, err = yoto(*command, "-o", "out.png", "--beta", 4, "--model", model, "--seed", seed)
+        assert (code, len(err.splitlines())) == (2, 1)
+        assert "--seed" in err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from yoto.apps.codec.refinement import Progress
 
 TILE = 1024
+SIDES = tuple(2**log for log in container.TILES)
 EFFORTS = (0, 1, 2)
 DEFAULT_QUALITY = 50.0
 
@@ -68,35 +70,43 @@ def encode(
     153
     """
     given = {"quality": quality, "bpp": bpp, "psnr": psnr, "size": size}
-    named = [name for name, value in given.items() if value is not None]
+    named = {name: value for name, value in given.items() if value is not None}
     if len(named) > 1:
         raise YotoError(f"One of quality, bpp, psnr and size should be given. Found {' and '.join(named)}.")
-    if tile < 1 or tile & (tile - 1) or tile.bit_length() - 1 not in container.TILES:
-        raise YotoError(f"`tile` should be a power of two from 128 to 2048. Found {tile}.")
-    for name in named:
-        check_number(name, given[name])
-    if isinstance(effort, bool) or effort not in EFFORTS:
-        raise YotoError(f"`effort` should be 0, 1 or 2. Found {effort!r}.")
+    check_choice("tile", tile, SIDES, "a power of two from 128 to 2048")
+    check_choice("effort", effort, EFFORTS, "0, 1 or 2")
+    target = {name: number_of(name, value) for name, value in named.items()}
     taken = as_picture(picture, keep_exif)
-    trial = Trial(taken, load(model), tile, coder or coders.default(), int(effort), progress)
-    if bpp is not None:
-        return trial.nearest("bpp", bpp, lambda coded: coded.bpp, 0.03 * bpp)
-    if psnr is not None:
-        return trial.nearest("psnr", psnr, trial.measure, 0.1)
-    if size is not None:
-        return trial.within(size)
-    return trial.best(round((DEFAULT_QUALITY if quality is None else quality) * 2.55))
+    trial = Trial(taken, load(model), int(tile), coder or coders.default(), int(effort), progress)
+    if "bpp" in target:
+        return trial.nearest("bpp", target["bpp"], lambda coded: coded.bpp, 0.03 * target["bpp"])
+    if "psnr" in target:
+        return trial.nearest("psnr", target["psnr"], trial.measure, 0.1)
+    if "size" in target:
+        return trial.within(int(target["size"]))
+    return trial.best(round(target.get("quality", DEFAULT_QUALITY) * 2.55))
 
 
-def check_number(name: str, value: object) -> None:
-    """Refuse a quality outside 0 to 100 or a target that is no number above 0."""
+def check_choice(name: str, value: object, known: Sequence[int], what: str) -> None:
+    """Refuse what is none of a few numbers."""
+    number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+    if not number or value not in known:
+        raise YotoError(f"`{name}` should be {what}. Found {value!r:.60}.")
+
+
+def number_of(name: str, value: object) -> float:
+    """A quality or a target as Python's number, once it is known to be one, 0 to 100 or above 0."""
     quality = name == "quality"
-    bounds = "lie in 0 to 100" if quality else "be above 0"
-    if isinstance(value, bool) or not isinstance(value, SupportsFloat):
-        raise YotoError(f"`{name}` should be a number{', 0 to 100' if quality else ' above 0'}. Found {value!r}.")
-    number = float(value)
+    try:
+        if isinstance(value, (bool, np.bool_)) or not isinstance(value, SupportsFloat):
+            raise TypeError
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        kind = "a number, 0 to 100" if quality else "a number above 0"
+        raise YotoError(f"`{name}` should be {kind}. Found {value!r:.60}.") from None
     if not (0 <= number <= 100 if quality else 0 < number < float("inf")):
-        raise YotoError(f"`{name}` should {bounds}. Found {value}.")
+        raise YotoError(f"`{name}` should {'lie in 0 to 100' if quality else 'be above 0'}. Found {value}.")
+    return number
 
 
 def as_picture(picture: Picture | Image | Pixels, keep_exif: bool) -> Picture:
@@ -114,9 +124,32 @@ def as_picture(picture: Picture | Image | Pixels, keep_exif: bool) -> Picture:
                 f"{picture.dtype} of shape {picture.shape}."
             )
         picture = Image.fromarray(picture)
-    if not isinstance(picture, Picture):
+    if isinstance(picture, Image.Image):
         picture = images.of_image(picture, keep_exif=keep_exif)
+    if not isinstance(picture, Picture):
+        raise YotoError(
+            f"A picture should be a Pillow image, an array or a `Picture`. Found {type(picture).__name__}.",
+            " Open files with PIL.Image.open.",
+        )
+    check_picture(picture)
     return replace(picture, pixels=images.visible(picture))
+
+
+def check_picture(picture: Picture) -> None:
+    """Refuse a `Picture` whose parts do not fit each other: of theirs no file could be made that opens again."""
+    pixels, alpha = picture.pixels, picture.alpha
+    sides = range(1, images.LARGEST + 1)
+    fits = all(side in sides for side in pixels.shape[:2])
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not fits:
+        raise YotoError(
+            f"`Picture.pixels` should be uint8 of shape [H, W, 3], 1 to {images.LARGEST} pixels along a side. Found "
+            f"{pixels.dtype} of shape {pixels.shape}."
+        )
+    if alpha is not None and (alpha.dtype != np.uint8 or alpha.shape != pixels.shape[:2]):
+        raise YotoError(
+            f"`Picture.alpha` should be uint8 of shape {pixels.shape[:2]}, that of the pixels. Found {alpha.dtype} of "
+            f"shape {alpha.shape}."
+        )
 
 
 def compress(picture: Picture | Image | Pixels, **options: Any) -> bytes:

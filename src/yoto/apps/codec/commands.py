@@ -121,7 +121,7 @@ def decompress(
     targets = pictures.outputs(files, output, force=force, folder=folder, places=places)
     batch.refuse_mixing(targets, as_json)
     check_model(model)
-    known = {files[0]: headed(files[0])} if len(files) == 1 else {}  # refused before torch is imported
+    known = {files[0]: headed(files[0])} if len(files) == 1 and not folder else {}  # refused before torch is imported
 
     with threads(jobs, len(files)) as pool:
         rows, failed = batch.run(

@@ -146,9 +146,10 @@ class Together:
         level, fine = search.level_within(lambda each: self.at(each, False, total), refined, total)
         size = self.at(level, fine, total)
         if size > total:
+            which = "this picture" if len(self.files) == 1 else f"these {len(self.files)} pictures"
             raise search.OutOfReachError(
-                f"--total-size of {total} bytes is out of this codec's reach for these {len(self.files)} pictures. The "
-                f"nearest is {size} bytes, at quality {level / 2.55:.0f}."
+                f"--total-size of {total} bytes is out of this codec's reach for {which}. The nearest is "
+                f"{size} bytes, at quality {level / 2.55:.0f}."
             )
         return self.kept[level, fine]
 

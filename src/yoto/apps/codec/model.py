@@ -92,7 +92,9 @@ class CodecModel:
 def opened(path: Path, _stamp: tuple[float, int]) -> CodecModel:
     """The codec in a file, kept as long as the file's time and size do not change."""
     with torch.no_grad():
-        return CodecModel(bundle.load(path))
+        loaded = bundle.load(path)
+        loaded.model.float()  # whatever torch's default is
+        return CodecModel(loaded)
 
 
 def load(name_or_path: str | os.PathLike[str] | CodecModel | None = None) -> CodecModel:

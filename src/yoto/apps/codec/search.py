@@ -94,6 +94,22 @@ def highest_within(values: dict[int, float], most: float) -> int | None:
     return max((level for level, value in values.items() if value <= most), default=None)
 
 
+def nearest_of(values: dict[int, float], target: float, *, enough: bool) -> int:
+    """The level whose value is nearest to a target; the one with most where the target is too far off to tell.
+
+    Args:
+        values: Of the levels that were tried.
+        target: The value wanted.
+        enough: Whether the lowest level will do where all values are above the target.
+    """
+    if enough and min(values.values()) > target:
+        return min(values)
+    least = min(abs(value - target) for value in values.values())
+    tied = [level for level, value in values.items() if abs(value - target) == least]
+    short = all(values[level] < target for level in tied)
+    return max(tied, key=values.__getitem__) if short else tied[0]
+
+
 def level_within(plain: Callable[[int], int], refined: Callable[[int], int] | None, most: float) -> tuple[int, bool]:
     """The highest level found at which files take at most `most` bytes, and whether the refined ones are meant.
 
@@ -214,18 +230,20 @@ class Trial:
                 is met by the lowest.
         """
         plain = bracket(lambda level: value(self(level)), target)
-        level = min(plain, key=lambda each: abs(plain[each] - target))
+        enough, moved = name == "psnr", 0.0  # no less than was asked for is no failure
+        level = nearest_of(plain, target, enough=enough)
         found = {level: value(self.best(level))}
         if self.effort:
-            # Refinement moves all levels about alike.
-            moved = target - (found[level] - plain[level])
-            plain = bracket(lambda each: value(self(each)), moved)
-            again = min(plain, key=lambda each: abs(plain[each] - moved))
+            moved = found[level] - plain[level]  # refinement moves all levels about alike
+            plain = bracket(lambda each: value(self(each)), target - moved)
+            again = nearest_of(plain, target - moved, enough=enough)
             found[again] = value(self.best(again))
-        level = min(found, key=lambda each: abs(found[each] - target))
+        level = nearest_of(found, target, enough=enough)
         best = self.best(level)
-        beyond = found[level] < target if name == "psnr" else True  # no less than was asked for is no failure
-        if beyond and level in (0, TOP) and abs(found[level] - target) > tolerance:
+        seen = [*found.values(), *(each + moved for each in plain.values())]
+        beyond = level in (0, TOP) or not min(seen) <= target <= max(seen)
+        wanting = found[level] < target or not enough
+        if wanting and beyond and abs(found[level] - target) > tolerance:
             raise OutOfReachError(
                 f"`{name}` of {target:g} is out of this codec's reach for this picture. The nearest is "
                 f"{found[level]:.4g}, at quality {best.quality:.0f}."

@@ -57,7 +57,11 @@ def expanded(inputs: Sequence[Path], *, frames: bool) -> list[Path]:
     result: list[Path] = []
     for path in inputs:
         if path.is_dir():
-            found = [file for file in path.iterdir() if file.is_file() and file.suffix.lower() in SUFFIXES | OTHERS]
+            found = [
+                file
+                for file in path.iterdir()
+                if file.is_file() and file.suffix.lower() in SUFFIXES | OTHERS and not file.name.startswith(".")
+            ]
             if not found:
                 raise checks.UsageError(f"the folder {str(path)!r} should have pictures in it. Found none")
             result += sorted(found, key=counted)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from yoto.apps.vae.task import VAETask
     from yoto.bundle import Bundle, Header
 
+LEAST, MOST = -(2**63), 2**63 - 1
+"""Seeds that torch takes."""
 DEFAULT = "vae/fashion-mnist"
 CHUNK = 64
 """Pictures that are in memory at a time."""
@@ -37,7 +39,9 @@ def reconstruct(
     beta: Beta,
     model: Model = DEFAULT,
     jobs: Annotated[int | None, typer.Option("--jobs", metavar="N", min=1, help="Pictures to read at a time.")] = None,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the latent drawn for --json.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="S", min=LEAST, max=MOST, help="Of the latent drawn for --json.")
+    ] = 0,
     as_json: Json = False,
     force: Force = False,
 ) -> None:
@@ -56,6 +60,7 @@ def reconstruct(
     batch.refuse_mixing(targets, as_json)
 
     from yoto.apps.vae.pictures import reconstructions, square
+    from yoto.data.images import visible
 
     loaded, task = load_vae(header)
     nets = {f"β = {b:g}": loaded.conditional.at(kl=b) for b in betas}
@@ -66,7 +71,7 @@ def reconstruct(
         for start in range(0, len(files), CHUNK):
             part = slice(start, start + CHUNK)
             squares = [
-                pool.submit(lambda file: square(pictures.read(file).pixels, side, channels), file)
+                pool.submit(lambda file: square(visible(pictures.read(file)), side, channels), file)
                 for file in files[part]
             ]
             for file, target, future in zip(files[part], targets[part], squares, strict=True):
@@ -87,7 +92,9 @@ def sample(
     beta: Beta,
     count: Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, max=1000, help="Samples per β.")] = 10,
     model: Model = DEFAULT,
-    seed: Annotated[int, typer.Option("--seed", metavar="S", help="Of the latents, the same at each β.")] = 0,
+    seed: Annotated[
+        int, typer.Option("--seed", metavar="S", min=LEAST, max=MOST, help="Of the latents, the same at each β.")
+    ] = 0,
     traverse: Annotated[
         bool, typer.Option("--traverse", help="Instead move one sample along each latent dimension, at one β.")
     ] = False,

@@ -68,7 +68,7 @@ def test_resealed_nonsense_is_refused_or_parsed(body):
 
 @pytest.mark.parametrize(
     ("width", "height", "message"),
-    [(0, 5, "at most 16384"), (16385, 5, "at most 16384"), (5, 2**34, "at most 16384"), (16384, 16384, "shorter")],
+    [(0, 5, "1 to 16384"), (16385, 5, "1 to 16384"), (5, 2**34, "1 to 16384"), (16384, 16384, "shorter")],
 )
 def test_absurd_sizes_are_refused(width, height, message):
     head = container.FIXED.pack(container.MAGIC, 2, 0, b"12345678", 100, 7)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from yoto.apps.codec.format import container
 from yoto.apps.codec.format.container import Header
 from yoto.apps.codec.format.errors import FileError, damaged
 from yoto.data.images import Picture, opened
@@ -16,11 +17,22 @@ if TYPE_CHECKING:
 
 
 def header_of(picture: Picture, level: int, fingerprint: bytes, tile: int) -> Header:
-    """The header of a picture's file."""
+    """The header of a picture's file.
+
+    Raises:
+        YotoError: If a chunk would be larger than those that decoders take.
+    """
     height, width = picture.pixels.shape[:2]
+    alpha = b"" if picture.alpha is None else packed_alpha(picture.alpha)
+    for what, chunk in (("colour profile", picture.icc), ("alpha channel", alpha), ("EXIF data", picture.exif)):
+        if len(chunk) > container.LARGEST_CHUNK:
+            raise YotoError(
+                f"The {what} of a picture should take {container.LARGEST_CHUNK:,} bytes at most. Found {len(chunk):,}. "
+                "Leave it out."
+            )
     return Header(
         width=width, height=height, level=level, fingerprint=fingerprint, tile=tile, grey=picture.grey,
-        icc=picture.icc, alpha=b"" if picture.alpha is None else packed_alpha(picture.alpha), exif=picture.exif,
+        icc=picture.icc, alpha=alpha, exif=picture.exif,
     )  # fmt: skip
 
 

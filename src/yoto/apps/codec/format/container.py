@@ -182,7 +182,7 @@ def start(reader: Reader) -> tuple[int, dict[str, Any]]:
         raise damaged("its header holds values that version 2 does not have")
     width, height = reader.number("width"), reader.number("height")
     if not (1 <= width <= LARGEST and 1 <= height <= LARGEST):
-        raise FileError(f"The .yoto file should be at most {LARGEST} pixels wide and high. Found {width}x{height}.")
+        raise FileError(f"The .yoto file should be 1 to {LARGEST} pixels wide and high. Found {width}x{height}.")
     fields = {"width": width, "height": height, "level": level, "fingerprint": fingerprint, "tile": 2**log}
     return flags, {**fields, "grey": bool(flags & GREY)}
 
