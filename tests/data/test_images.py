@@ -66,6 +66,17 @@ def test_16_bits_are_rounded_to_8():
     assert made.pixels[0, :, 0].tolist() == [0, 0, 1, 255, 128]
 
 
+@pytest.mark.parametrize("orientation", [1, 6])
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_tiff_files_whose_white_is_0_are_positive(dtype, orientation, tmp_path):
+    values = (np.arange(20).reshape(4, 5) * 12).astype(np.uint8)
+    stored = Image.fromarray(values if dtype == np.uint8 else 65535 - values.astype(np.uint16) * 257)
+    stored.save(tmp_path / "x.tif", tiffinfo={262: 0, 274: orientation})  # which turns those of 8 bits itself
+    expected = values if orientation == 1 else np.rot90(values, -1)
+    assert np.array_equal(images.read_picture(tmp_path / "x.tif").pixels[..., 0], expected)
+    assert np.array_equal(images.read_photograph(tmp_path / "x.tif")[..., 0], expected)
+
+
 @pytest.mark.parametrize("value", [-1, 65536, 2**31 - 1])
 def test_values_that_16_bits_do_not_hold_are_refused(value, tmp_path):
     """Clamped they would be black or white: nobody knows what they stand for."""

@@ -222,8 +222,13 @@ def upright(image: Image, name: str, *, turn: bool = True) -> Image:
     if image.mode == "F":
         raise YotoError(f"{name} should have 8 or 16 bits per colour. Found floating point; convert it first.")
     image.load()  # size and mode of some formats change with it
+    white_is_0 = getattr(image, "tag_v2", {}).get(262) == 0
     plain = metadata.upright(image) if turn else image
-    plain = managed(plain, name) if plain.mode == "CMYK" and plain.info.get("icc_profile") else eight_bits(plain, name)
+    plain = (
+        managed(plain, name)
+        if plain.mode == "CMYK" and plain.info.get("icc_profile")
+        else eight_bits(plain, name, white_is_0)
+    )
     transparent = plain.has_transparency_data
     if plain.mode == "La":
         return plain.convert("LA")
@@ -265,8 +270,10 @@ def colours(plain: Image) -> Pixels:
     return np.asarray(plain if plain.mode == "RGB" else plain.convert("RGB"))
 
 
-def eight_bits(image: Image, name: str) -> Image:
+def eight_bits(image: Image, name: str, white_is_0: bool = False) -> Image:
     """A 16-bit greyscale image as 8-bit, rounded ("L", or "LA" if a grey is transparent); others as they are.
+
+    A negative (`white_is_0`) becomes positive, as Pillow does it for 8-bit TIFF files alone.
 
     Raises:
         YotoError: If it has 32 bits and values that 16 do not hold: nothing says which of them is white.
@@ -279,6 +286,8 @@ def eight_bits(image: Image, name: str) -> Image:
     least, most = int(values.min()), int(values.max())
     if least < 0 or most > 65535:
         raise YotoError(f"{name} should have values from 0 to 65535. Found {least} to {most}; convert it first.")
+    if white_is_0:
+        values = 65535 - values
     grey = Images.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))
     key = image.info.get("transparency")
     if key is not None:

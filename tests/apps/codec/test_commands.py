@@ -72,11 +72,12 @@ def test_pipes():
     import sys
 
     def piped(command, data):
-        return subprocess.run(
-            [sys.executable, "-m", "yoto", *command], input=data, capture_output=True, check=True
-        ).stdout
+        done = subprocess.run([sys.executable, "-m", "yoto", *command], input=data, capture_output=True, check=True)
+        assert (b"closest to the original" in done.stderr) == ("--compare" in command)
+        return done.stdout
 
-    coded = piped(["compress", "-", "-o", "-", "--model", "tiny", "--quality", "30"], ORIGINAL.read_bytes())
+    command = ["compress", "-", "-o", "-", "--model", "tiny", "--quality", "30", "--compare"]
+    coded = piped(command, ORIGINAL.read_bytes())
     assert coded[:4] == b"\x93YTO"
     assert Image.open(io.BytesIO(piped(["decompress", "-", "-o", "-"], coded))).size == (100, 70)
 

@@ -93,7 +93,7 @@ def compress(
             rows, failed = batch.run(pool, files, targets, work)
         else:
             rows, failed = compressing.together(work, pool, dict(zip(files, targets, strict=True)), total_size)
-    if compare and not as_json and checks.STANDARD not in targets:
+    if compare and rows and not as_json:
         note("\n".join(line for row in rows for line in beside.lines(row)))
     if not as_json and (larger := compressing.grown(rows)):
         note(larger)
