@@ -238,8 +238,9 @@ def recalibrated(net: M, batches: Iterable[Any], judge: Callable[[M], float] | N
 def recalibrate_norms(net: nn.Module, batches: Any) -> None:
     """Re-estimate running statistics of batch norms as plain averages over `batches`."""
     norms = [m for m in net.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    if not isinstance(batches, Iterable) or isinstance(batches, str):
-        raise YotoError(f"`recalibrate` should be batches of the network's inputs. Found {batches!r}.")
+    if not isinstance(batches, Iterable) or isinstance(batches, (str, Tensor)):
+        found = "one tensor, whose rows would be taken for batches" if isinstance(batches, Tensor) else repr(batches)
+        raise YotoError(f"`recalibrate` should be batches of the network's inputs, [x] for one. Found {found}.")
     batches = list(batches)
     if not batches:
         raise YotoError("`recalibrate` should hold at least one batch. Found none.")
