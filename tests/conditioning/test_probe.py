@@ -1,8 +1,10 @@
 """`bake(probe=)` compares what there is, tells rounding from a fault, and names the layers at fault."""
 
 import pickle
+import random
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -183,3 +185,23 @@ def test_the_search_for_layers_at_fault_survives_what_does_not_run_in_part():
     model = condition(Ensemble(), SPACE, multiplier=1.0)
     with pytest.raises(YotoError, match=r"because of 3 of 3 layers.*exclude='members.0\|members.1\|members.2'"):
         model.bake(b=3.0, probe=torch.randn(2, 4))
+
+
+class Noisy(nn.Module):
+    """Draws from Python's and numpy's global random numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.layer(x + random.random() + float(np.random.rand()))  # noqa: NPY002
+
+
+def test_random_numbers_of_python_and_numpy_are_equal_too():
+    x = torch.randn(3, 4)
+    states = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    model = condition(Noisy(), SPACE, example=x)
+    assert model.conditioned.names == ("layer",)
+    model.bake(b=3.0, probe=x)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == states  # noqa: NPY002

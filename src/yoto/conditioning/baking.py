@@ -21,6 +21,7 @@ from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
 from yoto.support.outputs import consumed, tensors_in
+from yoto.support.seeds import seed_all, streams_kept
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -169,10 +170,10 @@ def tolerance(output: Tensor) -> float:
 def evaluated(network: nn.Module, probe: Any) -> list[Tensor]:
     """The tensors that a network gives in evaluation mode, with random numbers from seed 0."""
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    with evaluating(network), fast_path_off(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with evaluating(network), fast_path_off(), streams_kept(device):
 
         def seeded() -> list[Tensor]:
-            torch.manual_seed(0)
+            seed_all(0)
             return tensors_in(call(network, pytree.tree_map_only(Tensor, Tensor.clone, probe)))
 
         return without_graph(seeded)
