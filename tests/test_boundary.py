@@ -83,6 +83,11 @@ CALLS = [
     ("a number left out", lambda _: condition(NET, SPACE, exclude=-1), "`exclude` should be a regular expression"),
     ("text baked into", lambda _: MODEL.bake(kl=1.0, into="net"), "`into` should be a network that bake()"),
     ("one number to recalibrate by", lambda _: MODEL.bake(kl=1.0, recalibrate=3), "`recalibrate` should be batches"),
+    (
+        "one tensor to recalibrate by",
+        lambda _: MODEL.bake(kl=1.0, recalibrate=torch.ones(2, 3)),
+        "[x] for one. Found one tensor, whose rows would be taken for batches",
+    ),
     ("text as seed of a curve", lambda _: yoto.sweep(MODEL, X, terms, seed="a"), "`seed` should be a whole number"),
     ("a list as info", lambda _: yoto.sweep(MODEL, X, terms, info=[1]), "`info` should map names to facts"),
     ("True as progress", lambda _: yoto.sweep(MODEL, X, terms, progress=True), "`progress` should be a function"),

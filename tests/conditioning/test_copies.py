@@ -108,3 +108,31 @@ def test_what_cannot_be_copied_is_told_whatever_it_raises():
     net.part = Stubborn()
     with pytest.raises(YotoError, match=r"should be copyable \(copy.deepcopy\)\. Found: not me"):
         condition(net, SPACE)
+
+
+class Frozen(nn.Linear):
+    """Is never copied, as backbones that nobody trains."""
+
+    def __deepcopy__(self, memo):
+        return self
+
+
+def test_a_copy_that_shares_weights_is_refused():
+    net = nn.Sequential(Frozen(4, 8), nn.ReLU(), nn.Linear(8, 2))
+    with pytest.raises(YotoError, match="should have weights of its own. Found that it shares '0.weight'"):
+        condition(net, SPACE)
+
+
+def test_a_copy_with_other_weights_is_refused():
+    class Anew(nn.Linear):
+        def __reduce_ex__(self, protocol):
+            return Anew, (4, 2)
+
+    with pytest.raises(YotoError, match="should have its weights. Found others at '0.weight'"):
+        condition(nn.Sequential(Anew(4, 2)), SPACE)
+    net = nn.Sequential(nn.Linear(4, 2), nn.PReLU())
+    nn.init.constant_(net[1].weight, float("nan"))
+    assert condition(net, SPACE).conditioned.names == ("0",)
+    nn.init.constant_(net[0].bias, float("nan"))
+    with pytest.raises(YotoError, match="'0' .Linear.: its parameters hold NaN or infinity"):
+        condition(net, SPACE)

@@ -119,3 +119,30 @@ def test_a_layer_of_another_width_in_its_place_is_told(width):
     model.plain[2] = nn.Linear(8, width)
     with pytest.raises(YotoError, match=rf"layer '2' should have 3 channels along axis 1.*Found shape \(6, {width}\)"):
         model(torch.randn(6, 4), b=1.0)
+
+
+@pytest.mark.filterwarnings("ignore:.*nested tensors:UserWarning")
+def test_nested_outputs_are_modulated_sample_by_sample():
+    torch.manual_seed(0)
+    model = condition(
+        nn.Sequential(nn.Linear(4, 8), nn.LayerNorm(8), nn.GELU(), nn.Linear(8, 3)), SPACE, multiplier=1.0
+    )
+    parts, lam = [torch.randn(length, 4) for length in (2, 5, 3)], SPACE.sample(3)
+    x = torch.nested.nested_tensor(parts, layout=torch.jagged)
+    rows = [model(part[None], at=each)[0] for part, each in zip(parts, lam, strict=True)]
+    found = model(x, at=lam).unbind()
+    for one, other in zip(found, rows, strict=True):
+        torch.testing.assert_close(one, other)
+    for one, part in zip(model(x, b=2.0).unbind(), parts, strict=True):
+        torch.testing.assert_close(one, model(part, b=2.0))
+    slopes = [
+        torch.autograd.grad(torch.cat(each).square().sum(), list(model.film.parameters())) for each in (found, rows)
+    ]
+    for one, other in zip(*slopes, strict=True):
+        torch.testing.assert_close(one, other)
+    with pytest.raises(
+        YotoError, match="a row of λ for each of its 3 samples or one λ. Found torch.jagged.*λ of 2 rows"
+    ):
+        model(x, at=lam[:2])
+    with pytest.raises(YotoError, match="should hold dense tensors. Found a nested one"):
+        condition(model.plain, SPACE, example=x)

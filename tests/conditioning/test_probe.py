@@ -1,8 +1,10 @@
 """`bake(probe=)` compares what there is, tells rounding from a fault, and names the layers at fault."""
 
 import pickle
+import random
 from dataclasses import dataclass
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -164,3 +166,42 @@ def test_a_graph_module_is_baked_and_rewritten():
     model, x = shaken(torch.fx.symbolic_trace(nn.Sequential(nn.Linear(4, 4), nn.ReLU()))), torch.randn(3, 4)
     baked = model.bake(b=0.3, probe=x)
     assert model.bake(b=3.0, into=baked, probe=x) is baked
+
+
+class Ensemble(nn.Module):
+    """Stacks its members' parameters, which takes members of one class."""
+
+    def __init__(self):
+        super().__init__()
+        self.members = nn.ModuleList(nn.Linear(4, 4) for _ in range(3))
+
+    def forward(self, x):
+        parameters, _ = torch.func.stack_module_state(list(self.members))
+        one = lambda values: torch.func.functional_call(self.members[0], values, (x,))  # noqa: E731
+        return torch.func.vmap(one)(parameters).mean(0)
+
+
+def test_the_search_for_layers_at_fault_survives_what_does_not_run_in_part():
+    model = condition(Ensemble(), SPACE, multiplier=1.0)
+    with pytest.raises(YotoError, match=r"because of 3 of 3 layers.*exclude='members.0\|members.1\|members.2'"):
+        model.bake(b=3.0, probe=torch.randn(2, 4))
+
+
+class Noisy(nn.Module):
+    """Draws from Python's and numpy's global random numbers."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(4, 2)
+
+    def forward(self, x):
+        return self.layer(x + random.random() + float(np.random.rand()))  # noqa: NPY002
+
+
+def test_random_numbers_of_python_and_numpy_are_equal_too():
+    x = torch.randn(3, 4)
+    states = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    model = condition(Noisy(), SPACE, example=x)
+    assert model.conditioned.names == ("layer",)
+    model.bake(b=3.0, probe=x)
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == states  # noqa: NPY002

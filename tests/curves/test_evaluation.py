@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 from collections import UserDict, defaultdict
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -335,3 +337,15 @@ def test_mappings_keep_their_class():
     assert curve == sweep(model(), [(X, Y)], terms, SPACE.grid(3))
     other = sweep(model(), [defaultdict(list, x=X, y=Y)], lambda n, b: terms(n, (b["x"], b["y"])), SPACE.grid(3))
     assert other == curve
+
+
+def test_random_numbers_of_python_and_numpy_are_the_same_at_every_point():
+    def noisy(net, x):
+        return of_x(net, x + random.random() + float(np.random.rand()))  # noqa: NPY002
+
+    net = condition(nn.Linear(4, 2), SPACE, start="plain")  # the same at every λ
+    states = random.getstate(), np.random.get_state()[1].tolist()  # noqa: NPY002
+    curve = sweep(net, X, noisy, SPACE.grid(3))
+    assert len(set(curve.terms["fit"])) == 1
+    assert sweep(net, X, noisy, SPACE.grid(3)) == curve
+    assert (random.getstate(), np.random.get_state()[1].tolist()) == states  # noqa: NPY002

@@ -406,3 +406,10 @@ def test_complex_matrices_are_adams():
     assert losses[-1] < 0.3 * losses[0]
     with pytest.raises(YotoError, match="Muon's parameters should be real"):
         Muon([net.last.weight])
+
+
+@pytest.mark.parametrize("order", [("words", "head"), ("head", "words")])
+def test_a_head_tied_to_an_embedding_is_adams_in_either_order(order):
+    net = nn.ModuleDict({name: {"words": nn.Embedding(9, 8), "head": nn.Linear(8, 9)}[name] for name in order})
+    net["head"].weight = net["words"].weight
+    assert {group["algorithm"] for group in optimiser(net).param_groups} == {"adam"}

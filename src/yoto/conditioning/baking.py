@@ -21,6 +21,7 @@ from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
 from yoto.support.outputs import consumed, tensors_in
+from yoto.support.seeds import seed_all, streams_kept
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -133,7 +134,11 @@ def at_fault(
     for part in (names[: len(names) // 2], names[len(names) // 2 :]):
         fold(plain, target, modulations, part)
         bound = bound_clone(plain, {name: modulations[name] for name in part}, find_links(plain))
-        if not apart(bound, target, probe)[0] <= allowed:
+        try:
+            same = apart(bound, target, probe)[0] <= allowed
+        except Exception:  # noqa: BLE001 - some run with all of their layers bound, or none (torch.func on equal ones)
+            return names
+        if not same:
             result += at_fault(plain, target, modulations, probe, part, allowed)
     return result or names
 
@@ -165,10 +170,10 @@ def tolerance(output: Tensor) -> float:
 def evaluated(network: nn.Module, probe: Any) -> list[Tensor]:
     """The tensors that a network gives in evaluation mode, with random numbers from seed 0."""
     device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    with evaluating(network), fast_path_off(), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    with evaluating(network), fast_path_off(), streams_kept(device):
 
         def seeded() -> list[Tensor]:
-            torch.manual_seed(0)
+            seed_all(0)
             return tensors_in(call(network, pytree.tree_map_only(Tensor, Tensor.clone, probe)))
 
         return without_graph(seeded)
@@ -234,8 +239,9 @@ def recalibrated(net: M, batches: Iterable[Any], judge: Callable[[M], float] | N
 def recalibrate_norms(net: nn.Module, batches: Any) -> None:
     """Re-estimate running statistics of batch norms as plain averages over `batches`."""
     norms = [m for m in net.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
-    if not isinstance(batches, Iterable) or isinstance(batches, str):
-        raise YotoError(f"`recalibrate` should be batches of the network's inputs. Found {batches!r}.")
+    if not isinstance(batches, Iterable) or isinstance(batches, (str, Tensor)):
+        found = "one tensor, whose rows would be taken for batches" if isinstance(batches, Tensor) else repr(batches)
+        raise YotoError(f"`recalibrate` should be batches of the network's inputs, [x] for one. Found {found}.")
     batches = list(batches)
     if not batches:
         raise YotoError("`recalibrate` should hold at least one batch. Found none.")

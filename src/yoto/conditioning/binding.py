@@ -58,6 +58,8 @@ class Modulation:
         scale, shift = self.scale, self.shift
         if scale.ndim == 2 and scale.shape[0] == 1:
             scale, shift = scale[0], None if shift is None else shift[0]
+        if output.is_nested:
+            return self.jagged(output, axis, scale, shift)
         if scale.ndim == 2:
             layout = self.layout(output, axis)
             shape[layout.axis] = output.shape[layout.axis]
@@ -71,6 +73,25 @@ class Modulation:
         if shift is None:
             return output * scale.reshape(shape)
         return torch.addcmul(shift.reshape(shape), output, scale.reshape(shape))
+
+    def jagged(self, output: Tensor, axis: int, scale: Tensor, shift: Tensor | None) -> Tensor:
+        """The same of a nested tensor [B, length, …, C] of torch's jagged layout."""
+        if output.layout != torch.jagged or axis != output.ndim - 1 or (scale.ndim == 2 and len(scale) != len(output)):
+            raise YotoError(
+                f"A nested output of layer {self.site.name!r} should be jagged, its channels last, with a row of λ for "
+                f"each of its {output.size(0)} samples or one λ. Found {output.layout}, channels along axis {axis}, "
+                f"λ of {len(scale) if scale.ndim == 2 else 1} rows."
+            )
+        nested: Any = output
+        values, offsets = nested.values(), nested.offsets()
+        shape = [-1, *[1] * (values.ndim - 2), scale.shape[-1]]
+
+        def rows(film: Tensor) -> Tensor:
+            film = film.to(values.device, values.dtype)
+            return film.repeat_interleave(offsets.diff(), 0).reshape(shape) if film.ndim == 2 else film
+
+        result = values * rows(scale) + (0 if shift is None else rows(shift))
+        return torch.nested.nested_tensor_from_jagged(result, offsets)
 
     def layout(self, output: Tensor, axis: int) -> SampleLayout:
         """How the output holds the samples of a λ per sample; `axis` is that of its channels."""

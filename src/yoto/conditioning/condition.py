@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.parametrize import is_parametrized
 
 from yoto.conditioning.binding import refuse_bound
@@ -84,7 +84,7 @@ def condition(
 
     Raises:
         YotoError: If no layer matches, a layer does not fold exactly (checked in float64 for each), the space has no
-            free parameter, or `net` is wrapped (compiled, DDP) or bound.
+            free parameter, or `net` is wrapped (compiled, DDP), bound, or has no true copy (`copy.deepcopy`).
 
     >>> from yoto import LogUniform
     >>> net = nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2))
@@ -196,9 +196,31 @@ def plain_copy(net: M) -> M:
     if any(p.is_meta for p in net.parameters()):
         raise YotoError("`net` should hold its parameters. Found some on the meta device. Materialise it first.")
     try:
-        return copy_of(net)
+        copied = copy_of(net)
     except Exception as error:  # noqa: BLE001 - whatever a network's own parts raise
         raise YotoError(
             f"`net` should be copyable (copy.deepcopy). Found: {' '.join(str(error).split())[:150]}. Usually an "
             "attribute is a lock or a file: set it aside before conditioning."
         ) from None
+    theirs = dict(net.named_parameters())
+    own = set(map(id, theirs.values()))
+    for name, parameter in copied.named_parameters():
+        if id(parameter) in own:
+            raise YotoError(
+                f"A copy of `net` (copy.deepcopy) should have weights of its own. Found that it shares {name!r} with "
+                "the network. Usually a `__deepcopy__` gives the object itself: take it away while conditioning."
+            )
+        if name not in theirs or not same(parameter, theirs[name]):
+            raise YotoError(
+                f"A copy of `net` (copy.deepcopy) should have its weights. Found others at {name!r}. Usually a "
+                "`__deepcopy__` or `__reduce__` makes a new network: let it take the weights along."
+            )
+    return copied
+
+
+def same(one: Tensor, other: Tensor) -> bool:
+    """Whether two parameters hold the same numbers, as far as they can be compared."""
+    try:
+        return torch.equal(one, other) or torch.allclose(one, other, equal_nan=True)
+    except (RuntimeError, NotImplementedError):  # of types that have no such function
+        return one.shape == other.shape

@@ -252,6 +252,10 @@ def verify(name: str, module: nn.Module, layer: Layer) -> None:
     for key, value in folded(plain, layer, s, t).items():
         plain.get_parameter(key).data.copy_(value)
     found = deviation(plain(x.clone()), expected)
+    if any(not bool(p.isfinite().all()) for p in module.parameters(recurse=False)):
+        raise YotoError(
+            f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: its parameters hold NaN or infinity."
+        )
     if not found <= tolerance_of(output):
         raise YotoError(
             f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: its folded form deviates by {found:.1e} "

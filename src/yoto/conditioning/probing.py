@@ -26,6 +26,7 @@ from yoto.conditioning.reads import Reads
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
 from yoto.support.outputs import consumed
+from yoto.support.seeds import seed_all, streams_kept
 
 DOUBLE = (torch.float64, torch.complex128)
 MIXED = "its output mixes the samples of a batch"
@@ -114,10 +115,10 @@ def run(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str], 
     def call() -> None:
         into.clear()
         args, kwargs = pytree.tree_unflatten([own(leaf) for leaf in leaves], spec)
-        torch.manual_seed(0)
+        seed_all(0)
         consumed(net(*args, **kwargs))
 
-    with torch.random.fork_rng(), recording(net, names, into, inputs):
+    with streams_kept(), recording(net, names, into, inputs):
         without_graph(call)
     return into
 
@@ -164,6 +165,8 @@ def probe(
         raise YotoError(
             f"`example` should hold at least two samples along axis {batch_dim} of its inputs. Found {samples}."
         )
+    if any(isinstance(leaf, Tensor) and leaf.is_nested for leaf in leaves):
+        raise YotoError("`example` should hold dense tensors. Found a nested one. Give samples of one length.")
     leaves = varied(leaves, batch_dim, samples)
     shadow, tolerance = copied(net), CHANGED
     try:

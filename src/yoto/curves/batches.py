@@ -14,6 +14,7 @@ from torch import Tensor
 from yoto.data import ArrayData, Data
 from yoto.errors import YotoError
 from yoto.support.numbers import check_whole
+from yoto.support.seeds import seed_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -92,7 +93,7 @@ class Batches:
 
     def made(self, seed: int) -> Iterator[Pass]:
         """The batches of one pass over an iterable."""
-        torch.manual_seed(seed)
+        seed_all(seed)
         source, number, done = iter(self.given), -1, 0
         if source is self.given and self.spent:
             raise YotoError(

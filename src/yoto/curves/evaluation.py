@@ -24,7 +24,7 @@ from yoto.space import LossSpace
 from yoto.support.directions import Direction
 from yoto.support.graphs import without_graph
 from yoto.support.numbers import check_seed
-from yoto.support.seeds import noise_seed
+from yoto.support.seeds import noise_seed, seed_all, streams_kept
 from yoto.task import BaseTask, Task, complete
 
 Progress = Callable[[int, int | None], None]
@@ -163,7 +163,7 @@ class Evaluator:
         at = lam if size is None else lam.expand(size, -1)
 
         def found() -> tuple[Mapping[str, Tensor], Mapping[str, Tensor]]:
-            torch.manual_seed(seed)
+            seed_all(seed)
             return self.terms(net, copied(examples), at), self.per_sample(net, examples, at)
 
         terms, metrics = without_graph(found)
@@ -330,6 +330,6 @@ def check_points(model: nn.Module, points: Any, space: LossSpace) -> None:
 
 @contextmanager
 def repeatable(device: torch.device) -> Iterator[None]:
-    """A block that may seed torch's global generators; their states come back at its end."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    """A block that may seed the global generators; their states come back at its end."""
+    with streams_kept(device):
         yield

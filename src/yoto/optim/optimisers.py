@@ -193,6 +193,7 @@ def sorted_parameters(
         if isinstance(module, Conditional):
             film.update(module.film.parameters())
             prefixes.append(f"{prefix}.plain." if prefix else "plain.")
+    others = {p for m in model.modules() if isinstance(m, NOT_MATRICES) for p in m.parameters(recurse=False)}
     names: dict[nn.Parameter, str] = {}
     members: dict[tuple[str, float], list[nn.Parameter]] = {
         (kind, 1.0): [] for kind in ("muon", "transposed", "adam", "film")
@@ -204,7 +205,7 @@ def sorted_parameters(
             names[parameter] = own = f"{prefix}.{name}" if prefix else name
             if parameter in film:
                 kind = "film"
-            elif matrices and is_matrix(module, name, parameter):
+            elif matrices and parameter not in others and is_matrix(module, name, parameter):
                 kind = "transposed" if isinstance(module, _ConvTransposeNd) else "muon"
             else:
                 kind = "adam"

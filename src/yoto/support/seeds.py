@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -33,3 +36,33 @@ def generator(seed: int, *keys: int | str) -> torch.Generator:
     import torch
 
     return torch.Generator().manual_seed(derive(seed, *keys))
+
+
+def seed_all(seed: int) -> None:
+    """Seed the global random numbers of torch, Python and numpy, any of which a network or its terms may draw from."""
+    import numpy as np
+    import torch
+
+    torch.manual_seed(seed)
+    random.seed(seed)
+    np.random.seed(seed % 2**32)  # noqa: NPY002 - the old generator is the one that others draw from
+
+
+@contextmanager
+def streams_kept(device: torch.device | None = None) -> Iterator[None]:
+    """A block that may seed the global random numbers; their states come back at its end.
+
+    Args:
+        device: Whose generator is kept beside the CPU's; None: all of them.
+    """
+    import numpy as np
+    import torch
+
+    own = None if device is None else [device] if device.type == "cuda" else []
+    states = random.getstate(), np.random.get_state()  # noqa: NPY002
+    try:
+        with torch.random.fork_rng(devices=own):
+            yield
+    finally:
+        random.setstate(states[0])
+        np.random.set_state(states[1])  # noqa: NPY002

@@ -18,7 +18,7 @@ from yoto.curves.selection.evaluations import Budget, Evaluate, Lam
 from yoto.curves.selection.request import Measured, Request
 from yoto.curves.selection.searching import Method, Problem
 from yoto.errors import YotoError
-from yoto.support.seeds import noise_seed
+from yoto.support.seeds import noise_seed, seed_all
 
 if TYPE_CHECKING:
     from yoto.curves.curve import TradeoffCurve
@@ -113,7 +113,7 @@ class Bench:
         with evaluating(own.model), repeatable(own.device):
             net = bind(own.model, lam)
             for each in self.part.batches.passes(own.seed):
-                torch.manual_seed(noise_seed(own.seed, each.number))
+                seed_all(noise_seed(own.seed, each.number))
                 at = lam if each.size is None else lam.expand(each.size, -1)
                 terms = own.terms(net, copied(each.examples), at)
                 further = self.part.per_sample(net, each.examples, at)
