@@ -9,13 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import Image, ImageCms
+from PIL import Image
 
 from yoto.data import images
 from yoto.errors import YotoError
 
 RNG = np.random.default_rng(0)
-PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
 
 def picture(mode, size=(9, 6)):
@@ -102,26 +101,6 @@ def test_the_orientation_is_applied_and_exif_left_out_unless_asked():
     kept.load(keeping.exif)
     assert kept[0x010E] == "a description"
     assert kept[0x0112] == 1
-
-
-def test_the_profile_is_kept_where_it_still_holds():
-    assert images.read_picture(saved(picture("RGB"), "PNG", icc_profile=PROFILE)).icc == PROFILE
-    assert images.read_picture(saved(picture("CMYK"), "JPEG", icc_profile=PROFILE)).icc == b""
-    for mode in ("YCbCr", "HSV", "RGBX", "L"):
-        image = picture(mode)
-        image.info["icc_profile"] = PROFILE
-        assert images.of_image(image).icc == PROFILE
-
-
-@pytest.mark.parametrize("space", [b"CMYK", b"Lab "])
-def test_a_profile_of_what_the_picture_was_converted_from_is_left_out(space):
-    image = picture("RGB")
-    image.info["icc_profile"] = PROFILE[:16] + space + PROFILE[20:]
-    assert images.of_image(image).icc == b""
-    for mode in ("YCbCr", "HSV"):
-        image = picture(mode)
-        image.info["icc_profile"] = b"not known to be RGB"
-        assert images.of_image(image).icc == b""
 
 
 def test_palettes_with_alpha_of_their_own():

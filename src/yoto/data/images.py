@@ -14,6 +14,7 @@ from typing import IO, TYPE_CHECKING
 import numpy as np
 
 from yoto.data import exif as metadata
+from yoto.data import profiles
 from yoto.data.pixels import Floats, Pixels
 from yoto.errors import YotoError
 from yoto.support.extras import needed
@@ -26,10 +27,6 @@ LARGEST = 16384
 LARGEST_CHUNK = 16 * 2**20
 """Bytes of a profile or of EXIF data at most."""
 DIRECT = ("RGB", "RGBA", "L", "LA")
-PROFILED = (*DIRECT, "P", "1", "PA", "La", "RGBa", "RGBX", "I")
-"""Modes whose colour profile also holds for what they become, 16-bit greys ("I;16" and so on) among them."""
-COORDINATES = ("YCbCr", "HSV")
-"""Modes that are other coordinates of the RGB which their profile describes."""
 
 
 @dataclass(frozen=True)
@@ -189,7 +186,7 @@ def of_image(image: Image, *, keep_exif: bool = False, turn: bool = True, name: 
             f"{name} should have 8 bits per colour or an alpha channel. Found 16 with one colour that is transparent; "
             "convert it first."
         )
-    icc = profile_of(image)
+    icc = profiles.kept(image)
     exif = metadata.kept(image, name) if keep_exif else b""  # first: of damaged ones Pillow complains only once
     plain = upright(image, name, turn=turn)
     grey = plain.mode in ("L", "LA")
@@ -200,16 +197,6 @@ def of_image(image: Image, *, keep_exif: bool = False, turn: bool = True, name: 
     if len(icc) > LARGEST_CHUNK or len(exif) > LARGEST_CHUNK:
         raise YotoError(f"{name} should have a profile and EXIF data under 16 MiB. Found more.")
     return Picture(pixels, grey, alpha, icc, exif)
-
-
-def profile_of(image: Image) -> bytes:
-    """The colour profile that also holds for what a Pillow image becomes, or b""."""
-    icc = image.info.get("icc_profile") or b""
-    space = icc[16:20] if icc[36:40] == b"acsp" else b""
-    if space in (b"CMYK", b"Lab "):  # of what it was converted from, or is
-        return b""
-    modes = (*PROFILED, *COORDINATES) if space == b"RGB " else PROFILED
-    return icc if image.mode.partition(";")[0] in modes else b""
 
 
 def upright(image: Image, name: str, *, turn: bool = True) -> Image:
@@ -225,7 +212,7 @@ def upright(image: Image, name: str, *, turn: bool = True) -> Image:
     white_is_0 = getattr(image, "tag_v2", {}).get(262) == 0
     plain = metadata.upright(image) if turn else image
     plain = (
-        managed(plain, name)
+        profiles.applied(plain, name)
         if plain.mode == "CMYK" and plain.info.get("icc_profile")
         else eight_bits(plain, name, white_is_0)
     )
@@ -236,32 +223,6 @@ def upright(image: Image, name: str, *, turn: bool = True) -> Image:
         return plain.convert("RGBA" if transparent else "L" if plain.mode == "1" else "RGB")
     if transparent and plain.mode in ("RGB", "L"):
         return plain.convert("RGBA" if plain.mode == "RGB" else "LA")
-    return plain
-
-
-def managed(image: Image, name: str) -> Image:
-    """A CMYK image as sRGB, through its colour profile.
-
-    One of other colours, as Pillow leaves it on what it converted to CMYK, says nothing of these: then as Pillow does.
-
-    Raises:
-        YotoError: If the profile is damaged, or Pillow was built without colour management.
-    """
-    from PIL import ImageCms
-
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
-        if profile.profile.xcolor_space.strip() != "CMYK":
-            return image
-        srgb = ImageCms.createProfile("sRGB")
-        plain = ImageCms.profileToProfile(image, profile, srgb, outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError, ImportError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise YotoError(
-            f"{name} should have a colour profile by which its CMYK can be shown. Found one that cannot be applied "
-            f"({reason}); convert it to RGB first."
-        ) from None
-    assert plain is not None
     return plain
 
 

@@ -1,4 +1,4 @@
-"""CMYK with a colour profile is read through it."""
+"""Colour profiles stay where they still hold; CMYK with one is read through it."""
 
 import io
 import struct
@@ -7,8 +7,41 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from yoto.data.images import of_image, read_photograph
+from yoto.data.images import of_image, read_photograph, read_picture
 from yoto.errors import YotoError
+
+SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+def picture(mode):
+    levels = np.random.default_rng(0).integers(0, 255, (6, 9, 3), dtype=np.uint8)
+    return Image.fromarray(levels).convert(mode)
+
+
+def saved(image, kind, **options):
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def test_the_profile_is_kept_where_it_still_holds():
+    assert read_picture(saved(picture("RGB"), "PNG", icc_profile=SRGB)).icc == SRGB
+    assert read_picture(saved(picture("CMYK"), "JPEG", icc_profile=SRGB)).icc == b""
+    for mode in ("YCbCr", "HSV", "RGBX", "L"):
+        image = picture(mode)
+        image.info["icc_profile"] = SRGB
+        assert of_image(image).icc == SRGB
+
+
+@pytest.mark.parametrize("space", [b"CMYK", b"Lab "])
+def test_a_profile_of_what_the_picture_was_converted_from_is_left_out(space):
+    image = picture("RGB")
+    image.info["icc_profile"] = SRGB[:16] + space + SRGB[20:]
+    assert of_image(image).icc == b""
+    for mode in ("YCbCr", "HSV"):
+        image = picture(mode)
+        image.info["icc_profile"] = b"not known to be RGB"
+        assert of_image(image).icc == b""
 
 
 def tag(kind: bytes, body: bytes) -> bytes:
