@@ -17,6 +17,7 @@ from yoto.apps.codec.rounding import Rounding
 from yoto.apps.codec.symbols import dequantised, quantised
 from yoto.data.images import Picture
 from yoto.data.pixels import psnr_of
+from yoto.errors import YotoError
 
 NEAREST = Rounding.normal(math.inf)
 
@@ -106,6 +107,19 @@ def test_the_encoder_knows_what_the_decoder_will_see(tiny, photo, monkeypatch):
     list(latents.decode_latents(tiny, contents, default(), rows))
     ((_, decoded),) = rows.parts
     assert torch.equal(decoded, seen[0])
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["latents", "hyper-latents"])
+def test_latents_that_are_no_numbers_are_refused(tiny, photo, place):
+    """As a network gives them whose training went wrong: a file of them could not be read."""
+
+    def analyse(*arguments):
+        found = [each.clone() for each in latents.analysed(*arguments)]
+        found[place][0, 0, 0] = math.nan
+        return tuple(found)
+
+    with pytest.raises(YotoError, match="Found NaN"):
+        latents.encode(tiny, header_of(Picture(photo), 90, tiny.fingerprint, 1024), photo, default(), analyse)
 
 
 @pytest.mark.parametrize("tile", [128, 1024])

@@ -1,5 +1,7 @@
 """Four passes: each latent is decoded once, from what is decoded before it, by decoder and encoder alike."""
 
+import math
+
 import pytest
 import torch
 
@@ -78,6 +80,15 @@ def test_a_decoder_finds_what_the_encoder_rounded(prior):
     assert torch.equal(again, decoded)
     assert torch.allclose(decoded + sum(steps) * (residual - symbols), y)
     assert 0.5 <= sum(steps).min() < sum(steps).max() <= 2
+
+
+def test_scales_end_where_those_of_the_tables_do(prior):
+    y, mean, log_scale = random(2, 5, 4, 4) * 3, random(2, 5, 4, 4), random(2, 5, 4, 4) * 100
+    decoded, residual, _ = prior(y, mean, log_scale, nearest)
+    expected, same, _ = prior(y, mean, log_scale.clamp(math.log(0.11), math.log(256)), nearest)
+    assert torch.equal(decoded, expected)
+    assert torch.equal(residual, same)
+    assert residual.abs().max() < 1e5
 
 
 def test_it_starts_near_the_hyper_decoders_means(prior):

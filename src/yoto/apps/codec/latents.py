@@ -29,6 +29,7 @@ from yoto.apps.codec.format.integer import LARGEST_HYPER, UNIT
 from yoto.apps.codec.grid import Box, Rows, followed, inner, rows_of_tiles, scaled, widened
 from yoto.apps.codec.symbols import dequantised, quantised
 from yoto.data.pixels import Pixels, to_bytes, to_unit
+from yoto.errors import YotoError
 
 if TYPE_CHECKING:
     from yoto.apps.codec.format.integer import Parameters
@@ -112,7 +113,21 @@ def analysed(net: Codec, pixels: Pixels, box: Box, rows: int, columns: int) -> t
 def quantised_hyper(model: CodecModel, level: int, z: Tensor) -> Ints:
     """Symbols of hyper-latents [K, h, w]."""
     mean = model.integers.prior_mean[level].view(-1, 1, 1) * UNIT
-    return (z.double() - mean).round().clamp(-LARGEST_HYPER, LARGEST_HYPER).long().numpy()
+    return whole((z.double() - mean).round().clamp(-LARGEST_HYPER, LARGEST_HYPER))
+
+
+def whole(symbols: Tensor) -> Ints:
+    """Symbols as integers.
+
+    Raises:
+        YotoError: If some are NaN, of which no file could be made.
+    """
+    if bool(symbols.isnan().any()):
+        raise YotoError(
+            "The codec should bring the picture to latents that are numbers. Found NaN. Usually its training went "
+            "wrong, or it has seen nothing like this picture: then a lower quality may do."
+        )
+    return symbols.long().numpy()
 
 
 def reach(net: Codec) -> int:
@@ -176,7 +191,7 @@ def encode(model: CodecModel, header: Header, pixels: Pixels, coder: Coder, anal
     bands = described_rows()
     for band, indexes in followed(bands) if reach(net) else bands:
         for box, index in zip(band, indexes, strict=True):
-            symbols = through_passes(to_symbols, net, latents, priors, box, grid).numpy().astype(np.int64)
+            symbols = whole(through_passes(to_symbols, net, latents, priors, box, grid))
             check = crc(symbols, check)
             payloads.append(encode_values(symbols.ravel(), index.ravel(), tables, coder))
         for kept in (latents, priors):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import leaky_relu, pad
 
 from yoto.apps.codec.layers import lower_bound
-from yoto.apps.codec.likelihoods import SMALLEST_SCALE
+from yoto.apps.codec.likelihoods import LARGEST_SCALE, SMALLEST_SCALE
 
 PLACES = ((0, 0), (1, 1), (0, 1), (1, 0))
 """Row and column, in each 2x2 block of latents, of those that a pass decodes. The second pass sees four diagonal
@@ -137,7 +137,8 @@ class SpatialPrior(nn.Module):
             mean, log_scale: [B, M, h, w] from the hyper-decoder, h and w even; the scales are in steps.
             code: Called for every pass in turn.
         """
-        log_scale = lower_bound(log_scale, math.log(SMALLEST_SCALE))
+        # Within those of the tables: of what it never saw the hyper-decoder may give any, which the passes add up.
+        log_scale = lower_bound(log_scale, math.log(SMALLEST_SCALE)).clamp_max(math.log(LARGEST_SCALE))
         step, scale = self.steps(log_scale), log_scale.exp()
         # What a rounded latent says of the unrounded one, in standard deviations; and these in latents.
         weight, deviation = scale / (scale.square() + NOISE) / step, scale * step
