@@ -217,7 +217,7 @@ def test_a_target_that_is_asked_for_while_a_picture_changes_is_met_on_that_pictu
     tab.frames()
     assert tab.page.evaluate("document.querySelector('#viewer img').naturalWidth") == 144
     held[0].continue_()
-    tab.until(lambda: re.search(r"gives 29\S* dB", tab.text("#margin")), "the target", tab.problem)
+    tab.until(lambda: re.search(r"gives (29|28\.9)\S* dB", tab.text("#margin")), "the target", tab.text("#margin"))
     assert tab.page.evaluate("document.querySelector('#viewer img').naturalWidth") == 90
     assert tab.figures("yoto")[2] == pytest.approx(29, abs=0.05)
     quality = tab.page.locator("#slider-quality-number").input_value()

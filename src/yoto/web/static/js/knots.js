@@ -71,8 +71,8 @@ export class Knots {
   async closeIn(psnr, near, ask) {
     let at = near;
     for (let trial = 0; trial < 4; trial++) {
-      this.learn(at, await ask(at));
-      const next = named(Math.ceil(2.55 * (this.reaching(psnr) ?? at) - 0.03) / 2.55);
+      this.learn(level(at) / 2.55, await ask(at)); // where the level lies that was measured
+      const next = named(Math.ceil(2.55 * (this.reaching(psnr) ?? at) - 0.001) / 2.55);
       if (level(next) === level(at)) break;
       at = next;
     }
@@ -83,7 +83,7 @@ export class Knots {
   reaching(psnr) {
     let [low, high] = [0, 100];
     if (!(this.at(low).psnr < psnr && psnr < this.at(high).psnr)) return null;
-    while (high - low > 0.01) {
+    while (high - low > 0.0001) {
       const middle = (low + high) / 2;
       if (this.at(middle).psnr < psnr) low = middle;
       else high = middle;
