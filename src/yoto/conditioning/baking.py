@@ -174,13 +174,14 @@ def evaluated(network: nn.Module, probe: Any) -> list[Tensor]:
 
         def seeded() -> list[Tensor]:
             seed_all(0)
-            return tensors_in(call(network, pytree.tree_map_only(Tensor, Tensor.clone, probe)))
+            return tensors_in(call(network, probe))
 
         return without_graph(seeded)
 
 
 def call(network: nn.Module, inputs: Any) -> Any:
-    """Run a network on a tensor, a tuple of arguments or a dict of keyword arguments."""
+    """Run a network on a tensor, a tuple of arguments or a dict of keyword arguments: copies, which it may change."""
+    inputs = pytree.tree_map_only(Tensor, Tensor.clone, inputs)
     if isinstance(inputs, Mapping):
         return consumed(network(**inputs))
     return consumed(network(*inputs) if isinstance(inputs, (tuple, list)) else network(inputs))
@@ -252,6 +253,6 @@ def recalibrate_norms(net: nn.Module, batches: Any) -> None:
             norm.momentum = None
             norm.training = True
         for batch in batches:
-            call(net, pytree.tree_map_only(Tensor, Tensor.clone, batch))
+            call(net, batch)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
