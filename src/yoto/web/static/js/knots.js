@@ -37,9 +37,9 @@ export class Knots {
     }
   }
 
-  /** Take in what was measured at one more quality. */
+  /** Take in what was measured at one more quality, where its level lies. */
   learn(quality, { bytes, psnr }) {
-    this.found.set(quality, { bytes, psnr });
+    this.found.set(level(quality) / 2.55, { bytes, psnr });
     this.fit();
   }
 
@@ -71,7 +71,7 @@ export class Knots {
   async closeIn(psnr, near, ask) {
     let at = near;
     for (let trial = 0; trial < 4; trial++) {
-      this.learn(level(at) / 2.55, await ask(at)); // where the level lies that was measured
+      this.learn(at, await ask(at));
       const next = named(Math.ceil(2.55 * (this.reaching(psnr) ?? at) - 0.001) / 2.55);
       if (level(next) === level(at)) break;
       at = next;
