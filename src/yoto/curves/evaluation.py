@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, cast
@@ -142,7 +141,7 @@ class Evaluator:
         self.passes += 1
         sums = [Sums(free_columns(self.space, lam)) for lam in points]
         outputs: list[dict[str, list[tuple[Tensor, ...]]]] = [{} for _ in points]
-        with torch.no_grad(), evaluating(self.model), repeatable(self.device):
+        with torch.no_grad(), evaluating(self.model), streams_kept(self.device):
             nets = [bind(self.model, lam) for lam in points]
             done = 0
             for each in self.batches.passes(self.seed):
@@ -326,10 +325,3 @@ def check_points(model: nn.Module, points: Any, space: LossSpace) -> None:
         raise YotoError(
             f"`points` should be one point for a plain network, which is the same at every λ. Found {len(points)}."
         )
-
-
-@contextmanager
-def repeatable(device: torch.device) -> Iterator[None]:
-    """A block that may seed the global generators; their states come back at its end."""
-    with streams_kept(device):
-        yield

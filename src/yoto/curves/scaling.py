@@ -44,15 +44,15 @@ def term_scales(
 
     from yoto.conditioning.modes import evaluating
     from yoto.curves.batches import Batches, copied
-    from yoto.curves.evaluation import repeatable
     from yoto.curves.sums import Sums
     from yoto.support.graphs import without_graph
+    from yoto.support.seeds import streams_kept
 
     function = terms_function(terms)
     parameter = next(net.parameters(), None)
     device = torch.device("cpu") if parameter is None else parameter.device
     sums = Sums({})
-    with evaluating(net), repeatable(device):
+    with evaluating(net), streams_kept(device):
         for each in Batches(batches, batch=None, limit=limit, device=device).passes(seed):
             terms_of = partial(function, net, copied(each.examples), torch.empty(0))
             found = {name: term.abs() for name, term in without_graph(terms_of).items()}

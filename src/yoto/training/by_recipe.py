@@ -9,10 +9,10 @@ import torch
 
 from yoto.build import build_objective
 from yoto.conditioning.wrappers import conditional
-from yoto.curves.evaluation import repeatable
 from yoto.optim import Clipper
 from yoto.optim.schedules import usual_warmup
 from yoto.support.numbers import check_whole
+from yoto.support.seeds import streams_kept
 from yoto.training.alone import train_alone
 from yoto.training.batches import Batches
 from yoto.training.polishing import one_lam, peak
@@ -82,7 +82,7 @@ def polish_by_recipe(model: nn.Module, recipe: Recipe, task: BaseTask, *, watch:
     network = conditional(model, "polish")
     assert recipe.fixed is not None
     lam, training = one_lam(network, recipe.fixed), recipe.training
-    with repeatable(lam.device):
+    with streams_kept(lam.device):
         data = task.data("train").to(lam.device)
         source = Batches(data, network.space, training, seed=recipe.seed, at=lam, device=lam.device)
         net: nn.Module = network.bake(lam)

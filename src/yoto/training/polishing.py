@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from yoto.conditioning import Conditional
 from yoto.conditioning.wrappers import conditional
 from yoto.curves.batches import unmoved
-from yoto.curves.evaluation import check_kinds, check_space, repeatable
+from yoto.curves.evaluation import check_kinds, check_space
 from yoto.curves.sweep import opened
 from yoto.errors import YotoError
 from yoto.objective import Objective
 from yoto.optim import optimiser as recipes_optimiser
 from yoto.support.numbers import check_seed, check_whole
-from yoto.support.seeds import derive
+from yoto.support.seeds import derive, streams_kept
 from yoto.training.alone import train_alone
 from yoto.training.endless import endless
 
@@ -114,7 +114,7 @@ def polish(
     objective = checked_objective(objective, network)
     lam = one_lam(network, point)
     device = lam.device
-    with unmoved(batches), repeatable(device):
+    with unmoved(batches), streams_kept(device):
         torch.manual_seed(derive(seed, "polish"))
         source = endless(batches, batch=batch, seed=seed, device=device)
         net: nn.Module = network.bake(lam)

@@ -12,13 +12,13 @@ from torch import Tensor
 from yoto.conditioning import bind
 from yoto.conditioning.modes import evaluating
 from yoto.curves.batches import Batches, copied
-from yoto.curves.evaluation import Evaluation, Evaluator, repeatable
+from yoto.curves.evaluation import Evaluation, Evaluator
 from yoto.curves.selection.coordinates import Coordinates
 from yoto.curves.selection.evaluations import Budget, Evaluate, Lam
 from yoto.curves.selection.request import Measured, Request
 from yoto.curves.selection.searching import Method, Problem
 from yoto.errors import YotoError
-from yoto.support.seeds import noise_seed, seed_all
+from yoto.support.seeds import noise_seed, seed_all, streams_kept
 
 if TYPE_CHECKING:
     from yoto.curves.curve import TradeoffCurve
@@ -64,7 +64,7 @@ class Bench:
         self.evaluator, self.request, self.coordinates = evaluator, request, coordinates
         self.first: list[Any] = []
         self.samples, self.whole = 0, True
-        with repeatable(evaluator.device):
+        with streams_kept(evaluator.device):
             for each in evaluator.batches.passes(evaluator.seed):
                 if self.samples >= PART:
                     self.whole = False
@@ -110,7 +110,7 @@ class Bench:
         """What the request names of every sample of the first batches at λ [D], batch by batch, as a graph."""
         own = self.evaluator
         lam = lam.to(own.device, torch.float32)
-        with evaluating(own.model), repeatable(own.device):
+        with evaluating(own.model), streams_kept(own.device):
             net = bind(own.model, lam)
             for each in self.part.batches.passes(own.seed):
                 seed_all(noise_seed(own.seed, each.number))
