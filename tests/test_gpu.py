@@ -7,6 +7,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -82,3 +83,33 @@ def test_what_is_missing_is_said_at_once(tmp_path):
     assert "Run --pack PHOTOS" in found.stderr
     assert run("codec").returncode == 2
     assert "NAME, one of codec" in run("other", "--out", tmp_path).stderr
+
+
+def test_photographs_are_left_out_evenly_before_any_is_shrunk(tmp_path):
+    folder = tmp_path / "photos"
+    for split in ("train", "validation"):
+        (folder / split).mkdir(parents=True)
+    for number in range(10):
+        noise = np.random.default_rng(number).integers(0, 256, (64, 64, 3), np.uint8)
+        Image.fromarray(noise).save(folder / "train" / f"{number}.jpg", quality=95)
+    size = sum(file.stat().st_size for file in (folder / "train").iterdir()) / 2**20
+
+    def pack(share):
+        out = tmp_path / f"packed-{share}"
+        script = [sys.executable, ROOT / "scripts/pack_photographs.py", folder, out, "--mib", f"{share * size}"]
+        done = subprocess.run([*map(str, script)], capture_output=True, text=True)
+        return done, out
+
+    done, out = pack(0.85)
+    names = sorted(file.name for file in (out / "train").iterdir())
+    assert len(names) == 8
+    assert all((out / "train" / name).read_bytes() == (folder / "train" / name).read_bytes() for name in names)
+    assert "8 of 10 photographs as they are" in done.stdout
+    done, out = pack(0.5)
+    assert len(list((out / "train").iterdir())) == 10
+    assert sum(file.stat().st_size for file in (out / "train").iterdir()) <= 0.5 * size * 2**20
+    with Image.open(out / "train" / "0.jpg") as image:
+        assert image.width < 64
+    done, _ = pack(0.01)
+    assert done.returncode == 1
+    assert "Give a larger --mib" in done.stderr

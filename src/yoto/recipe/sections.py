@@ -113,6 +113,8 @@ class Training(Section):
     """Memory layout of pictures; faster convolutions on many machines."""
     accumulate: Count = 1
     """Parts in which a batch is computed."""
+    cuda_graph: bool = False
+    """On one GPU: replay forward and backward pass as one CUDA graph; for small networks and batches of one shape."""
     checkpoint_every: Count = 1000
     """Steps between checkpoints."""
     validate_every: Natural = 0
@@ -125,6 +127,11 @@ class Training(Section):
         if self.batch % self.accumulate:
             raise YotoError(
                 f"`training.batch` should be a multiple of `accumulate`. Found {self.batch} and {self.accumulate}."
+            )
+        if self.cuda_graph and self.accumulate > 1:
+            raise YotoError(
+                "`training.cuda_graph` writes gradients anew in each part: it needs `accumulate: 1`. "
+                f"Found {self.accumulate}."
             )
         return self
 

@@ -288,7 +288,11 @@ class LossSpace:
 
     def weights_of(self, lam: Tensor) -> Tensor:
         """The columns [..., W] of λ [..., D] that weigh terms, in the order of `weights`."""
-        return lam[..., [self.names.index(w) for w in self.weights]]
+        if self.weights == self.names:
+            return lam
+        import torch
+
+        return torch.stack([lam[..., self.index(name)] for name in self.weights], dim=-1)
 
     def stack(self, terms: Mapping[str, Tensor]) -> Tensor:
         """Terms by name, each [B], as one tensor [B, W] in the order of `weights`.

@@ -24,6 +24,7 @@ from yoto.support.tensors import restore
 from yoto.task import BaseTask, path_of
 from yoto.training.batches import Batches
 from yoto.training.ema import EMA
+from yoto.training.graphed import GraphedPass
 from yoto.training.launch import first_alone, of_all
 from yoto.training.loggers import Logger, make_logger
 from yoto.training.machine import describe_machine, versions
@@ -73,6 +74,8 @@ class Run:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         step = LossStep(model.train(), task.terms, self.objective, mixed=training.precision == "bf16-mixed")
         self.step_module = fabric.setup_module(step)
+        alone = fabric.device.type == "cuda" and fabric.world_size == 1
+        self.graphed = GraphedPass(self.step_module, fabric.backward) if training.cuda_graph and alone else None
         validates = training.validate_every and fabric.is_global_zero
         self.validation = task.data("validation").to(fabric.device) if validates else None
         self.batches = Batches(
@@ -156,17 +159,26 @@ class Run:
             batch, lam = self.batches.draw(state.step, part)
             waits = part + 1 < training.accumulate
             with self.fabric.no_backward_sync(self.step_module, enabled=True) if waits else nullcontext():
-                loss, terms = self.step_module(batch, lam)
-                self.fabric.backward(loss if training.accumulate == 1 else loss / training.accumulate)
-            parts.append((terms, lam))
+                parts.append((self.passes(batch, lam), lam))
         norm = state.clipper(state.optimiser.parameters)
         state.optimiser.step()
-        state.optimiser.zero_grad()
+        if self.graphed is None:
+            state.optimiser.zero_grad()
         if state.ema is not None:
             state.ema.update()
         state.step += 1
         for terms, lam in parts:
             state.monitor.add(state.step, terms, lam, norm)
+
+    def passes(self, batch: Any, lam: Tensor) -> dict[str, Tensor]:
+        """Forward and backward pass of a part of a step; returns the terms."""
+        if self.graphed is not None:
+            return self.graphed(batch, lam)
+        loss, terms = self.step_module(batch, lam)
+        parts = self.recipe.training.accumulate
+        self.fabric.backward(loss if parts == 1 else loss / parts)
+        found: dict[str, Tensor] = terms
+        return found
 
     def stopping(self, request: StopRequest, deadline: float | None) -> bool:
         """Whether to stop before the next step; several processes agree on it every few steps."""

@@ -20,8 +20,8 @@ class Source:
 
     Attributes:
         sha256: Of the model's file, or of the state of the checkpoint.
-        steps: Steps that were spent on them, with those of the runs that they came from in turn; 0 where no run's
-            folder says it.
+        steps: Steps that were spent on them, with those of the runs that they came from in turn; 0 where neither the
+            run's folder nor the model says it.
         cpu_seconds: Processor time of those steps, likewise.
     """
 
@@ -50,7 +50,7 @@ def read_start(name_or_path: str | Path) -> tuple[dict[str, Tensor], Source]:
     path = bundle.locate(name_or_path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     tensors, _ = bundle.read_state(path)
-    own = record(path.parent) if path.name == MODEL else {}
+    own = (record(path.parent) if path.name == MODEL else {}) or bundle.read_header(path).info
     return tensors, added(digest, own, own.get("before"))
 
 

@@ -1,0 +1,90 @@
+"""A step's forward and backward pass as one CUDA graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
+
+from yoto.errors import YotoError
+
+WARMUP = 3
+"""Passes before the one that is recorded: libraries choose their algorithms in them, and first calls are looked at."""
+
+
+class GraphedPass:
+    """Gradients and terms of a batch, by replaying what the first batch recorded.
+
+    A small network's kernels take less time than their launches, a thousand in a step of the second codec; replayed
+    they cost one launch. What is recorded has no decision in it that looks at a value, and inputs of one shape.
+    Gradients are written anew at every call, so nobody clears them. Random numbers are those of the generator's state
+    at the call.
+
+    Args:
+        step: A `LossStep`, wrapped or not, on a CUDA device.
+        backward: From the loss to the gradients.
+    """
+
+    def __init__(self, step: nn.Module, backward: Callable[[Tensor], Any]) -> None:
+        self.step, self.backward = step, backward
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.inputs: list[Tensor] = []
+        self.layout: TreeSpec | None = None
+        self.terms: dict[str, Tensor] = {}
+
+    def __call__(self, batch: Any, lam: Tensor) -> dict[str, Tensor]:
+        """The terms [B], detached; gradients are in the parameters' `grad` afterwards.
+
+        Raises:
+            YotoError: If the batch holds something else than tensors, or others than the first did.
+        """
+        leaves, layout = tree_flatten((batch, lam))
+        if not all(isinstance(leaf, Tensor) for leaf in leaves):
+            raise YotoError("`training.cuda_graph` needs batches that hold tensors alone. Turn it off for this task.")
+        if self.graph is None:
+            self.record(leaves, layout)
+        shapes = [leaf.shape for leaf in leaves]
+        if layout != self.layout or shapes != [own.shape for own in self.inputs]:
+            raise YotoError("`training.cuda_graph` needs batches of one shape. Turn it off for this task.")
+        for own, leaf in zip(self.inputs, leaves, strict=True):
+            own.copy_(leaf)
+        assert self.graph is not None
+        self.graph.replay()
+        return {name: value.clone() for name, value in self.terms.items()}
+
+    def record(self, leaves: list[Tensor], layout: TreeSpec) -> None:
+        """Record a pass; parameters, buffers and random numbers are then as before."""
+        device = leaves[-1].device
+        self.inputs, self.layout = [leaf.clone() for leaf in leaves], layout
+        random = torch.cuda.get_rng_state(device)
+        buffers = [(buffer, buffer.clone()) for buffer in self.step.buffers()]
+        aside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        aside.wait_stream(torch.cuda.current_stream(device))
+        with torch.cuda.stream(aside):
+            for _ in range(WARMUP):
+                self.whole()
+                self.clear()
+        torch.cuda.current_stream(device).wait_stream(aside)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.terms = self.whole()
+        with torch.no_grad():
+            for buffer, before in buffers:
+                buffer.copy_(before)
+        torch.cuda.set_rng_state(random, device)
+        self.graph = graph
+
+    def whole(self) -> dict[str, Tensor]:
+        """Both passes over the inputs as they stand."""
+        assert self.layout is not None
+        loss, terms = self.step(*tree_unflatten(self.inputs, self.layout))
+        self.backward(loss)
+        return dict(terms)
+
+    def clear(self) -> None:
+        """Let the recorded pass make the gradients' memory its own."""
+        for parameter in self.step.parameters():
+            parameter.grad = None
