@@ -61,7 +61,7 @@ def main() -> None:
         info={"split": "test", "data": recipe.options.get("dataset", "")},
     )
     record = json.loads((options.run / "run.json").read_text("utf-8"))
-    kept = ("steps", "cpu_seconds", "machine", "versions", "seed", "weights")
+    kept = ("steps", "cpu_seconds", "machine", "versions", "seed", "weights", "before")
     path = registry.folders("models").get(task, ASSETS / task) / f"{name}.safetensors"
     bundle.save(
         loaded.model,

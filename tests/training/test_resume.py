@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from training.toy import ToyTask, recipe
+from yoto import bundle
 from yoto.errors import YotoError
 from yoto.training import train
 from yoto.training.checkpoint import load_checkpoint
@@ -252,3 +253,13 @@ def test_a_branch_of_an_unfinished_run_starts_from_its_last_checkpoint_and_count
     assert records[2]["before"]["cpu_seconds"] == pytest.approx(
         state["cpu_seconds"] + records[1]["cpu_seconds"], abs=0.02
     )
+
+
+def test_what_a_model_says_was_spent_on_it_counts_for_what_goes_on_from_it(tmp_path):
+    done = run(tmp_path / "done", overrides={})
+    loaded = bundle.load(done.out / "model.safetensors", task=ToyTask())
+    said = {"steps": 20, "cpu_seconds": 1.5, "before": {"sha256": "0" * 64, "steps": 7, "cpu_seconds": 2.25}}
+    bundle.save(loaded.model, tmp_path / "bundled.safetensors", recipe=loaded.recipe, info=said)
+    run(tmp_path / "more", overrides={"steps": 1}, weights=tmp_path / "bundled.safetensors")
+    before = json.loads((tmp_path / "more" / "run.json").read_text())["before"]
+    assert (before["steps"], before["cpu_seconds"]) == (27, 3.75)

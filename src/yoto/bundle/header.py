@@ -74,6 +74,15 @@ class Header:
         return f"Header({str(self.path)!r}, {self.parameters} parameters{task}, {self.space!r})"
 
     @property
+    def steps(self) -> int | None:
+        """Steps that were spent on the parameters, with those of the runs that they came from; None where unknown."""
+        own, before = self.info.get("steps"), self.info.get("before")
+        earlier = before.get("steps") if isinstance(before, dict) else None
+        if not isinstance(own, int):
+            return None
+        return own + earlier if isinstance(earlier, int) else own
+
+    @property
     def task_class(self) -> str | None:
         """Where the class of a task of the user's own was, as `module:Class`: to be told, never imported."""
         said = self.info.get("task_class")

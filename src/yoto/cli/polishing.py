@@ -183,7 +183,7 @@ def write(done: Polished, header: Header, task: BaseTask, path: Path) -> None:
     from yoto.build import build_objective
     from yoto.task import path_of
 
-    source = {"steps": header.info.get("steps"), "sha256": bundle.sha256(header.path)}
+    source = {"steps": header.steps, "sha256": bundle.sha256(header.path)}
     own = {} if header.task else {"task_class": path_of(task)}
     info = {"steps": done.recipe.training.steps, "polished_from": source, **own}
     bundle.save(

@@ -93,13 +93,12 @@ def swept(run: Path) -> dict[str, Any] | None:
 
 def model(header: Header, name: str) -> dict[str, Any]:
     """The facts of a model that every page shows."""
-    steps = header.info.get("steps")
     return {
         "model": name,
         "task": header.task,
         "size": header.size,
         "weights": header.parameters,
-        "steps": steps if isinstance(steps, int) else None,
+        "steps": header.steps,
         "replaces": replaced(header.space),
         "curve": curve(header),
     }

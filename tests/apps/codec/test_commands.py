@@ -8,6 +8,8 @@ import pytest
 from PIL import Image
 
 from apps.codec.golden import DATA, opened
+from yoto import bundle
+from yoto.training.machine import processor
 
 
 @pytest.fixture(autouse=True)
@@ -152,6 +154,10 @@ def test_sweep_measures_files_beside_classic_codecs(yoto, tmp_path):
     values = json.loads((out / "points.json").read_text())
     assert [point["quality"] for point in values["points"]["yoto"]] == [0, 50, 100]
     assert values["images"] == ["a"]
+    header = bundle.read_header(DATA / "tiny.safetensors")
+    assert values["info"]["trained"] == header.info
+    assert values["info"]["machine"]["processor"] == processor()  # times are of this one, not of the training's
+    assert f"Times on {processor()}" in (out / "report.md").read_text()
 
 
 def test_every_bad_file_is_named_and_json_has_the_others(yoto, tmp_path, monkeypatch):

@@ -31,9 +31,10 @@ def sweep(header: Header, recipe: Recipe, folder: Path, asked: Asked) -> None:
         "model": recipe.name,
         "split": asked.split,
         "machine": describe_machine(torch.device("cpu")),
-        **header.info,
+        "threads": torch.get_num_threads(),
+        "fingerprint": header.info.get("fingerprint"),
+        "trained": header.info,
     }
-    facts["threads"] = torch.get_num_threads()
     model = codec.load(header.path)
     result = evaluate(model, chosen, qualities=qualities, progress=bar(), info=facts)
     written = report.write_report(result, folder)
