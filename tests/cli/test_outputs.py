@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -126,3 +127,27 @@ def test_a_format_without_exif_data_is_turned_instead(tmp_path):
     with Image.open(tmp_path / "x.bmp") as again:
         assert again.tobytes() == image.transpose(Image.Transpose.ROTATE_270).tobytes()
         assert again.size == (30, 40)
+
+
+def test_a_format_without_profiles_gets_the_colours_instead(tmp_path):
+    """By a profile whose red is sRGB's blue and the other way round, under a name of its own."""
+    from PIL import ImageCms
+
+    from yoto.cli import pictures
+
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    swapped = srgb.replace(b"rXYZ", b"\0new", 1).replace(b"bXYZ", b"rXYZ", 1).replace(b"\0new", b"bXYZ", 1)
+    swapped = swapped.replace("sRGB".encode("utf-16-be"), "mine".encode("utf-16-be"))
+    image = Image.merge("RGB", [Image.linear_gradient("L"), Image.new("L", (256, 256), 90), Image.radial_gradient("L")])
+    exchanged = Image.merge("RGB", image.split()[::-1])
+    for profile, seen in ((swapped, exchanged), (srgb, image), (b"damaged", image)):
+        image.info["icc_profile"] = profile
+        (tmp_path / "x.bmp").write_bytes(pictures.encoded(image, tmp_path / "x.bmp"))
+        with Image.open(tmp_path / "x.bmp") as again:
+            difference = np.abs(np.asarray(again, int) - np.asarray(seen, int))
+            assert difference.max() <= (1 if profile == swapped else 0)
+    grey = Image.linear_gradient("L")
+    grey.info["icc_profile"] = swapped
+    (tmp_path / "x.bmp").write_bytes(pictures.encoded(grey, tmp_path / "x.bmp"))
+    with Image.open(tmp_path / "x.bmp") as again:
+        assert (again.mode, again.tobytes()) == ("L", grey.tobytes())

@@ -147,15 +147,15 @@ def encoded(image: Image, to: Path, *, quality: int = 95) -> bytes:
     """A picture in the format of a file's suffix, with its profile and EXIF data."""
     from PIL import Image as Images
 
-    from yoto.data import exif
+    from yoto.data import exif, profiles
     from yoto.errors import YotoError
 
     Images.init()
     kind = "PNG" if nameless(to) else Images.EXTENSION[to.suffix.lower()]
     if kind in ("JPEG", "BMP") and image.mode in ("RGBA", "LA"):
         raise YotoError(f"{kind} has no alpha channel, which this picture has. Give -o a .png or .webp file.")
-    if kind == "BMP":  # which has no EXIF data to say how it is turned
-        image = exif.upright(image)
+    if kind == "BMP":  # which has neither EXIF data to say how it is turned nor profiles to say what colours it has
+        image = profiles.in_srgb(exif.upright(image))
     options: dict[str, Any] = {name: image.info[name] for name in ("icc_profile", "exif") if name in image.info}
     if kind == "JPEG":
         options["quality"] = quality

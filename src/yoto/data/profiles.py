@@ -53,3 +53,25 @@ def applied(image: Image, name: str) -> Image:
         ) from None
     assert plain is not None
     return plain
+
+
+def in_srgb(image: Image) -> Image:
+    """An RGB or grey image for a format without profiles: as sRGB through its own, whose name stays behind.
+
+    Where that cannot be applied, or is sRGB already, the pixels stay as they are.
+    """
+    from PIL import ImageCms
+
+    icc = image.info.get("icc_profile")
+    if not icc or image.mode not in ("RGB", "L"):
+        return image
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(icc))
+        if "srgb" in ImageCms.getProfileDescription(profile).lower():
+            return image
+        found = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError, ImportError, ValueError):
+        return image
+    assert found is not None
+    found.info.pop("icc_profile", None)
+    return found if image.mode == "RGB" else found.convert("L")
