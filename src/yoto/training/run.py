@@ -134,7 +134,8 @@ class Run:
         """Train until the last step or until asked to stop, and leave a checkpoint."""
         training, state = self.recipe.training, self.state
         state.start_clock()
-        saved = state.step
+        # Asked once, before any is written: all processes save at the same steps, whichever of them writes first.
+        saved = state.step if (self.out / "last" / "state.json").exists() else None
         while state.step < training.steps and not self.stopping(request, deadline):
             self.advance()
             if self.progress is not None:
@@ -147,7 +148,7 @@ class Run:
             if done or state.step % training.checkpoint_every == 0:
                 self.save_checkpoint()
                 saved = state.step
-        if saved != state.step or not (self.out / "last").exists():
+        if saved != state.step:
             self.save_checkpoint()
 
     def advance(self) -> None:
