@@ -263,3 +263,33 @@ def test_what_a_model_says_was_spent_on_it_counts_for_what_goes_on_from_it(tmp_p
     run(tmp_path / "more", overrides={"steps": 1}, weights=tmp_path / "bundled.safetensors")
     before = json.loads((tmp_path / "more" / "run.json").read_text())["before"]
     assert (before["steps"], before["cpu_seconds"]) == (27, 3.75)
+
+
+def test_a_model_away_from_its_folder_says_what_was_spent_before_its_run(tmp_path):
+    run(tmp_path / "first", overrides={"steps": 5})
+    run(tmp_path / "second", overrides={"steps": 3, "validate_every": 3}, weights=tmp_path / "first")
+    for name in ("model.safetensors", "best/model.safetensors"):
+        moved = tmp_path / "moved.safetensors"
+        moved.write_bytes((tmp_path / "second" / name).read_bytes())
+        assert bundle.read_header(moved).steps == 8
+        run(tmp_path / "third", overrides={"steps": 1}, weights=moved, force=True)
+        assert json.loads((tmp_path / "third" / "run.json").read_text())["before"]["steps"] == 8
+
+
+@pytest.mark.parametrize(
+    ("said", "steps"),
+    [
+        ({"steps": "about 1000", "cpu_seconds": None}, 0),
+        ({"steps": None, "before": {"when": "2024"}}, 0),
+        ({"steps": 3, "before": {"steps": "many"}, "cpu_seconds": "a day"}, 3),
+        ({"steps": 3, "before": "2024-01-01"}, 3),
+        ({"steps": 3, "polished_from": {"steps": 4, "sha256": "0" * 64}}, 7),
+        ({"steps": 3, "polished_from": {"steps": None, "sha256": "0" * 64}}, 3),
+    ],
+)
+def test_facts_of_other_kinds_count_nothing(tmp_path, said, steps):
+    done = run(tmp_path / "done", overrides={"steps": 1})
+    bundle.save(done.model, tmp_path / "own.safetensors", info=said)
+    assert bundle.read_header(tmp_path / "own.safetensors").steps == (steps or None)
+    run(tmp_path / "more", overrides={"steps": 1}, weights=tmp_path / "own.safetensors")
+    assert json.loads((tmp_path / "more" / "run.json").read_text())["before"]["steps"] == steps

@@ -113,6 +113,10 @@ class Run:
         """How the task was named, where the recipe does not say it: for whoever has to name it again."""
         return {} if self.recipe.task else {"task_class": path_of(self.task)}
 
+    def before(self) -> dict[str, Any] | None:
+        """What was spent on the parameters that the run started from."""
+        return None if self.state.source is None else asdict(self.state.source)
+
     def open(self, progress: bool, loggers: Sequence[str | Logger]) -> None:
         """Store the recipe and how its task was named, and start logging, in the first process only."""
         if self.fabric.is_global_zero:
@@ -259,7 +263,7 @@ class Run:
         if isinstance(model, Conditional):
             extras, facts = self.task.extras(model)
             info = {**facts, **info}
-        info = {"steps": self.state.step, **self.named(), **info}
+        info = {"steps": self.state.step, "before": self.before(), **self.named(), **info}
         bundle.save(model, path, recipe=self.recipe, info=info, extras=extras, objective=self.objective)
 
     def finish(self, signal: int | None) -> Result:
@@ -286,7 +290,7 @@ class Run:
                 "best": state.best,
                 "remarks": state.monitor.remarks() if finished else [],
                 "weights": None if state.source is None else state.source.sha256,
-                "before": None if state.source is None else asdict(state.source),
+                "before": self.before(),
                 "processes": self.fabric.world_size,
                 "machine": describe_machine(self.fabric.device),
                 "versions": versions(),
