@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from yoto.data import Data
     from yoto.objective import Objective
     from yoto.recipe import Recipe
-    from yoto.task import BaseTask, Task
+    from yoto.task import BaseTask, Split, Task
 
 
 def recipe_of(header: Header) -> Recipe:
@@ -33,6 +33,23 @@ def recipe_of(header: Header) -> Recipe:
 def build_task(recipe: Recipe, given: Task | None = None) -> BaseTask:
     """The task that the recipe names, with its options; a given one in its place."""
     return load_task(recipe.task if given is None else given, recipe.options)
+
+
+def build_data(task: BaseTask, split: Split) -> Data:
+    """The examples of a split.
+
+    Raises:
+        YotoError: If the task gives something else, such as a loader, which has no order to resume from.
+    """
+    from yoto.data import Data
+
+    found = task.data(split)
+    if not isinstance(found, Data):
+        raise YotoError(
+            f"{type(task).__name__}.data({split!r}) should give a yoto.data.ArrayData of a tensor, a DatasetData of a "
+            f"torch data set, or an object with len(), batch and to. Found {type(found).__name__}."
+        )
+    return found
 
 
 def build_model(recipe: Recipe, task: BaseTask, data: Data | None = None) -> nn.Module:

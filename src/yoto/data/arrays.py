@@ -53,10 +53,15 @@ class ArrayData:
         augment: Applied after `transform` when a generator is given: `augment(batch, generator)`.
 
     Raises:
-        YotoError: If there is no example.
+        YotoError: If it is no tensor, or there is no example.
     """
 
     def __init__(self, images: Tensor, transform: Transform | None = None, augment: Augment | None = None) -> None:
+        if not isinstance(images, Tensor):
+            raise YotoError(
+                f"`images` should be one tensor [N, ...]. Found {type(images).__name__}. Usually: torch.as_tensor of "
+                "an array; what belongs together comes as DatasetData(TensorDataset(x, y))."
+            )
         if images.dim() < 1 or len(images) == 0:
             raise YotoError(f"`images` should hold at least one example. Found: shape {tuple(images.shape)}.")
         self.images = images

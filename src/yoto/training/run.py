@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto import bundle
-from yoto.build import build_model, build_objective, evaluation_points, own_lam
+from yoto.build import build_data, build_model, build_objective, evaluation_points, own_lam
 from yoto.conditioning import Conditional
 from yoto.objective.step import LossStep
 from yoto.optim import Clipper
@@ -68,7 +68,7 @@ class Run:
         training = recipe.training
         self.recipe, self.out, self.task, self.fabric = recipe, out, task, fabric
         self.objective = build_objective(recipe)
-        examples = task.data("train")
+        examples = build_data(task, "train")
         model = build_model(recipe, task, examples)
         if training.channels_last:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -77,7 +77,7 @@ class Run:
         alone = fabric.device.type == "cuda" and fabric.world_size == 1
         self.graphed = GraphedPass(self.step_module, fabric.backward) if training.cuda_graph and alone else None
         validates = training.validate_every and fabric.is_global_zero
-        self.validation = task.data("validation").to(fabric.device) if validates else None
+        self.validation = build_data(task, "validation").to(fabric.device) if validates else None
         self.batches = Batches(
             examples.to(fabric.device),
             self.objective.space,
