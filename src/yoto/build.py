@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from yoto.errors import YotoError
 from yoto.recipe import from_dict
 from yoto.registry import load_task
-from yoto.support.seeds import derive
+from yoto.support.seeds import derive, seed_all, streams_kept
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -61,8 +61,8 @@ def build_model(recipe: Recipe, task: BaseTask, data: Data | None = None) -> nn.
     from yoto.conditioning import condition
 
     at = own_lam(recipe)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(recipe.seed, "init"))
+    with streams_kept(torch.device("cpu")):
+        seed_all(derive(recipe.seed, "init"))
         model = task.network()
         if at is None:
             model = condition(model, recipe.loss_space(), **recipe.conditioning.model_dump())

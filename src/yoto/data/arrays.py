@@ -90,8 +90,8 @@ class ArrayData:
 class DatasetData:
     """A map-style `torch.utils.data.Dataset` as `Data`.
 
-    The data set's own random augmentation, if it has any, is outside the reach of `generator`: such a run
-    is not repeated exactly.
+    The data set's own random augmentation, if it has any, is outside the reach of `generator`. A training run repeats
+    it where it draws from the global random numbers of torch, Python or numpy.
 
     Args:
         dataset: Has `__len__` and `__getitem__`.

@@ -22,6 +22,7 @@ from yoto.recipe import Recipe
 from yoto.support.files import write_atomic
 from yoto.support.tensors import restore
 from yoto.task import BaseTask, path_of
+from yoto.training.alone import check_gradient
 from yoto.training.batches import Batches
 from yoto.training.ema import EMA
 from yoto.training.graphed import GraphedPass
@@ -75,7 +76,7 @@ class Run:
         step = LossStep(model.train(), task.terms, self.objective, mixed=training.precision == "bf16-mixed")
         self.step_module = fabric.setup_module(step)
         alone = fabric.device.type == "cuda" and fabric.world_size == 1
-        self.graphed = GraphedPass(self.step_module, fabric.backward) if training.cuda_graph and alone else None
+        self.graphed = GraphedPass(self.step_module, self.backward) if training.cuda_graph and alone else None
         validates = training.validate_every and fabric.is_global_zero
         self.validation = build_data(task, "validation").to(fabric.device) if validates else None
         self.batches = Batches(
@@ -181,9 +182,14 @@ class Run:
             return self.graphed(batch, lam)
         loss, terms = self.step_module(batch, lam)
         parts = self.recipe.training.accumulate
-        self.fabric.backward(loss if parts == 1 else loss / parts)
+        self.backward(loss if parts == 1 else loss / parts)
         found: dict[str, Tensor] = terms
         return found
+
+    def backward(self, loss: Tensor) -> None:
+        """Gradients of a part's loss."""
+        check_gradient(loss)
+        self.fabric.backward(loss)
 
     def stopping(self, request: StopRequest, deadline: float | None) -> bool:
         """Whether to stop before the next step; several processes agree on it every few steps."""
