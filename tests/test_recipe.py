@@ -171,3 +171,20 @@ def test_a_range_that_was_replaced_by_a_number_is_said_to_be_missing():
         YotoError, match=r"`space` should have a free parameter\. .* fixed=\{kl: …\} trains for one value"
     ):
         recipe.read("vae/digits", ["space.kl=4"])
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [("training: {steps: 20, batch: 8}", "training"), ("conditioning: {skip: true, skip: false}", "skip")],
+)
+def test_a_key_that_stands_twice_is_refused_in_place_of_the_former_being_lost(path, more, key):
+    path.write_text(MINIMAL + more)
+    with pytest.raises(YotoError, match=f"'{key}' twice") as info:
+        recipe.read(path)
+    assert "\n" not in str(info.value)
+
+
+def test_merged_keys_may_be_overridden(path):
+    path.write_text(MINIMAL.replace("training: {", "training: {<<: &a {steps: 3, warmup: 7}, <<: {clip: null}, "))
+    training = recipe.read(path).training
+    assert (training.steps, training.warmup, training.clip) == (10, 7, None)

@@ -72,7 +72,7 @@ def train(
     changes += [f"seed={seed}"] if seed is not None else []
     chosen = read(recipe, changes)
     tasks.check_name(task)
-    run = output or Path("runs") / chosen.name
+    run = output or checks.folder_named("runs", chosen.name)
     tasks.check_known(chosen.task, task, tasks.of_run(run), f"yoto train {recipe}")
     check_run(run, resume=resume, force=force)
     if weights is not None:
