@@ -5,7 +5,7 @@ import subprocess
 import pytest
 
 from yoto.errors import YotoError
-from yoto.training.launch import in_processes, launch, visible_devices
+from yoto.training.launch import in_processes, is_first, launch, visible_devices
 from yoto.training.signals import StopRequest
 
 ASK = ["sh", "-c", 'sleep 1; printf %s "${CUDA_VISIBLE_DEVICES-none}"']
@@ -41,3 +41,11 @@ def test_devices_that_the_machine_lacks_are_told_in_one_line(accelerator, device
     with pytest.raises(YotoError, match=f"Found '{accelerator}' and {devices}: ") as info:
         launch(devices, 1, accelerator)
     assert "\n" not in str(info.value)
+
+
+def test_the_first_process_is_that_of_rank_0(monkeypatch):
+    assert is_first()
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    for rank in (0, 1):
+        monkeypatch.setattr("torch.distributed.get_rank", lambda rank=rank: rank)
+        assert is_first() == (rank == 0)

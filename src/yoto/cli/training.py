@@ -84,6 +84,7 @@ def train(
 
     memory.keep_freed()
     from yoto.training import train as train_model
+    from yoto.training.launch import is_first
 
     result = train_model(
         chosen,
@@ -98,11 +99,13 @@ def train(
         accelerator=accelerator,
         loggers=("csv", "tensorboard") if tensorboard else ("csv",),
     )
-    if result.finished:
+    if result.finished and is_first():
         note(f"{result.steps} steps in {result.seconds:.0f} s")
         print(run / "model.safetensors")
+    if result.finished:
         return
-    note(f"stopped after step {result.steps} of {chosen.training.steps}; --resume goes on with it")
+    if is_first():
+        note(f"stopped after step {result.steps} of {chosen.training.steps}; --resume goes on with it")
     if result.signal is not None:
         raise typer.Exit(128 + result.signal)
 

@@ -44,6 +44,14 @@ def launch(devices: int, nodes: int, accelerator: str) -> Any:
     return fabric
 
 
+def is_first() -> bool:
+    """Whether this process is the only or the first one, which speaks for all."""
+    import torch
+
+    shared = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return not shared or torch.distributed.get_rank() == 0
+
+
 def of_all(tensor: Tensor) -> Tensor:
     """A tensor of each process, of the same shape in all, stacked along a new first dimension."""
     import torch
