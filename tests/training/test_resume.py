@@ -269,6 +269,43 @@ def test_what_a_model_says_was_spent_on_it_counts_for_what_goes_on_from_it(tmp_p
     assert (before["steps"], before["cpu_seconds"]) == (27, 3.75)
 
 
+def test_a_run_is_replaced_by_what_begins_with_its_own_parameters(tmp_path):
+    run(tmp_path, overrides={"steps": 5})
+    still = {"lr": 1e-12, "adam_lr": 1e-12, "steps": 1}
+    first = load_file(tmp_path / "model.safetensors")
+    result = run(tmp_path, overrides=still, weights=tmp_path, force=True)
+    for name, value in result.model.named_parameters():
+        assert torch.allclose(value, first[name], atol=1e-6), name
+    assert json.loads((tmp_path / "run.json").read_text())["before"]["steps"] == 5
+
+
+@pytest.mark.parametrize(
+    ("overrides", "arguments"),
+    [
+        ({"conditioning": {"sites": "nope"}}, {}),
+        ({}, {"weights": "nope.safetensors"}),
+        ({"lr_factors": {"(": 1.0}}, {}),
+    ],
+)
+def test_a_run_stays_where_the_one_that_should_replace_it_cannot_begin(tmp_path, overrides, arguments):
+    def held():
+        return {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    run(tmp_path, overrides={"steps": 1})
+    before = held()
+    with pytest.raises(YotoError, match="should"):
+        run(tmp_path, overrides=overrides, force=True, **arguments)
+    assert held() == before
+
+
+def test_force_leaves_files_of_others_where_no_run_is(tmp_path):
+    for name in ("log.csv", "best/notes.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("mine")
+    run(tmp_path, overrides={"steps": 1}, force=True)
+    assert (tmp_path / "best/notes.txt").read_text() == "mine"
+
+
 def test_a_model_away_from_its_folder_says_what_was_spent_before_its_run(tmp_path):
     run(tmp_path / "first", overrides={"steps": 5})
     run(tmp_path / "second", overrides={"steps": 3, "validate_every": 3}, weights=tmp_path / "first")

@@ -35,7 +35,7 @@ def has_run(out: Path) -> bool:
 
 
 def check_folder(recipe: Recipe, out: Path, *, resume: bool, force: bool) -> None:
-    """Check that a run may be written to or resumed in `out`, and clear it of an earlier run under `force`.
+    """Check that a run may be written to or resumed in `out`; what is there already stays until `clear`.
 
     Raises:
         YotoError: If a run is there already and neither `resume` nor `force` is given; if there is none to resume;
@@ -47,17 +47,22 @@ def check_folder(recipe: Recipe, out: Path, *, resume: bool, force: bool) -> Non
             raise YotoError(f"`out` should be the folder of a run to resume. Found no recipe.yaml in {str(out)!r}.")
         if has_run(out):
             check_same(read(stored), recipe, out)
-    elif stored.exists() or (out / "last").exists():
-        if has_run(out) and not force:
-            raise YotoError(
-                f"`out` should be a new folder. Found a run in {str(out)!r}. "
-                "Give another folder, `resume` to go on with it, or `force` to replace it."
-            )
-        clear(out)
+    elif begun(out) and has_run(out) and not force:
+        raise YotoError(
+            f"`out` should be a new folder. Found a run in {str(out)!r}. "
+            "Give another folder, `resume` to go on with it, or `force` to replace it."
+        )
+
+
+def begun(out: Path) -> bool:
+    """Whether a folder is a run's, however far that came."""
+    return (out / "recipe.yaml").exists() or (out / "last").exists()
 
 
 def clear(out: Path) -> None:
-    """Remove what a run writes, and nothing else."""
+    """Remove what a run wrote, and nothing else; a folder of anything else stays as it is."""
+    if not begun(out):
+        return
     for name in ("last", "best", "tensorboard"):
         shutil.rmtree(out / name, ignore_errors=True)
     for name in ("recipe.yaml", "log.csv", MODEL, "run.json"):

@@ -14,7 +14,7 @@ from yoto.errors import YotoError
 from yoto.recipe import Recipe
 from yoto.support.locks import alone_in
 from yoto.support.seeds import streams_kept
-from yoto.training.folder import check_folder
+from yoto.training.folder import check_folder, clear
 from yoto.training.launch import first_alone, launch
 from yoto.training.run import Result, Run
 from yoto.training.signals import StopRequest
@@ -104,6 +104,8 @@ def train(
             run.start_from(weights)
         if resume and (out / "last" / "state.json").exists():
             run.state.load_checkpoint(out / "last")
+        if not resume:  # not before it is known that the new run can begin, perhaps from the parameters of the old one
+            first_alone(fabric, lambda: clear(out))
         try:
             run.open(progress, loggers)
             run.go(request, None if max_minutes is None else begin + 60 * max_minutes)
