@@ -285,6 +285,7 @@ def test_a_run_is_replaced_by_what_begins_with_its_own_parameters(tmp_path):
         ({"conditioning": {"sites": "nope"}}, {}),
         ({}, {"weights": "nope.safetensors"}),
         ({"lr_factors": {"(": 1.0}}, {}),
+        ({}, {"loggers": ("csv", "wandb")}),
     ],
 )
 def test_a_run_stays_where_the_one_that_should_replace_it_cannot_begin(tmp_path, overrides, arguments):

@@ -72,12 +72,9 @@ class TensorBoardLogger:
         Args:
             folder: Where the event files go.
             step: Entries of an earlier run after this step are hidden.
-
-        Raises:
-            YotoError: If tensorboard is not installed.
         """
-        with needed("The logger 'tensorboard'"):
-            from torch.utils.tensorboard import SummaryWriter
+        from torch.utils.tensorboard import SummaryWriter
+
         self.writer: Any = SummaryWriter(str(folder), purge_step=step + 1 if step else None)
 
     def write(self, row: Mapping[str, float]) -> None:
@@ -91,15 +88,27 @@ class TensorBoardLogger:
         self.writer.close()
 
 
-def make_logger(logger: str | Logger, out: Path, step: int) -> Logger:
-    """A logger from its name ("csv" or "tensorboard"), or the object that was given."""
-    if callable(getattr(logger, "write", None)) and callable(getattr(logger, "close", None)):
-        return logger  # type: ignore[return-value]
-    if logger == "csv":
-        return CSVLogger(out / "log.csv", step=step)
+def check_logger(logger: str | Logger) -> None:
+    """Refuse what `make_logger` cannot make, before anything is written.
+
+    Raises:
+        YotoError: If it is something else than its names and loggers, or tensorboard is not installed.
+    """
     if logger == "tensorboard":
-        return TensorBoardLogger(out / "tensorboard", step=step)
-    raise YotoError(f"`loggers` should be 'csv', 'tensorboard' or objects with write and close. Found {logger!r}.")
+        with needed("The logger 'tensorboard'"):
+            import torch.utils.tensorboard  # noqa: F401
+    elif logger != "csv" and not all(callable(getattr(logger, name, None)) for name in ("write", "close")):
+        raise YotoError(f"`loggers` should be 'csv', 'tensorboard' or objects with write and close. Found {logger!r}.")
+
+
+def make_logger(logger: str | Logger, out: Path, step: int) -> Logger:
+    """A logger from its name ("csv" or "tensorboard"), or the object that was given; errors as of `check_logger`."""
+    check_logger(logger)
+    if not isinstance(logger, str):
+        return logger
+    return (
+        CSVLogger(out / "log.csv", step=step) if logger == "csv" else TensorBoardLogger(out / "tensorboard", step=step)
+    )
 
 
 def spell(value: float) -> str:

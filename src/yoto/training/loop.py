@@ -16,6 +16,7 @@ from yoto.support.locks import alone_in
 from yoto.support.seeds import streams_kept
 from yoto.training.folder import check_folder, clear
 from yoto.training.launch import first_alone, launch
+from yoto.training.loggers import check_logger
 from yoto.training.run import Result, Run
 from yoto.training.signals import StopRequest
 
@@ -89,6 +90,8 @@ def train(
     """
     if not isinstance(recipe, Recipe):
         raise YotoError(f"`recipe` should be a Recipe, as yoto.recipe.read(name) gives. Found {type(recipe).__name__}.")
+    for logger in loggers:
+        check_logger(logger)
     begin = time.monotonic()
     out = Path(out)
     fabric = launch(devices, nodes, accelerator)
