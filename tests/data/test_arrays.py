@@ -96,3 +96,13 @@ def test_what_is_no_tensor_is_refused_and_told_where_it_belongs(images):
     with pytest.raises(YotoError, match=f"one tensor.*Found {type(images).__name__}") as info:
         ArrayData(images)
     assert "\n" not in str(info.value)
+
+
+@pytest.mark.parametrize(
+    "members", [torch.ones(10, dtype=torch.bool), torch.tensor([1.0]), torch.tensor(3), [1, 2], range(3)]
+)
+def test_a_mask_or_something_else_is_not_taken_for_indices(members):
+    with pytest.raises(YotoError, match=r"tensor \[B\] of int64"):
+        SubsetData(ArrayData(IMAGES), members)
+    with pytest.raises(YotoError, match=r"tensor \[B\] of int64"):
+        ArrayData(IMAGES).batch(members)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import pytest
 import torch
 from torch.nn.functional import interpolate
 
 from yoto.data.augment import Flip, ResizeCropFlip
+from yoto.errors import YotoError
 
 
 def seeded(seed=0):
@@ -40,3 +42,15 @@ def test_about_half_are_mirrored_and_the_generator_decides():
     assert 400 < mirrored[:, 0, 0, 0].sum() < 600
     assert torch.equal(mirrored, Flip()(images, seeded(1)))
     assert not torch.equal(mirrored, Flip()(images, seeded(2)))
+
+
+@pytest.mark.parametrize("shape", [(8, 4), (8, 3, 4), (4, 8, 8)])
+def test_what_is_no_image_is_not_mirrored_into_another_shape(shape):
+    with pytest.raises(YotoError, match=r"\[B, C, H, W\]"):
+        Flip()(torch.rand(shape), seeded())
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 24, 32), (2, 3, 64, 64), (2, 32, 32)])
+def test_images_that_are_not_square_or_too_large_are_not_cut(shape):
+    with pytest.raises(YotoError, match=r"\[B, C, H, H\] and no larger"):
+        ResizeCropFlip(40)(torch.rand(shape), seeded())

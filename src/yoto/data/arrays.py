@@ -148,8 +148,13 @@ class SubsetData:
         return SubsetData(self.data.to(device), self.members)
 
 
-def check_indices(indices: Tensor, size: int) -> None:
-    """Refuse indices outside [0, size): on a GPU the error would come late and without a name."""
+def check_indices(indices: Any, size: int) -> None:
+    """Refuse indices outside [0, size), of which a GPU tells late and without a name, and masks, whose values would be
+    taken for indices 0 and 1.
+    """
+    if not isinstance(indices, Tensor) or indices.dtype not in (torch.int64, torch.int32) or indices.ndim != 1:
+        found = f"{indices.dtype}, {indices.ndim} dimensions" if isinstance(indices, Tensor) else type(indices).__name__
+        raise YotoError(f"`indices` should be a tensor [B] of int64. Found: {found}. A mask has mask.nonzero()[:, 0].")
     if len(indices) and (int(indices.min()) < 0 or int(indices.max()) >= size):
         raise YotoError(f"`indices` should lie in 0..{size - 1}. Found: {int(indices.min())}..{int(indices.max())}.")
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from yoto.errors import YotoError
+
 
 @dataclass(frozen=True)
 class ResizeCropFlip:
@@ -22,7 +24,16 @@ class ResizeCropFlip:
     resize: int = 40
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Changed images [B, C, H, H] in the range of `images`; `generator` is on the CPU."""
+        """Changed images [B, C, H, H] in the range of `images`; `generator` is on the CPU.
+
+        Raises:
+            YotoError: If they are not square, or larger than they should be enlarged to.
+        """
+        if images.ndim != 4 or images.shape[2] != images.shape[3] or images.shape[2] > self.resize:
+            raise YotoError(
+                f"Images to enlarge to {self.resize} pixels should be [B, C, H, H] and no larger. Found shape "
+                f"{tuple(images.shape)}."
+            )
         count, _, side, _ = images.shape
         top, left = torch.randint(self.resize - side + 1, (2, count, 1), generator=generator)
         mirrored = torch.rand(count, 1, generator=generator) < 0.5
@@ -40,6 +51,12 @@ class Flip:
     """Mirrors half of the images left to right."""
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Changed images [B, C, H, W]; `generator` is on the CPU."""
+        """Changed images [B, C, H, W]; `generator` is on the CPU.
+
+        Raises:
+            YotoError: If they have another number of dimensions.
+        """
+        if images.ndim != 4:
+            raise YotoError(f"Images to mirror should be [B, C, H, W]. Found shape {tuple(images.shape)}.")
         mirrored = torch.rand(len(images), 1, 1, 1, generator=generator) < 0.5
         return torch.where(mirrored.to(images.device), images.flip(-1), images)
