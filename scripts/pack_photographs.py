@@ -46,6 +46,16 @@ def spread(files: Sequence[Path], room: float) -> list[Path]:
     return kept
 
 
+def as_jpeg(files: Sequence[Path], folder: Path) -> dict[str, Path]:
+    """Photographs by their names as JPEG files, below a folder as they were; a.png beside a.jpg stays apart."""
+    named: dict[str, Path] = {}
+    for file in files:
+        path = file.relative_to(folder)
+        name = str(path.with_suffix(".jpg"))
+        named[f"{path}.jpg" if name in named else name] = file
+    return named
+
+
 def main() -> None:
     """Pack them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -53,16 +63,19 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--mib", type=float, default=28.0, help="of the whole, at most")
     options = parser.parse_args()
-    kept = pictures_in(options.folder / "validation")
+    train, validation = options.folder / "train", options.folder / "validation"
+    kept = pictures_in(validation) if validation.is_dir() else []
     room = options.mib * 2**20 - sum(file.stat().st_size for file in kept)
-    found = pictures_in(options.folder / "train")
+    found = pictures_in(train) if train.is_dir() else []
+    if not found:
+        raise SystemExit(f"{train} should be a folder of photographs. Found none")
     chosen = spread(found, room)
     if sum(file.stat().st_size for file in chosen) >= SHARE * sum(file.stat().st_size for file in found):
-        packed = {file.name: file.read_bytes() for file in chosen}
+        packed = {str(file.relative_to(train)): file.read_bytes() for file in chosen}
         told = f"{len(packed)} of {len(found)} photographs as they are"
     else:
         for factor in FACTORS:
-            packed = {f"{file.stem}.jpg": shrunk(file, factor) for file in found}
+            packed = {name: shrunk(file, factor) for name, file in as_jpeg(found, train).items()}
             if sum(map(len, packed.values())) <= room:
                 break
         else:
@@ -71,7 +84,7 @@ def main() -> None:
     for name, data in packed.items():
         write_atomic(options.out / "train" / name, data)
     for file in kept:
-        write_atomic(options.out / "validation" / file.name, file.read_bytes())
+        write_atomic(options.out / "validation" / file.relative_to(validation), file.read_bytes())
     print(f"{options.out}: {told}, {sum(map(len, packed.values())) / 2**20:.1f} MiB")
 
 

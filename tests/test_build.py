@@ -1,8 +1,10 @@
 import pytest
 import torch
+from torch.utils.data import DataLoader, TensorDataset
 
-from training.toy import recipe
-from yoto.build import build_objective, evaluation_points, own_lam, recipe_of
+from training.toy import ToyTask, recipe
+from yoto import condition, load, save
+from yoto.build import build_data, build_objective, build_task, evaluation_points, own_lam, recipe_of
 from yoto.bundle import Header
 from yoto.errors import YotoError
 from yoto.objective import SmoothChebyshev
@@ -46,3 +48,25 @@ def test_a_model_without_a_recipe_is_an_error(tmp_path):
     header = Header(tmp_path / "a", 0, 0, "", recipe().loss_space(), None, None, None, {})
     with pytest.raises(YotoError, match="carry its recipe"):
         recipe_of(header)
+
+
+@pytest.mark.parametrize(
+    "data", [torch.zeros(4, 2), TensorDataset(torch.zeros(4, 2)), DataLoader(TensorDataset(torch.zeros(4, 2))), None]
+)
+def test_examples_of_another_kind_are_refused_in_one_line(data):
+    class Other(ToyTask):
+        def data(self, split):
+            return data
+
+    with pytest.raises(YotoError, match=rf"Other.data\('train'\) .*Found {type(data).__name__}") as info:
+        build_data(Other(), "train")
+    assert "\n" not in str(info.value)
+
+
+def test_a_class_in_the_place_of_a_task_is_refused(tmp_path):
+    with pytest.raises(YotoError, match=r"should be an object, ToyTask\(…\). Found the class"):
+        build_task(recipe(), ToyTask)
+    model = condition(torch.nn.Linear(2, 2), recipe().loss_space())
+    save(model, tmp_path / "model.safetensors")
+    with pytest.raises(YotoError, match="Found the class"):
+        load(tmp_path / "model.safetensors", task=ToyTask)

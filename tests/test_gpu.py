@@ -18,13 +18,17 @@ ROOT = Path(__file__).parents[1]
 SCRIPT = ROOT / "scripts/gpu.sh"
 
 
-@pytest.fixture(scope="module")
-def gpu():
-    spec = importlib.util.spec_from_file_location("gpu", ROOT / "scripts/gpu.py")
+def script(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"scripts/{name}.py")
     module = importlib.util.module_from_spec(spec)
-    sys.modules["gpu"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def gpu():
+    return script("gpu")
 
 
 @pytest.fixture
@@ -113,3 +117,20 @@ def test_photographs_are_left_out_evenly_before_any_is_shrunk(tmp_path):
     done, _ = pack(0.01)
     assert done.returncode == 1
     assert "Give a larger --mib" in done.stderr
+
+
+def test_photographs_of_one_name_in_several_folders_are_all_packed(tmp_path, monkeypatch, capsys):
+    pack = script("pack_photographs")
+    for name in ("train/a/1.png", "train/b/1.png", "train/1.png", "train/1.jpg", "validation/a/1.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / name)
+    for mib, told in (("1", "4 of 4 photographs as they are"), ("0.03", "4 photographs shrunk")):
+        monkeypatch.setattr(sys, "argv", ["pack", str(tmp_path), str(tmp_path / mib), "--mib", mib])
+        pack.main()
+        assert told in capsys.readouterr().out
+        assert sum(file.is_file() for file in (tmp_path / mib / "train").rglob("*")) == 4
+        assert (tmp_path / mib / "validation/a/1.png").is_file()
+    monkeypatch.setattr(sys, "argv", ["pack", str(tmp_path / "validation"), str(tmp_path / "none")])
+    with pytest.raises(SystemExit, match="Found none"):
+        pack.main()

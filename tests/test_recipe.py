@@ -1,5 +1,9 @@
 """Recipes: published ones are valid, changes reach their key, mistakes are named in one line."""
 
+import math
+from pathlib import Path
+
+import numpy as np
 import pytest
 import yaml
 
@@ -171,3 +175,44 @@ def test_a_range_that_was_replaced_by_a_number_is_said_to_be_missing():
         YotoError, match=r"`space` should have a free parameter\. .* fixed=\{kl: …\} trains for one value"
     ):
         recipe.read("vae/digits", ["space.kl=4"])
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [("training: {steps: 20, batch: 8}", "training"), ("conditioning: {skip: true, skip: false}", "skip")],
+)
+def test_a_key_that_stands_twice_is_refused_in_place_of_the_former_being_lost(path, more, key):
+    path.write_text(MINIMAL + more)
+    with pytest.raises(YotoError, match=f"'{key}' twice") as info:
+        recipe.read(path)
+    assert "\n" not in str(info.value)
+
+
+def test_merged_keys_may_be_overridden(path):
+    path.write_text(MINIMAL.replace("training: {", "training: {<<: &a {steps: 3, warmup: 7}, <<: {clip: null}, "))
+    training = recipe.read(path).training
+    assert (training.steps, training.warmup, training.clip) == (10, 7, None)
+
+
+OWN = {"name": "own", "space": {"fit": 1.0, "size": LogUniform(0.5, 2.0)}, "training": {"steps": 1, "batch": 1}}
+
+
+def test_options_are_what_the_file_gives_back():
+    options = {"widths": (3, 4), "by": {1: "a"}, "where": Path("x/y"), "rate": np.float64(0.5)}
+    made = recipe.from_dict({**OWN, "options": options})
+    assert made.options == {"widths": [3, 4], "by": {"1": "a"}, "where": "x/y", "rate": 0.5}
+    assert recipe.from_dict(yaml.safe_load(made.dump())) == made
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, [{"deep": -math.inf}], object()])
+@pytest.mark.parametrize("section", ["options", "objective"])
+def test_what_no_file_holds_is_refused_before_it_is_lost(section, value):
+    with pytest.raises(YotoError, match=f"`{section}` should hold what a file can") as info:
+        recipe.from_dict({**OWN, section: {"limit": value}})
+    assert "\n" not in str(info.value)
+
+
+@pytest.mark.parametrize("data", [None, [], "vae/digits"])
+def test_a_recipe_of_something_else_is_refused(data):
+    with pytest.raises(YotoError, match=f"mapping of its keys. Found {type(data).__name__}"):
+        recipe.from_dict(data)

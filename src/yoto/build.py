@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from yoto.errors import YotoError
 from yoto.recipe import from_dict
 from yoto.registry import load_task
-from yoto.support.seeds import derive
+from yoto.support.seeds import derive, seed_all, streams_kept
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from yoto.data import Data
     from yoto.objective import Objective
     from yoto.recipe import Recipe
-    from yoto.task import BaseTask, Task
+    from yoto.task import BaseTask, Split, Task
 
 
 def recipe_of(header: Header) -> Recipe:
@@ -35,6 +35,23 @@ def build_task(recipe: Recipe, given: Task | None = None) -> BaseTask:
     return load_task(recipe.task if given is None else given, recipe.options)
 
 
+def build_data(task: BaseTask, split: Split) -> Data:
+    """The examples of a split.
+
+    Raises:
+        YotoError: If the task gives something else, such as a loader, which has no order to resume from.
+    """
+    from yoto.data import Data
+
+    found = task.data(split)
+    if not isinstance(found, Data):
+        raise YotoError(
+            f"{type(task).__name__}.data({split!r}) should give a yoto.data.ArrayData of a tensor, a DatasetData of a "
+            f"torch data set, or an object with len(), batch and to. Found {type(found).__name__}."
+        )
+    return found
+
+
 def build_model(recipe: Recipe, task: BaseTask, data: Data | None = None) -> nn.Module:
     """The recipe's network with its initial state, which depends on the recipe's seed and, for tasks that
     start from their training data, on `data`.
@@ -44,8 +61,8 @@ def build_model(recipe: Recipe, task: BaseTask, data: Data | None = None) -> nn.
     from yoto.conditioning import condition
 
     at = own_lam(recipe)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(recipe.seed, "init"))
+    with streams_kept(torch.device("cpu")):
+        seed_all(derive(recipe.seed, "init"))
         model = task.network()
         if at is None:
             model = condition(model, recipe.loss_space(), **recipe.conditioning.model_dump())

@@ -71,6 +71,8 @@ BUILT_IN: dict[str, str] = {
 def imported(path: str, what: str) -> Any:
     """The object at `module:Name`; `what` it is says the message where it cannot be imported."""
     module, _, attribute = path.partition(":")
+    if module.startswith(".") or "/" in module or module.endswith(".py"):
+        raise YotoError(f"{what} {path!r} should be importable as module:Name. Found a path: give the module's name.")
     try:
         found = import_module(module)
     except ImportError as error:

@@ -140,6 +140,12 @@ class BaseTask(ABC):
         return None
 
 
+def refuse_class(task: object) -> None:
+    """Refuse a class where a task is wanted."""
+    if isinstance(task, type):
+        raise YotoError(f"A task should be an object, {task.__name__}(…). Found the class.")
+
+
 def path_of(task: object) -> str:
     """Where the class of a task is, as `module:Class`, or "" where no other program could import it from there.
 
@@ -161,7 +167,7 @@ def complete(task: Task) -> BaseTask:
     What it lacks of the needed methods is missed where it is called.
 
     Raises:
-        YotoError: If `better` holds what is no direction.
+        YotoError: If it is a class, or `better` holds what is no direction.
 
     >>> class Plain:
     ...     def __init__(self):
@@ -177,6 +183,7 @@ def complete(task: Task) -> BaseTask:
     >>> full.floor("test"), full.scores(None, seed=0), plain.asked
     ({'fit': 0.5}, {}, 1)
     """
+    refuse_class(task)
     for name, better in getattr(task, "better", {}).items():
         check_direction(repr(name), better)
     if isinstance(task, BaseTask):

@@ -50,3 +50,14 @@ def test_table_aligns_text_left_and_numbers_right():
 def test_json_is_json(capsys):
     output.print_json({"β": 1.0})
     assert json.loads(capsys.readouterr().out) == {"β": 1.0}
+
+
+@pytest.mark.parametrize("name", ["mine", "my own/één", "a..b"])
+def test_a_folder_is_named_after_a_recipe(name):
+    assert checks.folder_named("runs", name) == Path("runs") / name
+
+
+@pytest.mark.parametrize("name", ["", " ", ".", "..", "../mine", "a/../../b", "/tmp/mine"])
+def test_a_name_that_leads_elsewhere_is_refused(name):
+    with pytest.raises(checks.UsageError, match="give -o"):
+        checks.folder_named("runs", name)

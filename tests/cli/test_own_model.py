@@ -236,6 +236,8 @@ def test_export_of_a_program_takes_the_network_and_an_example(yoto, own, tmp_pat
     [
         ("their_module", "--net should be MODULE:CLASS"),
         ("their_module:Missing", "importable as module:Name"),
+        ("./their_module.py:Own", "Found a path: give the module's name"),
+        ("their_module.py:Own", "Found a path: give the module's name"),
         ("their_module:nothing", "should make a torch.nn.Module. Found int"),
         ("torch.nn:Linear", "should make a network without arguments"),
     ],

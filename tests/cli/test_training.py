@@ -34,6 +34,14 @@ def test_the_default_folder_is_named_after_the_recipe(yoto, tmp_path):
     assert "runs/digits" in yoto("models").out
 
 
+def test_of_several_processes_the_first_alone_says_where_the_model_is(yoto, monkeypatch):
+    for first, expected in ((False, ""), (True, "run/model.safetensors\n")):
+        monkeypatch.setattr("yoto.training.launch.is_first", lambda first=first: first)
+        code, out, err = yoto("train", "vae/digits", *SMALL, "-o", "run", "--force")
+        assert (code, out) == (0, expected)
+        assert ("4 steps in" in err) == bool(expected)
+
+
 def test_stopping_and_resuming(yoto, tmp_path):
     command = ["train", "vae/digits", *SMALL, "-o", "run"]
     code, out, err = yoto(*command, "--max-minutes", 0)

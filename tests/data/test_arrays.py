@@ -89,3 +89,10 @@ def test_an_iterable_data_set_is_refused():
 def test_moving_keeps_the_examples():
     assert len(ArrayData(IMAGES, to_unit).to("cpu")) == 10
     assert SubsetData(ArrayData(IMAGES), torch.arange(4)).to("meta").batch(torch.arange(2)).device.type == "meta"
+
+
+@pytest.mark.parametrize("images", [IMAGES.numpy(), [[1.0, 2.0]], (IMAGES, IMAGES), None])
+def test_what_is_no_tensor_is_refused_and_told_where_it_belongs(images):
+    with pytest.raises(YotoError, match=f"one tensor.*Found {type(images).__name__}") as info:
+        ArrayData(images)
+    assert "\n" not in str(info.value)

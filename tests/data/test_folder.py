@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from yoto.data.folder import photograph, read_crops, split_of
+from yoto.data.folder import photograph, pictures_in, read_crops, split_of
 from yoto.errors import YotoError
 
 NAMES = [f"photograph-{number}.png" for number in range(40)]
@@ -90,3 +92,30 @@ def test_a_folder_without_photographs_is_refused(tmp_path):
         read_crops(tmp_path / "none", "train")
     with pytest.raises(YotoError, match="Found: 0 photographs"):
         read_crops(tmp_path, "train")
+
+
+def test_links_to_folders_are_followed_and_no_folder_is_read_twice(tmp_path):
+    root, beside = tmp_path / "photos", tmp_path / "beside"
+    for folder in (root / "own", beside / "inner"):
+        folder.mkdir(parents=True)
+        (folder / f"{folder.name}.png").touch()
+    (root / "linked").symlink_to(beside)
+    (root / "again").symlink_to(beside / "inner")
+    (beside / "inner" / "loop").symlink_to(root)
+    assert sorted(file.name for file in pictures_in(root)) == ["inner.png", "own.png"]
+
+
+def test_pictures_of_one_name_come_in_the_order_of_their_folders(tmp_path, monkeypatch):
+    for name in ("b", "a", "c"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0001.png").touch()
+    walk = os.walk
+    for order in (list, lambda found: list(found)[::-1]):
+        monkeypatch.setattr(os, "walk", lambda *given, order=order, **named: order(walk(*given, **named)))
+        assert [file.parent.name for file in pictures_in(tmp_path)] == ["a", "b", "c"]
+
+
+def test_a_folder_that_cannot_be_read_is_no_folder_without_pictures(tmp_path):
+    with pytest.raises(YotoError, match="can be read") as info:
+        pictures_in(tmp_path / "gone")
+    assert "\n" not in str(info.value)

@@ -51,6 +51,14 @@ def test_another_shape_or_name_is_refused(path):
         read_images(path, SHAPE, key="pictures")
 
 
+@pytest.mark.parametrize("held", [h5py.Empty("u1"), h5py.ExternalLink("elsewhere.h5", "/images"), h5py.SoftLink("/no")])
+def test_a_name_without_images_behind_it_is_refused(path, held):
+    with h5py.File(path, "w") as file:
+        file["images"] = held
+    with pytest.raises(YotoError, match="should have a data set 'images'"):
+        read_images(path, SHAPE)
+
+
 @pytest.mark.parametrize("damage", ["cut", "overwritten", "foreign"])
 def test_a_damaged_file_is_refused_and_leaves_nothing_behind(path, damage):
     content = path.read_bytes()

@@ -413,3 +413,8 @@ def test_a_head_tied_to_an_embedding_is_adams_in_either_order(order):
     net = nn.ModuleDict({name: {"words": nn.Embedding(9, 8), "head": nn.Linear(8, 9)}[name] for name in order})
     net["head"].weight = net["words"].weight
     assert {group["algorithm"] for group in optimiser(net).param_groups} == {"adam"}
+
+
+def test_a_factor_of_no_regular_expression_is_refused():
+    with pytest.raises(YotoError, match=r"`lr_factors` should have regular expressions. Found '\('"):
+        make_optimiser(nn.Linear(2, 2), settings(lr_factors={"(": 0.1}))

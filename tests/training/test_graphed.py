@@ -1,7 +1,10 @@
 """`training.cuda_graph`: the same run, replayed; on other devices the run as it is."""
 
 import json
+import random
+from contextlib import nullcontext
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -9,7 +12,7 @@ from torch import nn
 from training.test_loop import rows, run
 from training.toy import Still, recipe
 from yoto.errors import YotoError
-from yoto.training.graphed import GraphedPass
+from yoto.training.graphed import GraphedPass, repeatable
 
 GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 
@@ -31,6 +34,48 @@ def test_a_batch_that_cannot_be_replayed_is_refused():
     graphed = GraphedPass(nn.Linear(2, 1), lambda loss: loss.backward())
     with pytest.raises(YotoError, match="tensors alone"):
         graphed((torch.zeros(3, 2), "names"), torch.zeros(3, 2))
+
+
+def test_tensors_that_lie_elsewhere_than_lam_are_refused():
+    graphed = GraphedPass(nn.Linear(2, 1), lambda loss: loss.backward())
+    with pytest.raises(YotoError, match="all of them on the GPU"):
+        graphed({"x": torch.zeros(3, 2, device="meta"), "length": torch.tensor(3)}, torch.zeros(3, 2, device="meta"))
+
+
+class Counting(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("count", torch.zeros(()))
+
+    def written(self):
+        self.count.add_(1)
+
+    def replaced(self):
+        self.count = self.count + 1
+
+
+def fail():
+    raise RuntimeError("operation not permitted when stream is capturing\nmore of it")
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (Counting.written, None),
+        (Counting.replaced, "in the place of 'count'"),
+        (lambda net: torch.rand(1), "random numbers of the CPU"),
+        (lambda net: random.random(), "random numbers of the CPU"),
+        (lambda net: np.random.rand(), "random numbers of the CPU"),  # noqa: NPY002
+        (lambda net: fail(), "look at no value.*operation not permitted"),
+    ],
+)
+def test_what_a_replay_would_not_do_anew_is_refused(act, message):
+    net = Counting()
+    before = dict(net.named_buffers())
+    act_again = pytest.raises(YotoError, match=message) if message else nullcontext()
+    with act_again as info, repeatable(lambda: dict(net.named_buffers()), before):
+        act(net)
+    assert message is None or "\n" not in str(info.value)
 
 
 @GPU

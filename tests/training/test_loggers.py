@@ -40,8 +40,9 @@ def test_a_new_run_starts_an_empty_file(tmp_path):
 
 
 def test_an_unknown_logger_is_an_error(tmp_path):
-    with pytest.raises(YotoError, match="'csv', 'tensorboard'"):
-        make_logger("wandb", tmp_path, 0)
+    for logger in ("wandb", object(), None):
+        with pytest.raises(YotoError, match="'csv', 'tensorboard'"):
+            make_logger(logger, tmp_path, 0)
 
 
 def test_tensorboard_without_its_package(tmp_path, monkeypatch):

@@ -241,3 +241,12 @@ def test_best_is_chosen_by_the_score_of_the_balanced_loss(tmp_path):
     curve = sweep(best, ToyTask().data("validation"), ToyTask(), [{"kl": kl} for kl in (0.1, 1.0, 10.0)])
     assert best.header.info["validation"] == pytest.approx(curve.score(), rel=1e-6)
     assert curve.score() != pytest.approx(sum(curve.loss) / 3, rel=1e-2)
+
+
+def test_terms_without_a_gradient_are_told_in_one_line(tmp_path):
+    class Constant(ToyTask):
+        def terms(self, net, batch, at):
+            return {name: term.detach() for name, term in super().terms(net, batch, at).items()}
+
+    with pytest.raises(YotoError, match="terms without a gradient"):
+        run(tmp_path, Constant())

@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 
 from training.toy import Still, recipe
 from yoto.training import train
+from yoto.training.state import State
 
 TESTS = Path(__file__).parents[1]
 SCRIPT = """
@@ -43,6 +44,28 @@ class Works(Still):
 train(recipe(steps=15), sys.argv[1], task=Works(), devices={devices}, accelerator="cpu", progress=False,
       resume={devices} == 2)
 """
+
+
+@pytest.mark.parametrize("steps", [0, 7, 10])
+def test_a_process_that_does_not_see_the_checkpoint_of_another_saves_as_often(tmp_path, monkeypatch, steps):
+    asked = []
+    monkeypatch.setattr(State, "save_checkpoint", lambda self, folder: asked.append(self.step))
+    overrides = {"steps": max(1, steps), "checkpoint_every": 5}
+    train(recipe(**overrides), tmp_path, task=Still(), progress=False, max_minutes=None if steps else 0.0)
+    assert asked == {0: [0], 7: [5, 7], 10: [5, 10]}[steps]
+
+
+@pytest.mark.slow
+def test_two_processes_that_save_but_once_end_together(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT.format(tests=str(TESTS), overrides={"steps": 6}))
+    done = subprocess.run(
+        [sys.executable, str(script), str(tmp_path / "two")],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": "lo"},
+        check=True, timeout=120, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert json.loads((tmp_path / "two" / "run.json").read_text())["steps"] == 6
 
 
 @pytest.mark.slow

@@ -3,15 +3,19 @@ import hashlib
 import io
 import json
 import os
+import random
 import signal
 import time
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils.data import Dataset
 
 from training.toy import ToyTask, recipe
 from yoto import bundle
+from yoto.data import DatasetData
 from yoto.errors import YotoError
 from yoto.training import train
 from yoto.training.checkpoint import load_checkpoint
@@ -263,3 +267,70 @@ def test_what_a_model_says_was_spent_on_it_counts_for_what_goes_on_from_it(tmp_p
     run(tmp_path / "more", overrides={"steps": 1}, weights=tmp_path / "bundled.safetensors")
     before = json.loads((tmp_path / "more" / "run.json").read_text())["before"]
     assert (before["steps"], before["cpu_seconds"]) == (27, 3.75)
+
+
+def test_a_model_away_from_its_folder_says_what_was_spent_before_its_run(tmp_path):
+    run(tmp_path / "first", overrides={"steps": 5})
+    run(tmp_path / "second", overrides={"steps": 3, "validate_every": 3}, weights=tmp_path / "first")
+    for name in ("model.safetensors", "best/model.safetensors"):
+        moved = tmp_path / "moved.safetensors"
+        moved.write_bytes((tmp_path / "second" / name).read_bytes())
+        assert bundle.read_header(moved).steps == 8
+        run(tmp_path / "third", overrides={"steps": 1}, weights=moved, force=True)
+        assert json.loads((tmp_path / "third" / "run.json").read_text())["before"]["steps"] == 8
+
+
+@pytest.mark.parametrize(
+    ("said", "steps"),
+    [
+        ({"steps": "about 1000", "cpu_seconds": None}, 0),
+        ({"steps": None, "before": {"when": "2024"}}, 0),
+        ({"steps": 3, "before": {"steps": "many"}, "cpu_seconds": "a day"}, 3),
+        ({"steps": 3, "before": "2024-01-01"}, 3),
+        ({"steps": 3, "polished_from": {"steps": 4, "sha256": "0" * 64}}, 7),
+        ({"steps": 3, "polished_from": {"steps": None, "sha256": "0" * 64}}, 3),
+    ],
+)
+def test_facts_of_other_kinds_count_nothing(tmp_path, said, steps):
+    done = run(tmp_path / "done", overrides={"steps": 1})
+    bundle.save(done.model, tmp_path / "own.safetensors", info=said)
+    assert bundle.read_header(tmp_path / "own.safetensors").steps == (steps or None)
+    run(tmp_path / "more", overrides={"steps": 1}, weights=tmp_path / "own.safetensors")
+    assert json.loads((tmp_path / "more" / "run.json").read_text())["before"]["steps"] == steps
+
+
+class Drawn(Stopping):
+    """Noise of Python and numpy in examples, terms and initial parameters."""
+
+    def network(self):
+        net = super().network()
+        net.code.weight.data[0] = random.random() + np.random.rand()  # noqa: NPY002
+        return net
+
+    def terms(self, net, batch, at):
+        found = super().terms(net, batch, at)
+        return {name: term * (1 + 0.1 * np.random.rand()) for name, term in found.items()}  # noqa: NPY002
+
+    def data(self, split):
+        return DatasetData(Noisy())
+
+
+class Noisy(Dataset):
+    def __len__(self):
+        return 20
+
+    def __getitem__(self, index):
+        return torch.full((1, 4, 4), float(index)) + random.random() + np.random.rand()  # noqa: NPY002
+
+
+def test_random_numbers_of_python_and_numpy_are_repeated_too_and_left_as_they_were(tmp_path):
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    expected = random.random(), np.random.rand()  # noqa: NPY002
+    random.seed(1)
+    np.random.seed(1)  # noqa: NPY002
+    run(tmp_path / "whole", Drawn(1000, None), overrides={})
+    assert (random.random(), np.random.rand()) == expected  # noqa: NPY002
+    run(tmp_path / "cut", Drawn(8, lambda: os.kill(os.getpid(), signal.SIGTERM)), overrides={})
+    run(tmp_path / "cut", Drawn(1000, None), overrides={}, resume=True)
+    same_weights(tmp_path / "whole", tmp_path / "cut")

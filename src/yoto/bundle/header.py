@@ -76,11 +76,17 @@ class Header:
     @property
     def steps(self) -> int | None:
         """Steps that were spent on the parameters, with those of the runs that they came from; None where unknown."""
-        own, before = self.info.get("steps"), self.info.get("before")
-        earlier = before.get("steps") if isinstance(before, dict) else None
+        own = self.info.get("steps")
+        earlier = self.before.get("steps")
         if not isinstance(own, int):
             return None
         return own + earlier if isinstance(earlier, int) else own
+
+    @property
+    def before(self) -> dict[str, Any]:
+        """What was spent on the parameters that the last run, or polishing, started from; empty where unknown."""
+        said = self.info.get("before") or self.info.get("polished_from")
+        return said if isinstance(said, dict) else {}
 
     @property
     def task_class(self) -> str | None:

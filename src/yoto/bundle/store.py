@@ -19,6 +19,7 @@ from yoto.space import LossSpace
 from yoto.support import cores, tensors
 from yoto.support.directions import Direction, check_direction
 from yoto.support.files import write_atomic
+from yoto.task import refuse_class
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -263,6 +264,7 @@ def load(name_or_path: str | os.PathLike[str], *, task: Task | None = None, net:
         task = own_task(header)
     if net is None:
         assert task is not None
+        refuse_class(task)
         with fork_rng(devices=[]):
             net = task.network()
     model: nn.Module = net

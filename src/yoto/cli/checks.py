@@ -165,6 +165,17 @@ def output_folder(path: Path, *, force: bool) -> Path:
     return path
 
 
+def folder_named(base: str, name: str) -> Path:
+    """The folder that a recipe's name gives below `base`.
+
+    Raises:
+        UsageError: If it would be another, as "../x" or an empty name are.
+    """
+    if not name.strip() or ".." in Path(name).parts or Path(name).is_absolute() or Path(name) == Path():
+        raise UsageError(f"a folder below {base!r} cannot be called {name!r}, as the recipe is: give -o")
+    return Path(base) / name
+
+
 def there(path: Path) -> bool:
     """Whether something can be reached under a path."""
     try:

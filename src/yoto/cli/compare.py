@@ -82,7 +82,7 @@ def compare(
     from yoto.comparison.plan import make_plan
 
     make_plan(chosen, points=points, seeds=seeds, multiples=factors, others=further)
-    folder = output or Path("comparisons") / chosen.name
+    folder = output or checks.folder_named("comparisons", chosen.name)
     locks.check_free(folder)
     checks.output_folder(folder, force=force or (folder / "runs").is_dir())
 

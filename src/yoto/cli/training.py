@@ -72,7 +72,7 @@ def train(
     changes += [f"seed={seed}"] if seed is not None else []
     chosen = read(recipe, changes)
     tasks.check_name(task)
-    run = output or Path("runs") / chosen.name
+    run = output or checks.folder_named("runs", chosen.name)
     tasks.check_known(chosen.task, task, tasks.of_run(run), f"yoto train {recipe}")
     check_run(run, resume=resume, force=force)
     if weights is not None:
@@ -84,6 +84,7 @@ def train(
 
     memory.keep_freed()
     from yoto.training import train as train_model
+    from yoto.training.launch import is_first
 
     result = train_model(
         chosen,
@@ -98,11 +99,13 @@ def train(
         accelerator=accelerator,
         loggers=("csv", "tensorboard") if tensorboard else ("csv",),
     )
-    if result.finished:
+    if result.finished and is_first():
         note(f"{result.steps} steps in {result.seconds:.0f} s")
         print(run / "model.safetensors")
+    if result.finished:
         return
-    note(f"stopped after step {result.steps} of {chosen.training.steps}; --resume goes on with it")
+    if is_first():
+        note(f"stopped after step {result.steps} of {chosen.training.steps}; --resume goes on with it")
     if result.signal is not None:
         raise typer.Exit(128 + result.signal)
 

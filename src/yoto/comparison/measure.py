@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from yoto import bundle
-from yoto.build import build_objective, build_task, evaluation_points
+from yoto.build import build_data, build_objective, build_task, evaluation_points
 from yoto.conditioning import bind
 from yoto.curves.curve import TradeoffCurve, same_point
 from yoto.curves.evaluation import free_columns
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import numpy as np
     from torch import Tensor, nn
 
-    from yoto.data import Data
     from yoto.recipe import Recipe
     from yoto.task import BaseTask, Split, Task
 
@@ -44,7 +43,7 @@ class Bench:
         self.recipe, self.split, self.given = recipe, split, task
         self.settings = recipe.evaluation
         self.task = self.task_of(recipe)
-        self.data: Data = self.task.data(split)
+        self.data = build_data(self.task, split)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self.examples = min(len(self.data), self.settings.limit or len(self.data))
 

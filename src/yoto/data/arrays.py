@@ -53,10 +53,15 @@ class ArrayData:
         augment: Applied after `transform` when a generator is given: `augment(batch, generator)`.
 
     Raises:
-        YotoError: If there is no example.
+        YotoError: If it is no tensor, or there is no example.
     """
 
     def __init__(self, images: Tensor, transform: Transform | None = None, augment: Augment | None = None) -> None:
+        if not isinstance(images, Tensor):
+            raise YotoError(
+                f"`images` should be one tensor [N, ...]. Found {type(images).__name__}. Usually: torch.as_tensor of "
+                "an array; what belongs together comes as DatasetData(TensorDataset(x, y))."
+            )
         if images.dim() < 1 or len(images) == 0:
             raise YotoError(f"`images` should hold at least one example. Found: shape {tuple(images.shape)}.")
         self.images = images
@@ -85,8 +90,8 @@ class ArrayData:
 class DatasetData:
     """A map-style `torch.utils.data.Dataset` as `Data`.
 
-    The data set's own random augmentation, if it has any, is outside the reach of `generator`: such a run
-    is not repeated exactly.
+    The data set's own random augmentation, if it has any, is outside the reach of `generator`. A training run repeats
+    it where it draws from the global random numbers of torch, Python or numpy.
 
     Args:
         dataset: Has `__len__` and `__getitem__`.

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 
@@ -55,9 +56,28 @@ def read_crops(folder: str | os.PathLike[str], split: str, size: int = 32, limit
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The picture files below a folder, in an order that depends on their names alone."""
-    files = [file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file()]
-    return sorted(files, key=lambda file: digest(file.name))
+    """The picture files below a folder, in an order that depends on their names alone.
+
+    Links to folders are followed; a folder that several lead to is read once.
+
+    Raises:
+        YotoError: If a sub-folder cannot be read.
+    """
+    files: list[Path] = []
+    seen: set[str] = set()
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=unreadable):
+        if (real := os.path.realpath(place)) in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders.sort()
+        files += [file for name in names if (file := Path(place, name)).suffix.lower() in SUFFIXES and file.is_file()]
+    return sorted(files, key=lambda file: (digest(file.name), file.relative_to(folder).parts))
+
+
+def unreadable(error: OSError) -> NoReturn:
+    """Refuse a folder of which a part is kept from us."""
+    raise YotoError(f"{error.filename!r} should be a folder that can be read. Found: {error.strerror}.") from None
 
 
 def split_of(name: str) -> str:

@@ -57,7 +57,7 @@ def unpack(path: Path, target: Path, shape: tuple[int, int, int, int], key: str)
         import h5py
     try:
         with h5py.File(path, "r") as file:
-            if key not in file or not isinstance(file[key], h5py.Dataset):
+            if not isinstance(file.get(key), h5py.Dataset) or file[key].shape is None:
                 raise YotoError(f"{str(path)!r} should have a data set {key!r}. Found: {', '.join(file) or 'none'}.")
             images = file[key]
             check_bytes(images, shape, f"{key!r} in {str(path)!r}")

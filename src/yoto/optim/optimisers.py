@@ -157,6 +157,11 @@ def optimiser(
     check(model, algorithm, lr, adam_lr, conditioning_lr, momentum, betas, eps, weight_decay)
     if not isinstance(lr_factors, Mapping | None):
         raise YotoError(f"`lr_factors` should map regular expressions to factors. Found {lr_factors!r}.")
+    for pattern in lr_factors or {}:
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise YotoError(f"`lr_factors` should have regular expressions. Found {pattern!r}: {error}.") from None
     names, members = sorted_parameters(model, lr_factors or {}, matrices=algorithm == "muon")
     if not names:
         raise YotoError("The network should have parameters to train. Found none with requires_grad.")

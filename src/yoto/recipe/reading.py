@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from yoto import registry
 from yoto.errors import YotoError, near_misses
@@ -16,8 +17,21 @@ with needed("A recipe"):
     import yaml
 
 
+MERGE = "tag:yaml.org,2002:merge"
+
+
 class Loader(yaml.SafeLoader):
-    """Safe YAML in which 1e-3 is a number, as in YAML 1.2."""
+    """Safe YAML in which 1e-3 is a number and a key stands once, as in YAML 1.2."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """A mapping; of a section that stands twice, the former would be lost without a word."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != MERGE:
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(None, None, f"{key.value!r} twice", key.start_mark)
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
 Loader.add_implicit_resolver(

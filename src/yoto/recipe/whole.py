@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,7 +16,8 @@ from yoto.support.extras import needed
 
 with needed("A recipe"):
     import yaml
-    from pydantic import Field, field_validator
+    from pydantic import Field, ValidationInfo, field_validator
+    from pydantic_core import to_jsonable_python
 
     from yoto.support.schema import validated
 
@@ -49,6 +51,19 @@ class Recipe(Section):
         if not isinstance(value, Mapping):
             return value
         return {name: entry.to_dict() if isinstance(entry, Distribution) else entry for name, entry in value.items()}
+
+    @field_validator("objective", "options")
+    @classmethod
+    def as_stored(cls, value: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+        """What the recipe's file gives back, so that a task has the same options when it trains and ever after."""
+        try:
+            plain: dict[str, Any] = to_jsonable_python(value)
+            json.dumps(plain, allow_nan=False)
+        except ValueError as error:
+            raise YotoError(
+                f"`{info.field_name}` should hold what a file can: text, finite numbers, lists, mappings. {error}."
+            ) from None
+        return plain
 
     def loss_space(self) -> LossSpace:
         """The loss space that `space` describes."""
@@ -146,6 +161,8 @@ def from_dict(data: Mapping[str, Any], check_task: bool = True) -> Recipe:
     Args:
         check_task: Whether the task's name and options are checked; not where the task comes as an object.
     """
+    if not isinstance(data, Mapping):
+        raise YotoError(f"A recipe should be a mapping of its keys. Found {type(data).__name__}.")
     recipe = validated(Recipe, prepared(str(data.get("task")), data) if check_task else data, "recipe")
     space = recipe.loss_space()
     recipe.scalarisation().over(space.weights)

@@ -38,12 +38,19 @@ def generator(seed: int, *keys: int | str) -> torch.Generator:
     return torch.Generator().manual_seed(derive(seed, *keys))
 
 
-def seed_all(seed: int) -> None:
-    """Seed the global random numbers of torch, Python and numpy, any of which a network or its terms may draw from."""
+def seed_all(seed: int, device: torch.device | None = None) -> None:
+    """Seed the global random numbers of torch, Python and numpy, any of which a network or its terms may draw from.
+
+    Args:
+        device: The only one beside the CPU that is used; None: any.
+    """
     import numpy as np
     import torch
 
-    torch.manual_seed(seed)
+    if device is not None and device.type == "cpu":
+        torch.default_generator.manual_seed(seed)  # a tenth of the time of torch.manual_seed
+    else:
+        torch.manual_seed(seed)
     random.seed(seed)
     np.random.seed(seed % 2**32)  # noqa: NPY002 - the old generator is the one that others draw from
 

@@ -65,8 +65,7 @@ def train_alone(
         optimiser.zero_grad()
         for part in range(parts):
             loss, _ = step_module(draw(step, part), lam)
-            if not loss.requires_grad:
-                raise YotoError("The loss should depend on the network's parameters. Found terms without a gradient.")
+            check_gradient(loss)
             (loss / parts).backward()
             window.append(loss.detach())
         clipper(parameters)
@@ -78,6 +77,12 @@ def train_alone(
             watch(step + 1, mean)
     optimiser.zero_grad()
     net.eval()
+
+
+def check_gradient(loss: Tensor) -> None:
+    """Refuse a loss that no parameter has a part in: torch's own error names neither terms nor network."""
+    if not loss.requires_grad:
+        raise YotoError("The loss should depend on the network's parameters. Found terms without a gradient.")
 
 
 def looked_at(window: list[Tensor], last: int, parts: int) -> float:

@@ -12,7 +12,7 @@ from yoto.errors import YotoError
 from yoto.recipe import Training
 from yoto.space import LossSpace
 from yoto.space.sampling import knots_at
-from yoto.support.seeds import derive, generator
+from yoto.support.seeds import derive, generator, seed_all
 from yoto.training.order import Order
 
 
@@ -61,12 +61,8 @@ class Batches:
         self.order = Order(len(data), settings.batch, seed)
 
     def draw(self, step: int, part: int = 0) -> tuple[Any, Tensor]:
-        """Batch and λ of part `part` of step `step` (from 0); also seeds torch's global generator for its noise."""
-        seed = derive(self.seed, "noise", step, self.rank, part)
-        if self.device is None or self.device.type == "cpu":
-            torch.default_generator.manual_seed(seed)  # a tenth of the time of torch.manual_seed
-        else:
-            torch.manual_seed(seed)
+        """Batch and λ of part `part` of step `step` (from 0); also seeds the global random numbers for its noise."""
+        seed_all(derive(self.seed, "noise", step, self.rank, part), self.device)
         start = (self.rank * self.settings.accumulate + part) * self.share
         indices = self.order.indices(step)[start : start + self.share]
         batch = self.data.batch(indices, generator(self.seed, "augment", step, self.rank, part))

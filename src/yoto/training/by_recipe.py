@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from yoto.build import build_objective
+from yoto.build import build_data, build_objective
 from yoto.conditioning.wrappers import conditional
 from yoto.optim import Clipper
 from yoto.optim.schedules import usual_warmup
@@ -83,7 +83,7 @@ def polish_by_recipe(model: nn.Module, recipe: Recipe, task: BaseTask, *, watch:
     assert recipe.fixed is not None
     lam, training = one_lam(network, recipe.fixed), recipe.training
     with streams_kept(lam.device):
-        data = task.data("train").to(lam.device)
+        data = build_data(task, "train").to(lam.device)
         source = Batches(data, network.space, training, seed=recipe.seed, at=lam, device=lam.device)
         net: nn.Module = network.bake(lam)
         if training.channels_last:

@@ -22,14 +22,34 @@ R = TypeVar("R")
 
 
 def launch(devices: int, nodes: int, accelerator: str) -> Any:
-    """A Lightning Fabric whose processes are started; with several devices every step is shared out by DDP."""
+    """A Lightning Fabric whose processes are started; with several devices every step is shared out by DDP.
+
+    Raises:
+        YotoError: If the machine lacks such devices.
+    """
     with needed("Training"):
         from lightning_fabric import Fabric
+        from lightning_fabric.utilities.exceptions import MisconfigurationException
 
     strategy = "ddp" if devices * nodes > 1 else "auto"
-    fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy)
+    try:
+        fabric = Fabric(accelerator=accelerator, devices=devices, num_nodes=nodes, strategy=strategy)
+    except (RuntimeError, ValueError, TypeError, ModuleNotFoundError, MisconfigurationException) as error:
+        reason = " ".join(str(error).split()).partition(". ")[0]
+        raise YotoError(
+            f"`accelerator` and `devices` should be what this machine has. Found {accelerator!r} and {devices!r}: "
+            f"{reason}."
+        ) from None
     fabric.launch()
     return fabric
+
+
+def is_first() -> bool:
+    """Whether this process is the only or the first one, which speaks for all."""
+    import torch
+
+    shared = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return not shared or torch.distributed.get_rank() == 0
 
 
 def of_all(tensor: Tensor) -> Tensor:

@@ -93,8 +93,8 @@ class TensorBoardLogger:
 
 def make_logger(logger: str | Logger, out: Path, step: int) -> Logger:
     """A logger from its name ("csv" or "tensorboard"), or the object that was given."""
-    if not isinstance(logger, str):
-        return logger
+    if callable(getattr(logger, "write", None)) and callable(getattr(logger, "close", None)):
+        return logger  # type: ignore[return-value]
     if logger == "csv":
         return CSVLogger(out / "log.csv", step=step)
     if logger == "tensorboard":

@@ -13,6 +13,7 @@ from yoto.build import build_task
 from yoto.errors import YotoError
 from yoto.recipe import Recipe
 from yoto.support.locks import alone_in
+from yoto.support.seeds import streams_kept
 from yoto.training.folder import check_folder
 from yoto.training.launch import first_alone, launch
 from yoto.training.run import Result, Run
@@ -96,7 +97,7 @@ def train(
         stack.enter_context(alone_in(out))
         check_folder(recipe, out, resume=resume, force=force)
 
-    with ExitStack() as stack, torch.random.fork_rng(devices=[]), StopRequest() as request:
+    with ExitStack() as stack, streams_kept(torch.device("cpu")), StopRequest() as request:
         first_alone(fabric, take)
         run = Run(recipe, out, build_task(recipe, task), fabric)
         if weights is not None and not resume:

@@ -19,7 +19,7 @@ from yoto.errors import YotoError
 from yoto.objective import Objective
 from yoto.optim import optimiser as recipes_optimiser
 from yoto.support.numbers import check_seed, check_whole
-from yoto.support.seeds import derive, streams_kept
+from yoto.support.seeds import derive, seed_all, streams_kept
 from yoto.training.alone import train_alone
 from yoto.training.endless import endless
 
@@ -82,7 +82,7 @@ def polish(
             trained by Adam alone may want a tenth of it.
         objective: Computes the loss; None: a bundle's own, else the weighted sum.
         batch: Examples per step of a tensor or `Data`, 128 if None.
-        seed: Of order, augmentation and torch's random numbers meanwhile, whose state is as before afterwards, like
+        seed: Of order, augmentation and the global random numbers meanwhile, whose state is as before afterwards, like
             that of a loader's own generator.
         progress: Called after each step with the number done and `steps`.
 
@@ -115,7 +115,7 @@ def polish(
     lam = one_lam(network, point)
     device = lam.device
     with unmoved(batches), streams_kept(device):
-        torch.manual_seed(derive(seed, "polish"))
+        seed_all(derive(seed, "polish"))
         source = endless(batches, batch=batch, seed=seed, device=device)
         net: nn.Module = network.bake(lam)
         made = recipes_optimiser(net, peak(LR, steps) if lr is None else lr) if optimiser is None else optimiser(net)

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from yoto import bundle
-from yoto.build import build_model, build_objective, evaluation_points, own_lam
+from yoto.build import build_data, build_model, build_objective, evaluation_points, own_lam
 from yoto.conditioning import Conditional
 from yoto.objective.step import LossStep
 from yoto.optim import Clipper
@@ -22,6 +22,7 @@ from yoto.recipe import Recipe
 from yoto.support.files import write_atomic
 from yoto.support.tensors import restore
 from yoto.task import BaseTask, path_of
+from yoto.training.alone import check_gradient
 from yoto.training.batches import Batches
 from yoto.training.ema import EMA
 from yoto.training.graphed import GraphedPass
@@ -68,16 +69,16 @@ class Run:
         training = recipe.training
         self.recipe, self.out, self.task, self.fabric = recipe, out, task, fabric
         self.objective = build_objective(recipe)
-        examples = task.data("train")
+        examples = build_data(task, "train")
         model = build_model(recipe, task, examples)
         if training.channels_last:
             model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         step = LossStep(model.train(), task.terms, self.objective, mixed=training.precision == "bf16-mixed")
         self.step_module = fabric.setup_module(step)
         alone = fabric.device.type == "cuda" and fabric.world_size == 1
-        self.graphed = GraphedPass(self.step_module, fabric.backward) if training.cuda_graph and alone else None
+        self.graphed = GraphedPass(self.step_module, self.backward) if training.cuda_graph and alone else None
         validates = training.validate_every and fabric.is_global_zero
-        self.validation = task.data("validation").to(fabric.device) if validates else None
+        self.validation = build_data(task, "validation").to(fabric.device) if validates else None
         self.batches = Batches(
             examples.to(fabric.device),
             self.objective.space,
@@ -113,6 +114,10 @@ class Run:
         """How the task was named, where the recipe does not say it: for whoever has to name it again."""
         return {} if self.recipe.task else {"task_class": path_of(self.task)}
 
+    def before(self) -> dict[str, Any] | None:
+        """What was spent on the parameters that the run started from."""
+        return None if self.state.source is None else asdict(self.state.source)
+
     def open(self, progress: bool, loggers: Sequence[str | Logger]) -> None:
         """Store the recipe and how its task was named, and start logging, in the first process only."""
         if self.fabric.is_global_zero:
@@ -134,7 +139,8 @@ class Run:
         """Train until the last step or until asked to stop, and leave a checkpoint."""
         training, state = self.recipe.training, self.state
         state.start_clock()
-        saved = state.step
+        # Asked once, before any is written: all processes save at the same steps, whichever of them writes first.
+        saved = state.step if (self.out / "last" / "state.json").exists() else None
         while state.step < training.steps and not self.stopping(request, deadline):
             self.advance()
             if self.progress is not None:
@@ -147,7 +153,7 @@ class Run:
             if done or state.step % training.checkpoint_every == 0:
                 self.save_checkpoint()
                 saved = state.step
-        if saved != state.step or not (self.out / "last").exists():
+        if saved != state.step:
             self.save_checkpoint()
 
     def advance(self) -> None:
@@ -176,9 +182,14 @@ class Run:
             return self.graphed(batch, lam)
         loss, terms = self.step_module(batch, lam)
         parts = self.recipe.training.accumulate
-        self.fabric.backward(loss if parts == 1 else loss / parts)
+        self.backward(loss if parts == 1 else loss / parts)
         found: dict[str, Tensor] = terms
         return found
+
+    def backward(self, loss: Tensor) -> None:
+        """Gradients of a part's loss."""
+        check_gradient(loss)
+        self.fabric.backward(loss)
 
     def stopping(self, request: StopRequest, deadline: float | None) -> bool:
         """Whether to stop before the next step; several processes agree on it every few steps."""
@@ -258,7 +269,7 @@ class Run:
         if isinstance(model, Conditional):
             extras, facts = self.task.extras(model)
             info = {**facts, **info}
-        info = {"steps": self.state.step, **self.named(), **info}
+        info = {"steps": self.state.step, "before": self.before(), **self.named(), **info}
         bundle.save(model, path, recipe=self.recipe, info=info, extras=extras, objective=self.objective)
 
     def finish(self, signal: int | None) -> Result:
@@ -285,7 +296,7 @@ class Run:
                 "best": state.best,
                 "remarks": state.monitor.remarks() if finished else [],
                 "weights": None if state.source is None else state.source.sha256,
-                "before": None if state.source is None else asdict(state.source),
+                "before": self.before(),
                 "processes": self.fabric.world_size,
                 "machine": describe_machine(self.fabric.device),
                 "versions": versions(),

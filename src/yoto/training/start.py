@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,20 +52,32 @@ def read_start(name_or_path: str | Path) -> tuple[dict[str, Tensor], Source]:
     path = bundle.locate(name_or_path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     tensors, _ = bundle.read_state(path)
-    own = (record(path.parent) if path.name == MODEL else {}) or bundle.read_header(path).info
-    return tensors, added(digest, own, own.get("before"))
+    own = record(path.parent) if path.name == MODEL else {}
+    if own:
+        return tensors, added(digest, own, own.get("before"))
+    header = bundle.read_header(path)
+    return tensors, added(digest, header.info, header.before)
 
 
-def added(digest: str, own: dict[str, Any], before: Any) -> Source:
+def added(digest: str, own: Mapping[str, Any], before: Any) -> Source:
     """What a run spent, and what was spent before it."""
     earlier = as_source(before) or Source("")
-    steps = int(own.get("steps", own.get("step", 0)))  # as a record and as a checkpoint names it
-    seconds = float(own.get("cpu_seconds", 0.0)) + earlier.cpu_seconds
-    return Source(digest, steps + earlier.steps, round(seconds, 2))
+    steps = spent(own.get("steps", own.get("step")))  # as a record and as a checkpoint names it
+    seconds = spent(own.get("cpu_seconds")) + earlier.cpu_seconds
+    return Source(digest, int(steps) + earlier.steps, round(seconds, 2))
 
 
 def as_source(stored: Any) -> Source | None:
-    """A source as a checkpoint or record holds it; the hash alone in older ones."""
-    if stored is None:
+    """A source as a checkpoint, record or model holds it; the hash alone in older ones."""
+    if isinstance(stored, str):
+        return Source(stored)
+    if not isinstance(stored, Mapping):
         return None
-    return Source(str(stored)) if isinstance(stored, str) else Source(**stored)
+    steps, seconds = spent(stored.get("steps")), spent(stored.get("cpu_seconds"))
+    return Source(str(stored.get("sha256", "")), int(steps), seconds)
+
+
+def spent(stored: Any) -> float:
+    """A number of steps or seconds; 0 where it is something else, since people write what they like into a model."""
+    good = isinstance(stored, int | float) and not isinstance(stored, bool) and math.isfinite(stored) and stored > 0
+    return stored if good else 0.0
