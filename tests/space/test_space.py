@@ -252,3 +252,16 @@ def test_a_wide_range_of_float32_is_held():
     assert lam.isfinite().all()
     assert (lam[:, 0] > 0).all()
     assert space.encode(lam, fourier=2).isfinite().all()
+
+
+@pytest.mark.parametrize("minimum", [1e-50, 1e-310, 0.5 - 1e-12])
+def test_weights_of_a_simplex_are_those_of_float32(minimum):
+    with pytest.raises(YotoError, match="`minimum` should"):
+        Simplex("a", "b", minimum=minimum)
+
+
+def test_coordinates_of_a_widened_range_are_those_of_the_wider_one():
+    for narrow, wide in ((LogUniform(0.5, 2.0), LogUniform(0.1, 10.0)), (Uniform(1.0, 2.0), Uniform(0.0, 4.0))):
+        widened = narrow.widened("kl", wide)
+        unit = torch.linspace(0, 1, 9, dtype=torch.float64)[:, None]
+        assert torch.allclose(widened.to_unit(widened.from_unit(unit)), unit)

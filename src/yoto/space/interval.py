@@ -18,13 +18,17 @@ if TYPE_CHECKING:
 
 NARROWEST = 1e-6
 """Width of a range beside its larger end: about ten float32 numbers."""
+STEEPEST = 600.0
+"""Tilt whose exponential float64 holds."""
 
 
 def tilted(uniform: Tensor, tilt: float) -> Tensor:
     """Positions u in [0, 1] with density ∝ exp(−tilt·u), by the inverse of its distribution function."""
     if abs(tilt) < 1e-9:
         return uniform
-    return -(uniform * math.expm1(-tilt)).log1p() / tilt
+    if tilt < -STEEPEST:  # the exponential would overflow
+        return 1 - tilted(1 - uniform, -tilt)
+    return (-(uniform * math.expm1(-tilt)).log1p() / tilt).clamp(0, 1)  # at 1 the logarithm may be infinite
 
 
 def scalar_features(position: Tensor, fourier: int) -> Tensor:
@@ -155,8 +159,12 @@ class Interval(Distribution):
         """The value at a position in [0, 1] of the range."""
 
     @abstractmethod
+    def between(self, values: Tensor, low: float, high: float) -> Tensor:
+        """Values to positions, 0 and 1 at two ends."""
+
     def position(self, values: Tensor) -> Tensor:
         """Values to positions, 0 and 1 at the ends that are shown as −1 and 1."""
+        return self.between(values, *self.shown)
 
     def slack(self) -> float:
         """Scale of the range, to which the tolerance at its ends is relative."""
@@ -196,7 +204,7 @@ class Interval(Distribution):
         return 1
 
     def to_unit(self, values: Tensor) -> Tensor:
-        return self.position(values).clamp(0, 1)
+        return self.between(values, self.low, self.high).clamp(0, 1)
 
     def from_unit(self, unit: Tensor) -> Tensor:
         return self.draw(unit, 0.0).clamp(self.low, self.high)
@@ -236,8 +244,7 @@ class Uniform(Interval):
     def value_at(self, position: float) -> float:
         return self.low + (self.high - self.low) * position
 
-    def position(self, values: Tensor) -> Tensor:
-        low, high = self.shown
+    def between(self, values: Tensor, low: float, high: float) -> Tensor:
         return (values - low) / (high - low)
 
     def draw(self, uniform: Tensor, tilt: float) -> Tensor:
@@ -266,8 +273,7 @@ class LogUniform(Interval):
     def value_at(self, position: float) -> float:
         return math.exp(math.log(self.low) + math.log(self.high / self.low) * position)
 
-    def position(self, values: Tensor) -> Tensor:
-        low, high = self.shown
+    def between(self, values: Tensor, low: float, high: float) -> Tensor:
         return (values.log() - math.log(low)) / math.log(high / low)
 
     def lowest_end(self) -> float:

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 RESERVED = ("at", "into", "probe", "recalibrate", "judge", "extrapolate")
 """Arguments of `Conditional.at` and `bake`."""
+WHOLE = "loss"
+"""What curves and requests call the loss as a whole."""
 
 
 class LossSpace:
@@ -39,7 +41,7 @@ class LossSpace:
         parameters: A distribution per name; a bare number is `Fixed`. `Simplex` and `Choice` own several columns.
 
     Raises:
-        YotoError: If a column name occurs twice or no parameter is given.
+        YotoError: If a column name occurs twice or stands for something else, or no parameter is given.
 
     >>> from yoto import LogUniform
     >>> space = LossSpace(reconstruction=1.0, kl=LogUniform(0.125, 512.0))
@@ -52,9 +54,6 @@ class LossSpace:
     def __init__(self, **parameters: Distribution | float | Mapping[str, Any]) -> None:
         if not parameters:
             raise YotoError("A loss space should have at least one parameter. Found none.")
-        reserved = [n for n in parameters if n in RESERVED]
-        if reserved:
-            raise YotoError(f"{reserved[0]!r} should not name a loss parameter: it is an argument of `at` and `bake`.")
         self.parameters: dict[str, Distribution] = {n: distribution_from(n, p) for n, p in parameters.items()}
         self.slices: dict[str, slice] = {}
         names: list[str] = []
@@ -68,6 +67,11 @@ class LossSpace:
                 f"Names of loss parameters should differ. Found {', '.join(sorted(doubled))} more than once."
             )
         self.names = tuple(names)
+        reserved = [n for n in (*parameters, *names) if n in RESERVED]
+        if reserved:
+            raise YotoError(f"{reserved[0]!r} should not name a loss parameter: it is an argument of `at` and `bake`.")
+        if WHOLE in self.weights:
+            raise YotoError(f"{WHOLE!r} should not name a weighted term: curves call the weighted sum by it.")
         allow_loading(space_from_json)
 
     # ---- what is in it
