@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError
+from yoto.space.space import WHOLE
 from yoto.support.directions import check_direction
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def filled(curve: Any) -> dict[str, Any]:
         )
     if any(set(point) != set(result["parameters"]) for point in points):
         raise YotoError(f"Each point should give {list(result['parameters'])}. Found {list(points)}.")
+    if WHOLE in {**result["terms"], **result["metrics"]}:
+        raise YotoError(f"A term or metric of a curve should not be called {WHOLE!r}, as the whole loss is.")
     for name, better in curve.better.items():
         check_direction(repr(name), better)
     return result

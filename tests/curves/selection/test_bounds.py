@@ -121,3 +121,10 @@ def test_the_best_is_feasible_first_and_nearest_otherwise():
     assert request("a", None, []).best(points) == 2
     assert request(None, "a", ["b <= 100"]).best(points) == 0
     assert request("a", None, ["b <= 0.5"]).best(points) == 0
+
+
+def test_a_bound_made_by_hand_means_what_it_says():
+    assert Bound("kl", "<", 20.0) == Bound("kl", "<=", 20.0)
+    for name, sense, limit in (("kl", "==", 1.0), ("kl", "<=", float("nan")), ("kl", "<=", "1"), (3, "<=", 1.0)):
+        with pytest.raises(YotoError, match="A bound should be a name"):
+            Bound(name, sense, limit)
