@@ -1,5 +1,6 @@
 """The objective: weighted sums, balancing, custom losses, and what it refuses."""
 
+import json
 import pickle
 from copy import deepcopy
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from yoto.errors import YotoError
-from yoto.objective import Objective
+from yoto.objective import Chebyshev, CosinePenalised, Objective, SmoothChebyshev
 from yoto.space import LogUniform, LossSpace, Uniform
 
 SPACE = LossSpace(reconstruction=1.0, kl=LogUniform(0.5, 128.0))
@@ -129,3 +130,17 @@ def test_balance_is_a_number():
         with pytest.raises(YotoError, match="`balance` should be a number"):
             Objective(SPACE, balance=wrong)
     assert Objective(SPACE, balance=torch.tensor(0.25)).to_dict()["balance"] == 0.25
+
+
+def test_a_scalarisation_is_an_object_whose_settings_json_holds():
+    with pytest.raises(YotoError, match=r"Found the class Chebyshev. Usually: Chebyshev\(\)"):
+        Objective(SPACE, scalarisation=Chebyshev)
+    number = torch.tensor(0.5)
+    for made in (
+        Chebyshev(ideal={"kl": number}),
+        Chebyshev(number),
+        SmoothChebyshev(smoothing=number, ideal=number),
+        CosinePenalised(penalty=number),
+    ):
+        said = Objective(SPACE, scalarisation=made).to_dict()
+        assert Objective.from_dict(SPACE, json.loads(json.dumps(said))).scalarisation == made

@@ -413,3 +413,9 @@ def test_a_head_tied_to_an_embedding_is_adams_in_either_order(order):
     net = nn.ModuleDict({name: {"words": nn.Embedding(9, 8), "head": nn.Linear(8, 9)}[name] for name in order})
     net["head"].weight = net["words"].weight
     assert {group["algorithm"] for group in optimiser(net).param_groups} == {"adam"}
+
+
+@pytest.mark.parametrize("wrong", [{"lr": -1.0}, {"lr": "a"}, {"momentum": 1.0}, {"weight_decay": -1}, {"steps": 0}])
+def test_settings_of_muon_out_of_range(wrong):
+    with pytest.raises(YotoError, match=f"`{next(iter(wrong))}` should be"):
+        Muon([nn.Parameter(torch.zeros(3, 3))], **wrong)

@@ -167,3 +167,9 @@ def test_a_small_concentration_ends_in_the_corners(concentration):
     inner = (lam.amax(dim=1) < 0.99).double().mean()  # P = about 2 a ln 99 for a pair, thrice that here
     assert float(inner) < 60 * concentration
     assert torch.allclose(lam.mean(dim=0), torch.full((3,), 1 / 3), atol=0.03)
+
+
+def test_a_tilt_of_what_has_no_low_end_is_refused():
+    for name in ("mix", "style", "content"):
+        with pytest.raises(YotoError, match=rf"`tilt` should name ranges \(kl, offset\). Found '{name}'"):
+            SPACE.sample(4, tilt={name: 1.0})

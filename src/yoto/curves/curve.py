@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from yoto.curves.fields import check_same_data, filled, from_mapping, read_json
+from yoto.curves.fields import check_same_data, filled, from_mapping, json_text, read_json
 from yoto.curves.fields import column as numbers
 from yoto.curves.indicators import Hypervolume, directed
 from yoto.curves.measurements import Measurements
@@ -317,8 +316,12 @@ class TradeoffCurve(Measurements):
         return cls(**from_mapping(values, tuple(cls.__dataclass_fields__)))
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write the whole curve, from which `from_json` reads an equal one."""
-        write_atomic(path, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+        """Write the whole curve, from which `from_json` reads an equal one.
+
+        Raises:
+            YotoError: If `info` holds what JSON does not.
+        """
+        write_atomic(path, json_text(self.to_dict()))
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> TradeoffCurve:

@@ -92,6 +92,18 @@ def from_mapping(values: Any, names: tuple[str, ...]) -> dict[str, Any]:
     return {name: values.get(name, later.get(name)) for name in names}
 
 
+def json_text(values: Mapping[str, Any]) -> str:
+    """The text of a curve's file.
+
+    Raises:
+        YotoError: If `info` holds what JSON does not; columns are finite numbers.
+    """
+    try:
+        return json.dumps(values, indent=1, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise YotoError(f"`info` of a curve should hold what JSON can. Found: {error}.") from None
+
+
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:
     """A file's JSON object, {} where it holds another value.
 

@@ -81,6 +81,9 @@ class Objective(nn.Module):
         self.parameterised = loss
         if isinstance(scalarisation, str):
             scalarisation = scalarisation_from(scalarisation)
+        if isinstance(scalarisation, type):
+            name = scalarisation.__name__
+            raise YotoError(f"`scalarisation` should be an object. Found the class {name}. Usually: {name}().")
         if scalarisation is not None and not callable(scalarisation) and not isinstance(scalarisation, Scalarisation):
             raise YotoError(f"`scalarisation` should be a name or a function. Found {type(scalarisation).__name__}.")
         self.scalarisation = scalarisation if scalarisation is not None else WeightedSum()

@@ -237,7 +237,7 @@ class LossSpace:
             method: "iid"; "stratified" (each column once per n-th of its probability, in independent random
                 orders); "sobol" (a scrambled Sobol set over all columns).
             tilt: Moves P_λ: an interval's density becomes ∝ exp(−tilt·u) over its position u in [0, 1], so above 0
-                the low end is drawn more often. By parameter name, or one number for all.
+                the low end is drawn more often. By parameter name, or one number for all intervals.
             spread: Below 1 narrows P_λ to that share of each parameter's probability, about its median (for a
                 `Simplex`: near equal weights; a `Choice` keeps all its names). Above 1, up to 2, widens it: the share
                 1 - 1/spread of draws lies at the two ends of an interval; weights of a `Simplex` are raised to that
@@ -250,7 +250,7 @@ class LossSpace:
                 state, which they all advance alike.
 
         Raises:
-            YotoError: If `n`, `method`, `spread` or `progress` is none of these, `tilt` names no free parameter, or
+            YotoError: If `n`, `method`, `spread` or `progress` is none of these, `tilt` names no interval, or
                 several ranks have no generator to share.
         """
         import torch
@@ -265,7 +265,7 @@ class LossSpace:
                 "`generator` should be given with several ranks, in the same state on each: "
                 "torch.Generator().manual_seed(seed). Found None."
             )
-        check_tilt(tilt, self.free)
+        check_tilt(tilt, self.parameters)
         width = sum(d.uniforms for d in self.parameters.values())
         uniform = uniform_numbers(n * world, width, generator, method)[rank * n : (rank + 1) * n]
         lam = drawn(self.parameters, uniform, tilt, spread_at(spread, progress))
