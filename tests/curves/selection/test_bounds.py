@@ -1,5 +1,6 @@
 """Bounds as people write them."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -104,6 +105,10 @@ def test_confidence_asks_for_student_quantiles_of_the_error():
     both = request("kl", None, ["kl <= 12", "psnr >= 29"], 0.95)
     assert both.excesses(point) == pytest.approx((-2 + 2.262, -1 + 1.131), abs=1e-3)
     assert not both.feasible(point)
+
+
+def test_confidence_is_a_number_of_any_kind():
+    assert request("kl", None, (), np.float32(0.75)).confidence == 0.75
 
 
 def test_confidence_needs_errors_and_samples():
