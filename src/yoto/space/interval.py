@@ -31,6 +31,12 @@ def tilted(uniform: Tensor, tilt: float) -> Tensor:
     return (-(uniform * math.expm1(-tilt)).log1p() / tilt).clamp(0, 1)  # at 1 the logarithm may be infinite
 
 
+def check_weight(weight: Any) -> None:
+    """Refuse what is neither true nor false: "no" would count as true."""
+    if weight not in (True, False):
+        raise YotoError(f"`weight` should be True or False. Found {weight!r}.")
+
+
 def scalar_features(position: Tensor, fourier: int) -> Tensor:
     """[..., 1] in [-1, 1] to [..., 1 + 2·fourier]: u, then sin and cos of k·π·u/2 for k = 1..fourier."""
     if fourier == 0:
@@ -56,6 +62,7 @@ class Fixed(Distribution):
     kind: ClassVar[str] = "fixed"
 
     def __post_init__(self) -> None:
+        check_weight(self.weight)
         value = single("value", self.value)
         if self.weight and value < 0:
             raise YotoError(f"`value` of a fixed loss weight should be ≥ 0. Found {value:g}.")
@@ -112,6 +119,7 @@ class Interval(Distribution):
     anchor: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        check_weight(self.weight)
         low, high = single("low", self.low), single("high", self.high)
         if not low < high:
             raise YotoError(f"`low` should be below `high`. Found low={low:g}, high={high:g}.")

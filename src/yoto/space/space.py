@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError, near_misses
-from yoto.space.checking import by_name, check_lam, checked
+from yoto.space.checking import by_name, check_lam, checked, columns, named, read
 from yoto.space.distribution import Distribution, Value
 from yoto.space.encoding import encoded, encoded_size
 from yoto.space.grids import GRIDS, Grid, axis_points, lattice_points
@@ -202,11 +202,7 @@ class LossSpace:
 
     def describe(self, lam: Tensor | Sequence[float]) -> dict[str, float]:
         """The free parameters' values in λ [D], by column name."""
-        values = [float(v) for v in lam]
-        if len(values) != len(self.names):
-            raise YotoError(
-                f"`lam` should hold {len(self.names)} numbers ({', '.join(self.names)}). Found {len(values)}."
-            )
+        values = columns(lam, self.names)
         result: dict[str, float] = {}
         for name in self.free:
             result |= self.parameters[name].describe(name, values[self.slices[name]])
@@ -323,9 +319,7 @@ class LossSpace:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LossSpace:
         """The space that `to_dict` (or a recipe's `space` section) describes."""
-        if not isinstance(data, Mapping):
-            raise YotoError(f"A loss space should be a mapping of names to distributions. Found {type(data).__name__}.")
-        return cls(**data)
+        return cls(**named(data))
 
     def to_json(self) -> str:
         """`to_dict` as text."""
@@ -333,8 +327,8 @@ class LossSpace:
 
     @classmethod
     def from_json(cls, text: str) -> LossSpace:
-        """Inverse of `to_json`."""
-        return cls.from_dict(json.loads(text))
+        """Inverse of `to_json`; a `YotoError` for text that it does not give."""
+        return cls.from_dict(read(text))
 
 
 def space_from_json(text: str) -> LossSpace:
