@@ -436,3 +436,12 @@ def test_settings_of_muon_out_of_range(wrong):
 def test_factors_that_would_be_ignored_or_wrong_are_refused(factors, said):
     with pytest.raises(YotoError, match=said):
         optimiser(nn.Sequential(nn.Linear(2, 2)), lr_factors=factors)
+
+
+def test_a_recipes_factor_of_another_network_is_left_out():
+    """As `network=scale` has no layers of the name that the codec's recipe slows down."""
+    net = nn.Sequential(nn.Linear(2, 2))
+    stepper = make_optimiser(net, settings(optimiser="adam", lr=0.1, lr_factors={"blocks": 0.5, r"0\.bias": 0.25}))
+    assert {group["lr"] for group in stepper.param_groups if group["params"]} == {0.1, 0.025}
+    with pytest.raises(YotoError, match="regular expressions"):
+        make_optimiser(net, settings(lr_factors={"(": 0.1}))

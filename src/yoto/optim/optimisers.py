@@ -155,9 +155,15 @@ def optimiser(
     [('muon', 2), ('adam', 2), ('adam', 4)]
     """
     check(model, algorithm, lr, adam_lr, conditioning_lr, momentum, betas, eps, weight_decay)
-    names, members = sorted_parameters(model, checked_factors(lr_factors), matrices=algorithm == "muon")
+    factors = checked_factors(lr_factors)
+    names, members = sorted_parameters(model, factors, matrices=algorithm == "muon")
     if not names:
         raise YotoError("The network should have parameters to train. Found none with requires_grad.")
+    for pattern in idle_factors(model, factors):
+        raise YotoError(
+            "`lr_factors` should match whole names of parameters, such as "
+            f"{plain_name(next(iter(names.values())), around(model))!r}. Found {pattern!r}, which matches none."
+        )
     rest = adam_lr if algorithm == "muon" and adam_lr is not None else lr
     film = rest * (FASTER if algorithm == "muon" else 1.0) if conditioning_lr is None else conditioning_lr
     rates = {"muon": lr, "transposed": lr, "adam": rest, "film": film}
@@ -199,14 +205,17 @@ def plain_name(name: str, prefixes: Sequence[str]) -> str:
     return name
 
 
-def refuse_idle(factors: Mapping[str, float], names: Sequence[str]) -> None:
-    """Refuse a factor whose regular expression matches no parameter's name."""
-    for pattern in factors:
-        if not any(re.fullmatch(pattern, name) for name in names):
-            raise YotoError(
-                f"`lr_factors` should match whole names of parameters, such as {names[0]!r}. Found {pattern!r}, which "
-                "matches none."
-            )
+def around(model: nn.Module) -> list[str]:
+    """What stands before the names of a plain network's parameters in those of `model`."""
+    found = [prefix for prefix, module in model.named_modules() if isinstance(module, Conditional)]
+    return [f"{prefix}.plain." if prefix else "plain." for prefix in found]
+
+
+def idle_factors(model: nn.Module, factors: Mapping[str, float]) -> list[str]:
+    """The regular expressions, as of `checked_factors`, that match no parameter's name in the plain network."""
+    prefixes = around(model)
+    names = [plain_name(name, prefixes) for name, _ in model.named_parameters(remove_duplicate=False)]
+    return [pattern for pattern in factors if not any(re.fullmatch(pattern, name) for name in names)]
 
 
 def sorted_parameters(
@@ -215,19 +224,9 @@ def sorted_parameters(
     """The parameters to train with their names, and lists of them by kind and factor of the learning rate.
 
     Kinds are "muon", "transposed" (Muon's kernels whose outputs are dimension 1), "adam" and "film".
-
-    Raises:
-        YotoError: If a factor is of no parameter.
     """
-    film: set[nn.Parameter] = set()
-    prefixes = []
-    for prefix, module in model.named_modules():
-        if isinstance(module, Conditional):
-            film.update(module.film.parameters())
-            prefixes.append(f"{prefix}.plain." if prefix else "plain.")
-    all_names = [plain_name(name, prefixes) for name, _ in model.named_parameters(remove_duplicate=False)]
-    if all_names:
-        refuse_idle(factors, all_names)
+    film = {p for module in model.modules() if isinstance(module, Conditional) for p in module.film.parameters()}
+    prefixes = around(model)
     others = {p for m in model.modules() if isinstance(m, NOT_MATRICES) for p in m.parameters(recurse=False)}
     names: dict[nn.Parameter, str] = {}
     members: dict[tuple[str, float], list[nn.Parameter]] = {
