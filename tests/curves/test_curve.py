@@ -180,3 +180,10 @@ def test_directions_and_balanced_losses_join():
     parts = [one.take([index]) for index in range(3)]
     assert TradeoffCurve.join(parts) == one
     assert TradeoffCurve.join([parts[0], curve().take([1])]).balanced == ()
+
+
+@pytest.mark.parametrize("fact", [float("nan"), {1, 2}, b"bytes"])
+def test_facts_that_json_does_not_hold_are_refused_before_a_file_is_written(tmp_path, fact):
+    with pytest.raises(YotoError, match="`info` of a curve should hold what JSON can"):
+        curve(info={"fact": fact}).to_json(tmp_path / "curve.json")
+    assert not list(tmp_path.iterdir())

@@ -349,3 +349,21 @@ def test_random_numbers_of_python_and_numpy_are_the_same_at_every_point():
     assert len(set(curve.terms["fit"])) == 1
     assert sweep(net, X, noisy, SPACE.grid(3)) == curve
     assert (random.getstate(), np.random.get_state()[1].tolist()) == states  # noqa: NPY002
+
+
+def test_errors_of_a_small_spread_about_a_large_mean():
+    """Energies, say: the squares of the values have no digits left for the variance."""
+    wide = torch.cat([torch.zeros(0), X[:, 0]]).double()
+    found = Evaluator(model().double(), [wide[:9], wide[9:9], wide[9:]], lambda net, x: {"fit": 1e9 + x, "size": x})(
+        SPACE.grid(1)
+    )[0]
+    assert found.errors["fit"] == pytest.approx(float(wide.std()) / 30**0.5, rel=1e-6)
+    assert found.errors["size"] == pytest.approx(float(wide.std()) / 30**0.5, rel=1e-12)
+
+
+def test_no_term_has_the_name_of_the_whole_loss():
+    with pytest.raises(YotoError, match="'loss' should not name a weighted term"):
+        LossSpace(loss=1.0, size=LogUniform(0.1, 10.0))
+    objective = Objective(SPACE, loss=lambda terms, parameters: terms["loss"] * parameters["size"])
+    with pytest.raises(YotoError, match="Found 'loss', which the whole loss has"):
+        sweep(model(), X, lambda net, x: {"loss": net(x).square().mean(1)}, objective=objective)

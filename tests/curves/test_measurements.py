@@ -100,7 +100,7 @@ def test_epsilon_constraints_give_a_point_for_each_limit():
     assert [each.point["kl"] for each in CURVE.epsilon_constraint("kl", [3.0], minimise="fit")] == [128.0]
 
 
-@pytest.mark.parametrize("limits", [3.0, "3", [float("nan")]])
+@pytest.mark.parametrize("limits", [3.0, "3", [float("nan")], ["a"]])
 def test_limits_are_finite_numbers(limits):
     with pytest.raises(YotoError, match="`limits` should be finite numbers"):
         CURVE.epsilon_constraint("kl", limits, minimise="fit")
@@ -111,3 +111,17 @@ def test_unknown_names_are_refused():
         CURVE.best(minimise="kll")
     with pytest.raises(YotoError, match="`subject_to` should name one of .*Did you mean 'psnr'"):
         CURVE.best(minimise="kl", subject_to="psrn >= 3")
+
+
+@pytest.mark.parametrize("bulge", [0.0, 0.3])
+def test_a_front_that_bulges_outwards_has_no_knee(bulge):
+    xs = [0.0, 0.1, 0.25, 0.5, 0.75, 0.9, 1.0]
+    ys = [1 - x + bulge * x * (1 - x) for x in xs]
+    curve = TradeoffCurve(points=[{"w": x} for x in xs], terms={"y": ys, "x": xs}, loss=xs)
+    with pytest.raises(YotoError, match="a point below the chord"):
+        curve.knee()
+
+
+def test_no_column_has_the_name_of_the_whole_loss():
+    with pytest.raises(YotoError, match="should not be called 'loss'"):
+        TradeoffCurve(points=[{"w": 1.0}], terms={"loss": [1.0]}, loss=[2.0])

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
+import torch
 
 from curves.curves import BETAS, INFO, curve
 from yoto.curves.regret import Regret, geometric_mean
@@ -75,3 +79,12 @@ def test_geometric_mean():
 def test_lengths_are_checked():
     with pytest.raises(YotoError, match="one length"):
         made((1.0,), (1.0, 2.0))
+
+
+def test_floors_are_numbers_of_any_kind():
+    loss = replace(curve(), info={})
+    for floor in (1.0, np.float32(1), torch.tensor(1.0), [1.0] * 3, np.ones(3), torch.ones(3)):
+        assert loss.regret(loss, floor).excess_ratio == (1.0, 1.0, 1.0)
+    for wrong in ("a", float("nan"), [1.0, 1.0, None], [1.0]):
+        with pytest.raises(YotoError, match="`floor`"):
+            loss.regret(loss, wrong)

@@ -85,6 +85,8 @@ def test_a_network_learns_to_close_the_gap_where_its_weight_is_large():
         ({"members": torch.tensor([[True, False]] * 4)}, "Found none of group 1."),
         ({"at": SPACE.sample(3)}, "λ should have a row for each of the 4 samples. Found 3 rows."),
         ({"width": 0.0}, "`width` should be above 0. Found 0.0."),
+        ({"width": "a"}, "`width` should be a number. Found 'a'."),
+        ({"values": torch.ones(4) > 0}, "`values` should be floating-point numbers. Found torch.bool"),
     ],
 )
 def test_bad_input_is_said_in_a_line(change, said):

@@ -1,5 +1,6 @@
 """The objective: weighted sums, balancing, custom losses, and what it refuses."""
 
+import json
 import pickle
 from copy import deepcopy
 
@@ -7,7 +8,7 @@ import pytest
 import torch
 
 from yoto.errors import YotoError
-from yoto.objective import Objective
+from yoto.objective import Chebyshev, CosinePenalised, Objective, SmoothChebyshev
 from yoto.space import LogUniform, LossSpace, Uniform
 
 SPACE = LossSpace(reconstruction=1.0, kl=LogUniform(0.5, 128.0))
@@ -107,3 +108,39 @@ def test_complex_terms_are_refused():
     terms, lam = batch()
     with pytest.raises(YotoError, match="'kl' should hold real numbers"):
         Objective(SPACE)({**terms, "kl": terms["kl"] + 0j}, lam)
+
+
+def test_a_loss_of_another_number_of_samples_is_refused():
+    terms, lam = batch(2)
+    wrong = [
+        {"scalarisation": lambda losses, weights: (losses * weights).sum().reshape(1)},
+        {"loss": lambda terms, parameters: terms["kl"].mean()[None]},
+    ]
+    for given in wrong:
+        with pytest.raises(YotoError, match=r"shape \[B\], here \[2\]\. Found shape \(1,\)"):
+            Objective(SPACE, **given)(terms, lam)
+    with pytest.raises(YotoError, match="a row for each of the 2 samples. Found 1"):
+        Objective(SPACE, loss=lambda terms, parameters: terms["kl"] * parameters["kl"])(terms, lam[:1])
+    whole = Objective(SPACE, loss=lambda terms, parameters: terms["kl"] * parameters["kl"], per_batch=True)
+    assert whole.loss(terms, lam[0]).shape == (1,)
+
+
+def test_balance_is_a_number():
+    for wrong in (float("nan"), float("inf"), True, "arithmetic"):
+        with pytest.raises(YotoError, match="`balance` should be a number"):
+            Objective(SPACE, balance=wrong)
+    assert Objective(SPACE, balance=torch.tensor(0.25)).to_dict()["balance"] == 0.25
+
+
+def test_a_scalarisation_is_an_object_whose_settings_json_holds():
+    with pytest.raises(YotoError, match=r"Found the class Chebyshev. Usually: Chebyshev\(\)"):
+        Objective(SPACE, scalarisation=Chebyshev)
+    number = torch.tensor(0.5)
+    for made in (
+        Chebyshev(ideal={"kl": number}),
+        Chebyshev(number),
+        SmoothChebyshev(smoothing=number, ideal=number),
+        CosinePenalised(penalty=number),
+    ):
+        said = Objective(SPACE, scalarisation=made).to_dict()
+        assert Objective.from_dict(SPACE, json.loads(json.dumps(said))).scalarisation == made

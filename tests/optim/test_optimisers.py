@@ -209,13 +209,13 @@ def test_state_goes_on_exactly(layout):
 @pytest.mark.parametrize("method", ["adam", "muon"])
 def test_learning_rates_by_name(method):
     model = condition(nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 2, 3)), SPACE)
-    factors = {r"0\.weight": 0.5, r"0\..*": 0.25, "1": 9.0}
+    factors = {r"0\.weight": 0.5, r"0\..*": 0.25}
     stepper = make_optimiser(model, settings(optimiser=method, lr=0.1, adam_lr=0.02, lr_factors=factors))
     rates = {stepper.names[p]: group["lr"] for group in stepper.groups() for p in group["params"]}
     other = 0.1 if method == "adam" else 0.02
     assert rates["plain.0.weight"] == 0.05
     assert rates["plain.0.bias"] == other * 0.25
-    assert rates["plain.1.weight"] == 0.1  # whole names alone
+    assert rates["plain.1.weight"] == 0.1
     assert rates["film.heads.weight"] == other
 
 
@@ -415,6 +415,33 @@ def test_a_head_tied_to_an_embedding_is_adams_in_either_order(order):
     assert {group["algorithm"] for group in optimiser(net).param_groups} == {"adam"}
 
 
-def test_a_factor_of_no_regular_expression_is_refused():
-    with pytest.raises(YotoError, match=r"`lr_factors` should have regular expressions. Found '\('"):
-        make_optimiser(nn.Linear(2, 2), settings(lr_factors={"(": 0.1}))
+@pytest.mark.parametrize("wrong", [{"lr": -1.0}, {"lr": "a"}, {"momentum": 1.0}, {"weight_decay": -1}, {"steps": 0}])
+def test_settings_of_muon_out_of_range(wrong):
+    with pytest.raises(YotoError, match=f"`{next(iter(wrong))}` should be"):
+        Muon([nn.Parameter(torch.zeros(3, 3))], **wrong)
+
+
+@pytest.mark.parametrize(
+    ("factors", "said"),
+    [
+        ({r"0\.wieght": 2.0}, r"whole names of parameters, such as '0\.weight'. Found .*, which matches none"),
+        ({"weight": 2.0}, "Found 'weight', which matches none"),
+        ({"(": 2.0}, "Found '\\(': missing"),
+        ({3: 2.0}, "Found 3: first argument must be"),
+        ({r"0\.weight": -1.0}, "at least 0. Found -1.0"),
+        ({r"0\.weight": float("nan")}, "at least 0. Found nan"),
+        ({r"0\.weight": "a"}, "at least 0. Found 'a'"),
+    ],
+)
+def test_factors_that_would_be_ignored_or_wrong_are_refused(factors, said):
+    with pytest.raises(YotoError, match=said):
+        optimiser(nn.Sequential(nn.Linear(2, 2)), lr_factors=factors)
+
+
+def test_a_recipes_factor_of_another_network_is_left_out():
+    """As `network=scale` has no layers of the name that the codec's recipe slows down."""
+    net = nn.Sequential(nn.Linear(2, 2))
+    stepper = make_optimiser(net, settings(optimiser="adam", lr=0.1, lr_factors={"blocks": 0.5, r"0\.bias": 0.25}))
+    assert {group["lr"] for group in stepper.param_groups if group["params"]} == {0.1, 0.025}
+    with pytest.raises(YotoError, match="regular expressions"):
+        make_optimiser(net, settings(lr_factors={"(": 0.1}))

@@ -38,3 +38,7 @@ def test_one_step_is_a_run():
 def test_settings_out_of_range(wrong):
     with pytest.raises(YotoError, match="Found"):
         cosine(torch.optim.SGD([nn.Parameter(torch.zeros(2))]), **wrong)
+
+
+def test_a_rise_of_a_broken_number_of_steps_stays_below_the_rate():
+    assert max(rates(100, warmup=2.5)) == 2.0

@@ -149,3 +149,27 @@ def test_ranks_without_a_common_stream_are_refused():
         SPACE.sample(4, rank=1, world=2)
     with pytest.raises(YotoError, match="`rank` should be a whole number"):
         SPACE.sample(4, torch.Generator(), rank=2, world=2)
+
+
+@pytest.mark.parametrize("tilt", [40.0, 1000.0, -1000.0])
+def test_a_steep_tilt_keeps_draws_in_the_range_and_their_mean(tilt):
+    space = LossSpace(fit=1.0, place=Uniform(0.0, 1.0, weight=False))
+    wide = space.sample(64, torch.Generator().manual_seed(0), tilt=tilt, spread=2.0)
+    assert torch.equal(wide, wide.clamp(0, 1))
+    mean = space.sample(4096, torch.Generator().manual_seed(0), tilt=tilt)[:, 1].double().mean()
+    assert float(mean) == pytest.approx(1 / tilt if tilt > 0 else 1 + 1 / tilt, rel=2e-2)  # of the exponential
+
+
+@pytest.mark.parametrize("concentration", [1e-2, 1e-3, 1e-4])
+def test_a_small_concentration_ends_in_the_corners(concentration):
+    space = LossSpace(mix=Simplex("a", "b", "c", concentration=concentration))
+    lam = space.sample(4096, torch.Generator().manual_seed(0))
+    inner = (lam.amax(dim=1) < 0.99).double().mean()  # P = about 2 a ln 99 for a pair, thrice that here
+    assert float(inner) < 60 * concentration
+    assert torch.allclose(lam.mean(dim=0), torch.full((3,), 1 / 3), atol=0.03)
+
+
+def test_a_tilt_of_what_has_no_low_end_is_refused():
+    for name in ("mix", "style", "content"):
+        with pytest.raises(YotoError, match=rf"`tilt` should name ranges \(kl, offset\). Found '{name}'"):
+            SPACE.sample(4, tilt={name: 1.0})

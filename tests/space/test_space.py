@@ -252,3 +252,36 @@ def test_a_wide_range_of_float32_is_held():
     assert lam.isfinite().all()
     assert (lam[:, 0] > 0).all()
     assert space.encode(lam, fourier=2).isfinite().all()
+
+
+@pytest.mark.parametrize("minimum", [1e-50, 1e-310, 0.5 - 1e-12])
+def test_weights_of_a_simplex_are_those_of_float32(minimum):
+    with pytest.raises(YotoError, match="`minimum` should"):
+        Simplex("a", "b", minimum=minimum)
+
+
+def test_coordinates_of_a_widened_range_are_those_of_the_wider_one():
+    for narrow, wide in ((LogUniform(0.5, 2.0), LogUniform(0.1, 10.0)), (Uniform(1.0, 2.0), Uniform(0.0, 4.0))):
+        widened = narrow.widened("kl", wide)
+        unit = torch.linspace(0, 1, 9, dtype=torch.float64)[:, None]
+        assert torch.allclose(widened.to_unit(widened.from_unit(unit)), unit)
+
+
+@pytest.mark.parametrize(
+    ("read", "said"),
+    [
+        (lambda: LossSpace.from_json("nothing"), "should be JSON"),
+        (lambda: LossSpace.from_json(None), "should be JSON"),
+        (lambda: LossSpace.from_dict({1: 2.0}), "should have a name .* Found 1"),
+        (lambda: LossSpace.from_dict({"self": 2.0}), "Found 'self'"),
+        (lambda: LossSpace.from_dict({"kl": {"distribution": ["uniform"]}}), "`distribution` of 'kl' should be one of"),
+        (lambda: Uniform(0.0, 1.0, weight="no"), "`weight` should be True or False. Found 'no'"),
+        (lambda: Fixed(1.0, weight=None), "`weight` should be True or False"),
+        (lambda: SPACE.describe(SPACE.sample(3)), r"Found shape \(3, "),
+        (lambda: SPACE.describe(3.0), "Found 3.0"),
+        (lambda: LossSpace(mix=Simplex("at", "b")), "'at' should not name a loss parameter"),
+    ],
+)
+def test_what_a_file_may_hold_and_a_space_does_not(read, said):
+    with pytest.raises(YotoError, match=said):
+        read()

@@ -109,8 +109,11 @@ def select(
     wanted = None
     if not ask:
         wanted = request_of(minimise, maximise, subject_to or [], confidence)
-    elif minimise or maximise or subject_to or confidence is not None:
-        raise checks.UsageError("--ask chooses by eye: leave out --minimise, --maximise, --subject-to and --confidence")
+    elif minimise or maximise or subject_to or any(each is not None for each in (confidence, evaluations, seconds)):
+        raise checks.UsageError(
+            "--ask chooses by eye: leave out --minimise, --maximise, --subject-to, --confidence, --evaluations and "
+            "--seconds"
+        )
     tasks.check_name(task)
     checks.choice(split, SPLITS, "--split")
     if output is not None:
@@ -273,13 +276,13 @@ def polish_there(
 
 def result(found: SelectedPoint) -> str:
     """The point and its values, for people."""
-    margins = {text.rsplit(" ", 2)[0]: (text, margin) for text, margin in found.margins.items()}
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for name, value in found.values.items():
-        text, margin = margins.get(name, ("", None))
-        inside = "" if margin is None else f"{margin:.2g} standard errors inside"
         error = found.errors.get(name)
-        rows.append((name, value, "" if error is None else f"± {error:.2g}", text, inside))
+        own = [each for each in found.margins.items() if each[0].rsplit(" ", 2)[0] == name]  # two where both sides are
+        said = [(text, "" if margin is None else f"{margin:.2g} standard errors inside") for text, margin in own]
+        rows.append((name, value, "" if error is None else f"± {error:.2g}", *(said[0] if said else ("", ""))))
+        rows += [("", "", "", *more) for more in said[1:]]
     place = ", ".join(f"{name} = {value:.4g}" for name, value in found.point.items())
     limited = f"; the limit of {found.limited} ended it" if found.limited else ""
     spent = f"{found.evaluations} settings measured in {found.passes:.3g} passes{limited}"

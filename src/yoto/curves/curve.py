@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from yoto.curves.fields import check_same_data, filled, from_mapping, read_json
+from yoto.curves.fields import check_same_data, filled, from_mapping, json_text, read_json
+from yoto.curves.fields import column as numbers
 from yoto.curves.indicators import Hypervolume, directed
 from yoto.curves.measurements import Measurements
 from yoto.curves.regret import Regret
@@ -18,6 +18,7 @@ from yoto.drawing.tables import csv_text
 from yoto.errors import YotoError, near_misses
 from yoto.support.directions import Direction
 from yoto.support.files import write_atomic
+from yoto.support.numbers import is_number
 
 if TYPE_CHECKING:
     import os
@@ -220,21 +221,21 @@ class TradeoffCurve(Measurements):
             floor: The lowest loss possible, for all points or for each.
 
         Raises:
-            YotoError: If a point is missing, or the two were evaluated on different data.
+            YotoError: If a point is missing, a floor is no number, or the two were evaluated on different data.
         """
         if not isinstance(reference, TradeoffCurve):
             raise YotoError(f"`reference` should be a TradeoffCurve. Found {type(reference).__name__}.")
         check_same_data(self.info, reference.info)
         mine = self.at(reference.points)
-        if isinstance(floor, int | float):
-            floor = [float(floor)] * len(reference)
+        if floor is not None:
+            floor = numbers("floor", [floor] * len(reference) if is_number(floor) else floor)
         if floor is not None and len(floor) != len(reference):
             raise YotoError(f"`floor` should be one number or {len(reference)} numbers. Found {len(floor)} numbers.")
         return Regret(
             points=reference.points,
             loss=mine.loss,
             reference=reference.loss,
-            floor=None if floor is None else tuple(floor),
+            floor=floor,
         )
 
     def hypervolume(
@@ -315,8 +316,12 @@ class TradeoffCurve(Measurements):
         return cls(**from_mapping(values, tuple(cls.__dataclass_fields__)))
 
     def to_json(self, path: str | os.PathLike[str]) -> None:
-        """Write the whole curve, from which `from_json` reads an equal one."""
-        write_atomic(path, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+        """Write the whole curve, from which `from_json` reads an equal one.
+
+        Raises:
+            YotoError: If `info` holds what JSON does not.
+        """
+        write_atomic(path, json_text(self.to_dict()))
 
     @classmethod
     def from_json(cls, path: str | os.PathLike[str]) -> TradeoffCurve:

@@ -20,6 +20,7 @@ from yoto.errors import YotoError
 from yoto.objective import Objective
 from yoto.objective.terms import TermsLike, terms_function, with_lambda
 from yoto.space import LossSpace
+from yoto.space.space import WHOLE
 from yoto.support.directions import Direction
 from yoto.support.graphs import without_graph
 from yoto.support.numbers import check_seed
@@ -170,7 +171,9 @@ class Evaluator:
         count = next((len(term) for term in terms.values() if term.ndim), size or 1)
         if not self.objective.per_batch:
             check_per_sample(metrics, count)
-        doubled = {*metrics, *self.metrics} & {*terms, "loss"}
+        if WHOLE in terms:
+            raise YotoError(f"A loss term should have a name of its own. Found {WHOLE!r}, which the whole loss has.")
+        doubled = {*metrics, *self.metrics} & {*terms, WHOLE}
         if doubled:
             raise YotoError(f"A metric should have a name of its own. Found {min(doubled)!r}, which a loss has.")
         sums.add({"term": terms, "metric": metrics, "loss": {"loss": loss}}, count)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError
+from yoto.space.space import WHOLE
 from yoto.support.directions import check_direction
 
 if TYPE_CHECKING:
@@ -50,6 +51,8 @@ def filled(curve: Any) -> dict[str, Any]:
         )
     if any(set(point) != set(result["parameters"]) for point in points):
         raise YotoError(f"Each point should give {list(result['parameters'])}. Found {list(points)}.")
+    if WHOLE in {**result["terms"], **result["metrics"]}:
+        raise YotoError(f"A term or metric of a curve should not be called {WHOLE!r}, as the whole loss is.")
     for name, better in curve.better.items():
         check_direction(repr(name), better)
     return result
@@ -87,6 +90,18 @@ def from_mapping(values: Any, names: tuple[str, ...]) -> dict[str, Any]:
     if missing:
         raise YotoError(f"A curve should have every field of its format. Found none of {', '.join(missing)}.")
     return {name: values.get(name, later.get(name)) for name in names}
+
+
+def json_text(values: Mapping[str, Any]) -> str:
+    """The text of a curve's file.
+
+    Raises:
+        YotoError: If `info` holds what JSON does not; columns are finite numbers.
+    """
+    try:
+        return json.dumps(values, indent=1, allow_nan=False) + "\n"
+    except (TypeError, ValueError) as error:
+        raise YotoError(f"`info` of a curve should hold what JSON can. Found: {error}.") from None
 
 
 def read_json(path: str | os.PathLike[str]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any, Self
@@ -14,6 +13,7 @@ from yoto.curves.selection.request import Measured, Request, request
 from yoto.curves.selection.result import SelectedPoint, selected
 from yoto.curves.steering import FEWEST, Steerability, steering
 from yoto.errors import YotoError
+from yoto.support.numbers import is_number
 
 WORTH_SAYING = 1e-3
 """Share of a loss by which another point has to be better before it is remarked; training's own noise leaves less."""
@@ -133,7 +133,8 @@ class Measurements(ABC):
             scales: "linear" or "log", of x and of y.
 
         Raises:
-            YotoError: If a name is unknown, or fewer than three points are on the front.
+            YotoError: If a name is unknown, fewer than three points are on the front, or it has no knee: it is straight
+                or bulges outwards.
         """
         names = list(self.terms)
         if len(names) < 2 and (x is None or y is None):
@@ -167,7 +168,7 @@ class Measurements(ABC):
         sense: Sense = "<=" if self.direction(on) > 0 else ">="
         wanted = request(minimise, maximise, ())
         given: Any = limits
-        if isinstance(given, str) or not isinstance(given, Iterable) or not all(map(math.isfinite, given)):
+        if isinstance(given, str) or not isinstance(given, Iterable) or not all(map(is_number, given)):
             raise YotoError(f"`limits` should be finite numbers, such as [1.0, 2.0]. Found {limits!r}.")
         return [
             self.chosen(

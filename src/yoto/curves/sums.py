@@ -23,6 +23,9 @@ class Sums:
         self.point = point
         self.count = 0
         self.first: dict[tuple[str, str], float] = {}
+        self.origin: dict[tuple[str, str], float] = {}
+        """A value of each, from which deviations are taken: squares of the values would drown a small variance."""
+        self.deviation: dict[tuple[str, str], float] = {}
         self.second: dict[tuple[str, str], float] = {}
         self.reduced: set[tuple[str, str]] = set()
 
@@ -57,10 +60,15 @@ class Sums:
                 f"{bad!r} should be finite. Found NaN or infinity at {self.point}, in samples {self.count} to "
                 f"{self.count + size - 1}. Usually: a diverged training run."
             )
-        sums, squares = table.sum(dim=1).tolist(), table.square().sum(dim=1).tolist()
-        for key, one, two in zip(keys, sums, squares, strict=True):
-            self.first[key] = self.first.get(key, 0.0) + one
-            self.second[key] = self.second.get(key, 0.0) + two
+        if not size:
+            return
+        for key, value in zip(keys, table[:, 0].tolist(), strict=True):
+            self.origin.setdefault(key, value)
+        moved = table - table.new_tensor([self.origin[key] for key in keys])[:, None]
+        sums = (each.sum(dim=1).tolist() for each in (table, moved, moved.square()))
+        for key, *found in zip(keys, *sums, strict=True):
+            for column, value in zip((self.first, self.deviation, self.second), found, strict=True):
+                column[key] = column.get(key, 0.0) + value
         self.count += size
 
     def means(self) -> dict[tuple[str, str], float]:
@@ -72,8 +80,8 @@ class Sums:
         if self.count < 2:
             return {}
         spread = {}
-        for key, mean in self.means().items():
+        for key, deviation in self.deviation.items():
             if key not in self.reduced:
-                variance = max(0.0, self.second[key] - self.count * mean**2) / (self.count - 1)
+                variance = max(0.0, self.second[key] - deviation**2 / self.count) / (self.count - 1)
                 spread[key] = (variance / self.count) ** 0.5
         return spread

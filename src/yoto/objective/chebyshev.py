@@ -10,7 +10,7 @@ from yoto.objective.scalarisation import (
     Ideal,
     Scalarisation,
     WeightedLoss,
-    check_ideal,
+    checked_ideal,
     ideal_values,
 )
 from yoto.support.numbers import check_real
@@ -45,7 +45,7 @@ class Chebyshev(Scalarisation):
     kind: ClassVar[str] = "chebyshev"
 
     def __post_init__(self) -> None:
-        check_ideal(self.ideal)
+        object.__setattr__(self, "ideal", checked_ideal(self.ideal))
 
     def over(self, names: Sequence[str]) -> WeightedLoss:
         lowest = ideal_values(self.ideal, names)
@@ -80,7 +80,8 @@ class SmoothChebyshev(Scalarisation):
 
     def __post_init__(self) -> None:
         check_real("smoothing", self.smoothing, above=0)
-        check_ideal(self.ideal)
+        object.__setattr__(self, "smoothing", float(self.smoothing))
+        object.__setattr__(self, "ideal", checked_ideal(self.ideal))
 
     def over(self, names: Sequence[str]) -> WeightedLoss:
         lowest = ideal_values(self.ideal, names)

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, final
 
-from yoto.errors import YotoError
 from yoto.objective.scalarisation import Scalarisation, WeightedLoss
-from yoto.support.numbers import number
+from yoto.support.numbers import check_real
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -39,9 +38,8 @@ class CosinePenalised(Scalarisation):
     monotone: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        number("penalty", self.penalty)
-        if self.penalty < 0:
-            raise YotoError(f"`penalty` should be at least 0. Found {self.penalty!r}.")
+        check_real("penalty", self.penalty, least=0)
+        object.__setattr__(self, "penalty", float(self.penalty))
 
     def over(self, names: Sequence[str]) -> WeightedLoss:
         def penalised(losses: Tensor, weights: Tensor) -> Tensor:

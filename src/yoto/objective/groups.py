@@ -10,6 +10,7 @@ from torch import Tensor
 from yoto.errors import YotoError
 from yoto.space import LossSpace
 from yoto.space.checking import check_lam
+from yoto.support.numbers import check_real
 
 FARTHEST = -60.0
 """Lowest logarithm of a member's share: members that are further count alike, so that no sample is without any."""
@@ -46,8 +47,7 @@ def group_means(values: Tensor, members: Tensor, at: Tensor, space: LossSpace, *
     [1.5, 5.0]
     """
     check_groups(values, members, at, space)
-    if not width > 0:
-        raise YotoError(f"`width` should be above 0. Found {width!r}.")
+    check_real("width", width, above=0)
     shares = members.to(values.dtype)
     if at.ndim == 1 or bool((at == at[0]).all()):
         return (values @ shares / shares.sum(dim=0)).expand(len(values), -1)
@@ -61,6 +61,8 @@ def check_groups(values: Any, members: Any, at: Any, space: LossSpace) -> None:
     if not isinstance(values, Tensor) or values.ndim != 1:
         found = f"shape {tuple(values.shape)}" if isinstance(values, Tensor) else type(values).__name__
         raise YotoError(f"`values` should hold one number per sample, shape [B]. Found {found}.")
+    if not values.is_floating_point():
+        raise YotoError(f"`values` should be floating-point numbers. Found {values.dtype}: values.float(), say.")
     if not isinstance(members, Tensor) or members.dtype != torch.bool or members.shape[:-1] != values.shape:
         found = f"{members.dtype} {tuple(members.shape)}" if isinstance(members, Tensor) else type(members).__name__
         raise YotoError(f"`members` should be a bool tensor [{len(values)}, G]. Found {found}.")

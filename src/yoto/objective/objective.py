@@ -14,6 +14,7 @@ from yoto.objective.scalarisation import ParameterisedLoss, Scalarisation, Weigh
 from yoto.space import LossSpace
 from yoto.space.checking import check_lam
 from yoto.space.terms import check_terms
+from yoto.support.numbers import is_number
 
 Balance: TypeAlias = "float | Literal['geometric'] | None"
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
@@ -69,17 +70,20 @@ class Objective(nn.Module):
             raise YotoError(f"`space` should be a LossSpace. Found {type(space).__name__}.")
         if scalarisation is not None and loss is not None:
             raise YotoError("`scalarisation` and `loss` should not both be given: `loss` stands for the whole.")
-        number = isinstance(balance, (int, float)) and not isinstance(balance, bool)
-        if not (balance is None or balance == "geometric" or number):
+        if not (balance is None or (balance == "geometric" if isinstance(balance, str) else is_number(balance))):
             raise YotoError(f"`balance` should be a number, 'geometric' or None. Found {balance!r}.")
         if balance == "geometric" and not space.positive:
             raise YotoError("`balance` should be geometric only for weights above 0. Found a range that contains 0.")
         if reduction not in REDUCTIONS:
             raise YotoError(f"`reduction` should be one of {', '.join(REDUCTIONS)}. Found {reduction!r}.")
-        self.space, self.balance, self.per_batch, self.reduction = space, balance, per_batch, reduction
+        self.balance: Balance = balance if balance is None or isinstance(balance, (str, int)) else float(balance)
+        self.space, self.per_batch, self.reduction = space, per_batch, reduction
         self.parameterised = loss
         if isinstance(scalarisation, str):
             scalarisation = scalarisation_from(scalarisation)
+        if isinstance(scalarisation, type):
+            name = scalarisation.__name__
+            raise YotoError(f"`scalarisation` should be an object. Found the class {name}. Usually: {name}().")
         if scalarisation is not None and not callable(scalarisation) and not isinstance(scalarisation, Scalarisation):
             raise YotoError(f"`scalarisation` should be a name or a function. Found {type(scalarisation).__name__}.")
         self.scalarisation = scalarisation if scalarisation is not None else WeightedSum()
@@ -173,13 +177,13 @@ class Objective(nn.Module):
             lam = lam[:1]
         if self.parameterised is not None:
             size = len(next(iter(checked.values()), lam))
+            check_rows(lam, size)
             rows = lam.expand(size, -1) if lam.ndim == 1 else lam
             found = self.parameterised(checked, {name: rows[:, i] for i, name in enumerate(self.space.names)})
-            return check_loss(found)
+            return check_loss(found, size)
         losses = self.space.stack(checked)
-        if lam.ndim == 2 and len(lam) != len(losses):
-            raise YotoError(f"λ should have a row for each of the {len(losses)} samples. Found {len(lam)} rows.")
-        return check_loss(self.weighted(losses, self.space.weights_of(lam).expand_as(losses)))
+        check_rows(lam, len(losses))
+        return check_loss(self.weighted(losses, self.space.weights_of(lam).expand_as(losses)), len(losses))
 
     def divisor(self, lam: Tensor) -> Tensor:
         """What balancing divides a sample's loss by: [B] or () for λ [B, D] or [D]."""
@@ -202,13 +206,23 @@ class Objective(nn.Module):
         return balanced.mean() if self.reduction == "mean" else balanced.sum()
 
 
-def check_loss(loss: Any) -> Tensor:
-    """A loss of the user's own, if it is one number per sample.
+def check_rows(lam: Tensor, size: int) -> None:
+    """Refuse λ [B, D] of another number of samples.
+
+    Raises:
+        YotoError: If B is not `size`.
+    """
+    if lam.ndim == 2 and len(lam) != size:
+        raise YotoError(f"λ should have a row for each of the {size} samples. Found {len(lam)} rows.")
+
+
+def check_loss(loss: Any, size: int) -> Tensor:
+    """A loss of the user's own, if it is one number for each of `size` samples.
 
     Raises:
         YotoError: If it is not.
     """
-    if not isinstance(loss, Tensor) or loss.ndim != 1:
+    if not isinstance(loss, Tensor) or loss.shape != (size,):
         found = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
-        raise YotoError(f"A custom loss should return one number per sample, shape [B]. Found {found}.")
+        raise YotoError(f"A custom loss should return one number per sample, shape [B], here [{size}]. Found {found}.")
     return loss

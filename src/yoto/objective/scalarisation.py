@@ -80,7 +80,12 @@ def ideal_values(ideal: Ideal, names: Sequence[str]) -> list[float]:
     return [float(ideal.get(name, 0.0)) for name in names]
 
 
-def check_ideal(ideal: Any) -> None:
-    """Refuse an `ideal` that is neither a number nor numbers by name."""
-    for value in ideal.values() if isinstance(ideal, Mapping) else [ideal]:
-        number("ideal", value)
+def checked_ideal(ideal: Any) -> Ideal:
+    """An `ideal` as Python's numbers, which JSON has.
+
+    Raises:
+        YotoError: If it is neither a number nor numbers by name.
+    """
+    if isinstance(ideal, Mapping):
+        return {name: number("ideal", value) for name, value in ideal.items()}
+    return number("ideal", ideal)

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim.optimizer import ParamsT
 
 from yoto.errors import YotoError
+from yoto.support.numbers import check_real, check_whole
 
 QUINTIC = (3.4445, -4.7750, 2.0315)
 
@@ -70,8 +71,12 @@ class Muon(torch.optim.Optimizer):
             steps: Newton-Schulz iterations.
 
         Raises:
-            YotoError: If a parameter is a vector, a scalar or complex.
+            YotoError: If a parameter is a vector, a scalar or complex, or a setting is out of its range.
         """
+        check_real("lr", lr, least=0)
+        check_real("momentum", momentum, least=0, below=1)
+        check_real("weight_decay", weight_decay, least=0)
+        check_whole("steps", steps)
         defaults = {
             "lr": lr, "momentum": momentum, "weight_decay": weight_decay, "steps": steps, "transposed": False,
         }  # fmt: skip

@@ -155,16 +155,15 @@ def optimiser(
     [('muon', 2), ('adam', 2), ('adam', 4)]
     """
     check(model, algorithm, lr, adam_lr, conditioning_lr, momentum, betas, eps, weight_decay)
-    if not isinstance(lr_factors, Mapping | None):
-        raise YotoError(f"`lr_factors` should map regular expressions to factors. Found {lr_factors!r}.")
-    for pattern in lr_factors or {}:
-        try:
-            re.compile(pattern)
-        except (re.error, TypeError) as error:
-            raise YotoError(f"`lr_factors` should have regular expressions. Found {pattern!r}: {error}.") from None
-    names, members = sorted_parameters(model, lr_factors or {}, matrices=algorithm == "muon")
+    factors = checked_factors(lr_factors)
+    names, members = sorted_parameters(model, factors, matrices=algorithm == "muon")
     if not names:
         raise YotoError("The network should have parameters to train. Found none with requires_grad.")
+    for pattern in idle_factors(model, factors):
+        raise YotoError(
+            "`lr_factors` should match whole names of parameters, such as "
+            f"{plain_name(next(iter(names.values())), around(model))!r}. Found {pattern!r}, which matches none."
+        )
     rest = adam_lr if algorithm == "muon" and adam_lr is not None else lr
     film = rest * (FASTER if algorithm == "muon" else 1.0) if conditioning_lr is None else conditioning_lr
     rates = {"muon": lr, "transposed": lr, "adam": rest, "film": film}
@@ -185,6 +184,40 @@ def optimiser(
     )
 
 
+def checked_factors(factors: Any) -> Mapping[str, float]:
+    """Factors by regular expression, none where nothing is given; refuses anything else."""
+    if not isinstance(factors, Mapping | None):
+        raise YotoError(f"`lr_factors` should map regular expressions to factors. Found {factors!r}.")
+    for pattern, factor in (factors or {}).items():
+        if not (is_number(factor) and factor >= 0):
+            raise YotoError(f"`lr_factors` should hold numbers, at least 0. Found {factor!r} for {pattern!r}.")
+        try:
+            re.compile(pattern)
+        except (re.error, TypeError) as error:
+            raise YotoError(f"`lr_factors` should map regular expressions. Found {pattern!r}: {error}.") from None
+    return factors or {}
+
+
+def plain_name(name: str, prefixes: Sequence[str]) -> str:
+    """A parameter's name in the plain network, without those of what lies around it."""
+    for before in prefixes:
+        name = name.removeprefix(before)
+    return name
+
+
+def around(model: nn.Module) -> list[str]:
+    """What stands before the names of a plain network's parameters in those of `model`."""
+    found = [prefix for prefix, module in model.named_modules() if isinstance(module, Conditional)]
+    return [f"{prefix}.plain." if prefix else "plain." for prefix in found]
+
+
+def idle_factors(model: nn.Module, factors: Mapping[str, float]) -> list[str]:
+    """The regular expressions, as of `checked_factors`, that match no parameter's name in the plain network."""
+    prefixes = around(model)
+    names = [plain_name(name, prefixes) for name, _ in model.named_parameters(remove_duplicate=False)]
+    return [pattern for pattern in factors if not any(re.fullmatch(pattern, name) for name in names)]
+
+
 def sorted_parameters(
     model: nn.Module, factors: Mapping[str, float], *, matrices: bool
 ) -> tuple[dict[nn.Parameter, str], dict[tuple[str, float], list[nn.Parameter]]]:
@@ -192,12 +225,8 @@ def sorted_parameters(
 
     Kinds are "muon", "transposed" (Muon's kernels whose outputs are dimension 1), "adam" and "film".
     """
-    film: set[nn.Parameter] = set()
-    prefixes = []
-    for prefix, module in model.named_modules():
-        if isinstance(module, Conditional):
-            film.update(module.film.parameters())
-            prefixes.append(f"{prefix}.plain." if prefix else "plain.")
+    film = {p for module in model.modules() if isinstance(module, Conditional) for p in module.film.parameters()}
+    prefixes = around(model)
     others = {p for m in model.modules() if isinstance(m, NOT_MATRICES) for p in m.parameters(recurse=False)}
     names: dict[nn.Parameter, str] = {}
     members: dict[tuple[str, float], list[nn.Parameter]] = {
@@ -214,9 +243,8 @@ def sorted_parameters(
                 kind = "transposed" if isinstance(module, _ConvTransposeNd) else "muon"
             else:
                 kind = "adam"
-            for before in prefixes:
-                own = own.removeprefix(before)
-            factor = next((factor for pattern, factor in factors.items() if re.fullmatch(pattern, own)), 1.0)
+            own = plain_name(own, prefixes)
+            factor = next((float(factor) for pattern, factor in factors.items() if re.fullmatch(pattern, own)), 1.0)
             members.setdefault((kind, factor), []).append(parameter)
     return names, members
 

@@ -22,7 +22,7 @@ def usual_warmup(steps: int) -> int:
 
 def warmed(step: int, warmup: int) -> float:
     """Rises linearly from 1/warmup to 1 over the first `warmup` steps, and stays."""
-    return (step + 1) / warmup if step < warmup else 1.0
+    return min(1.0, (step + 1) / warmup) if step < warmup else 1.0
 
 
 def half_cosine(step: int, steps: int, warmup: int, final: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,3 +62,33 @@ def check_lam(lam: Any, names: Sequence[str], *, any_rank: bool = False) -> None
             f"λ should be a tensor {shape}, columns {', '.join(names)}, as space.sample(B) and space.point(…) give. "
             f"Found {found}."
         )
+
+
+def columns(lam: Any, names: Sequence[str]) -> list[float]:
+    """λ [D] as one number for each of the columns `names`; refuses anything else."""
+    try:
+        values = [float(value) for value in lam]
+    except (TypeError, ValueError, RuntimeError):  # of rows, of text, of one number
+        values = []
+    if len(values) != len(names):
+        found = len(values) or (f"shape {tuple(lam.shape)}" if hasattr(lam, "shape") else repr(lam))
+        raise YotoError(f"`lam` should hold {len(names)} numbers ({', '.join(names)}). Found {found}.")
+    return values
+
+
+def named(data: Any) -> Mapping[str, Any]:
+    """What a file says of a loss space: entries by name; refuses anything else."""
+    if not isinstance(data, Mapping):
+        raise YotoError(f"A loss space should be a mapping of names to distributions. Found {type(data).__name__}.")
+    odd = [name for name in data if not isinstance(name, str) or name == "self"]
+    if odd:
+        raise YotoError(f"A loss parameter should have a name (text, other than 'self'). Found {odd[0]!r}.")
+    return data
+
+
+def read(text: Any) -> Any:
+    """The value that JSON text holds; refuses anything else."""
+    try:
+        return json.loads(text)
+    except (TypeError, ValueError) as error:
+        raise YotoError(f"A loss space should be JSON. Found: {error}.") from None

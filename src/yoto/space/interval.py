@@ -18,13 +18,23 @@ if TYPE_CHECKING:
 
 NARROWEST = 1e-6
 """Width of a range beside its larger end: about ten float32 numbers."""
+STEEPEST = 600.0
+"""Tilt whose exponential float64 holds."""
 
 
 def tilted(uniform: Tensor, tilt: float) -> Tensor:
     """Positions u in [0, 1] with density ∝ exp(−tilt·u), by the inverse of its distribution function."""
     if abs(tilt) < 1e-9:
         return uniform
-    return -(uniform * math.expm1(-tilt)).log1p() / tilt
+    if tilt < -STEEPEST:  # the exponential would overflow
+        return 1 - tilted(1 - uniform, -tilt)
+    return (-(uniform * math.expm1(-tilt)).log1p() / tilt).clamp(0, 1)  # at 1 the logarithm may be infinite
+
+
+def check_weight(weight: Any) -> None:
+    """Refuse what is neither true nor false: "no" would count as true."""
+    if weight not in (True, False):
+        raise YotoError(f"`weight` should be True or False. Found {weight!r}.")
 
 
 def scalar_features(position: Tensor, fourier: int) -> Tensor:
@@ -52,6 +62,7 @@ class Fixed(Distribution):
     kind: ClassVar[str] = "fixed"
 
     def __post_init__(self) -> None:
+        check_weight(self.weight)
         value = single("value", self.value)
         if self.weight and value < 0:
             raise YotoError(f"`value` of a fixed loss weight should be ≥ 0. Found {value:g}.")
@@ -108,6 +119,7 @@ class Interval(Distribution):
     anchor: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        check_weight(self.weight)
         low, high = single("low", self.low), single("high", self.high)
         if not low < high:
             raise YotoError(f"`low` should be below `high`. Found low={low:g}, high={high:g}.")
@@ -155,8 +167,12 @@ class Interval(Distribution):
         """The value at a position in [0, 1] of the range."""
 
     @abstractmethod
+    def between(self, values: Tensor, low: float, high: float) -> Tensor:
+        """Values to positions, 0 and 1 at two ends."""
+
     def position(self, values: Tensor) -> Tensor:
         """Values to positions, 0 and 1 at the ends that are shown as −1 and 1."""
+        return self.between(values, *self.shown)
 
     def slack(self) -> float:
         """Scale of the range, to which the tolerance at its ends is relative."""
@@ -196,7 +212,7 @@ class Interval(Distribution):
         return 1
 
     def to_unit(self, values: Tensor) -> Tensor:
-        return self.position(values).clamp(0, 1)
+        return self.between(values, self.low, self.high).clamp(0, 1)
 
     def from_unit(self, unit: Tensor) -> Tensor:
         return self.draw(unit, 0.0).clamp(self.low, self.high)
@@ -236,8 +252,7 @@ class Uniform(Interval):
     def value_at(self, position: float) -> float:
         return self.low + (self.high - self.low) * position
 
-    def position(self, values: Tensor) -> Tensor:
-        low, high = self.shown
+    def between(self, values: Tensor, low: float, high: float) -> Tensor:
         return (values - low) / (high - low)
 
     def draw(self, uniform: Tensor, tilt: float) -> Tensor:
@@ -266,8 +281,7 @@ class LogUniform(Interval):
     def value_at(self, position: float) -> float:
         return math.exp(math.log(self.low) + math.log(self.high / self.low) * position)
 
-    def position(self, values: Tensor) -> Tensor:
-        low, high = self.shown
+    def between(self, values: Tensor, low: float, high: float) -> Tensor:
         return (values.log() - math.log(low)) / math.log(high / low)
 
     def lowest_end(self) -> float:

@@ -22,7 +22,7 @@ def distribution_from(name: str, entry: Any) -> Distribution:
     if isinstance(entry, Mapping):
         arguments = dict(entry)
         kind = arguments.pop("distribution", None)
-        if kind not in KINDS:
+        if not isinstance(kind, str) or kind not in KINDS:
             raise YotoError(
                 f"`distribution` of {name!r} should be one of {', '.join(KINDS)}. Found {kind!r}."
                 f"{near_misses(str(kind), tuple(KINDS))}"

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from yoto.errors import YotoError, near_misses
 from yoto.space.distribution import Distribution
+from yoto.space.interval import Interval
 from yoto.support.numbers import is_number
 
 if TYPE_CHECKING:
@@ -56,11 +57,13 @@ def drawn(
     return torch.cat(parts, dim=1)
 
 
-def check_tilt(tilt: float | Mapping[str, float], free: Sequence[str]) -> None:
-    """Refuse a tilt that is no number, or names no free parameter."""
+def check_tilt(tilt: float | Mapping[str, float], parameters: Mapping[str, Distribution]) -> None:
+    """Refuse a tilt that is no number, or is of a parameter without a low end."""
+    ranges = tuple(name for name, each in parameters.items() if isinstance(each, Interval))
     for name, value in tilt.items() if isinstance(tilt, Mapping) else [("", tilt)]:
-        if name and name not in free:
-            raise YotoError(f"`tilt` should name free parameters. Found {name!r}.{near_misses(name, tuple(free))}")
+        if name and name not in ranges:
+            known = f" ({', '.join(ranges)})" if ranges else ""
+            raise YotoError(f"`tilt` should name ranges{known}. Found {name!r}.{near_misses(name, ranges)}")
         if not is_number(value):
             raise YotoError(f"`tilt` should be a number, or one by parameter name. Found {value!r}.")
 

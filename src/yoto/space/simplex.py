@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, final
 
 from yoto.errors import YotoError, near_misses
 from yoto.space.distribution import ROUNDING, TOLERANCE, Distribution, Value
+from yoto.space.interval import NARROWEST
 from yoto.support.extras import needed
-from yoto.support.numbers import number
+from yoto.support.numbers import number, single
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -49,11 +50,13 @@ class Simplex(Distribution):
         flat = tuple(t for term in terms for t in (term if isinstance(term, (list, tuple)) else [term]))
         if len(flat) < 2 or len(set(flat)) != len(flat) or not all(isinstance(t, str) for t in flat):
             raise YotoError(f"`terms` should be at least two different names (text). Found {flat}.")
-        concentration, minimum = number("concentration", concentration), number("minimum", minimum)
+        concentration, minimum = number("concentration", concentration), single("minimum", minimum)
         if concentration <= 0:
             raise YotoError(f"`concentration` should be above 0. Found {concentration:g}.")
         if not 0 < minimum < 1 / len(flat):
             raise YotoError(f"`minimum` should lie between 0 and 1/{len(flat)}. Found {minimum:g}.")
+        if 1 - len(flat) * minimum < NARROWEST:
+            raise YotoError(f"`minimum` should leave weights that differ in float32. Found {minimum!r} of {len(flat)}.")
         object.__setattr__(self, "terms", flat)
         object.__setattr__(self, "concentration", concentration)
         object.__setattr__(self, "minimum", minimum)
@@ -84,8 +87,12 @@ class Simplex(Distribution):
 
             gamma = torch.from_numpy(gammainccinv(self.concentration, survival.numpy())).to(uniform.dtype)
         gamma = gamma.clamp_(min=1e-300)
-        spread = 1 - len(self.terms) * self.minimum
-        return self.minimum + spread * gamma / gamma.sum(dim=1, keepdim=True)
+        shares = gamma / gamma.sum(dim=1, keepdim=True)
+        tiny = gamma.amax(dim=1) < 1e-290  # which float64 does not tell apart; F(x) is x^a / Γ(a + 1) there
+        if bool(tiny.any()):
+            logs = uniform[tiny].clamp(min=torch.finfo(torch.float64).tiny).log() / self.concentration
+            shares[tiny] = logs.softmax(dim=1)
+        return self.minimum + (1 - len(self.terms) * self.minimum) * shares
 
     def median(self) -> tuple[float, ...]:
         return (1 / len(self.terms),) * len(self.terms)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from yoto.errors import YotoError, near_misses
-from yoto.space.checking import by_name, check_lam, checked
+from yoto.space.checking import by_name, check_lam, checked, columns, named, read
 from yoto.space.distribution import Distribution, Value
 from yoto.space.encoding import encoded, encoded_size
 from yoto.space.grids import GRIDS, Grid, axis_points, lattice_points
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 RESERVED = ("at", "into", "probe", "recalibrate", "judge", "extrapolate")
 """Arguments of `Conditional.at` and `bake`."""
+WHOLE = "loss"
+"""What curves and requests call the loss as a whole."""
 
 
 class LossSpace:
@@ -39,7 +41,7 @@ class LossSpace:
         parameters: A distribution per name; a bare number is `Fixed`. `Simplex` and `Choice` own several columns.
 
     Raises:
-        YotoError: If a column name occurs twice or no parameter is given.
+        YotoError: If a column name occurs twice or stands for something else, or no parameter is given.
 
     >>> from yoto import LogUniform
     >>> space = LossSpace(reconstruction=1.0, kl=LogUniform(0.125, 512.0))
@@ -52,9 +54,6 @@ class LossSpace:
     def __init__(self, **parameters: Distribution | float | Mapping[str, Any]) -> None:
         if not parameters:
             raise YotoError("A loss space should have at least one parameter. Found none.")
-        reserved = [n for n in parameters if n in RESERVED]
-        if reserved:
-            raise YotoError(f"{reserved[0]!r} should not name a loss parameter: it is an argument of `at` and `bake`.")
         self.parameters: dict[str, Distribution] = {n: distribution_from(n, p) for n, p in parameters.items()}
         self.slices: dict[str, slice] = {}
         names: list[str] = []
@@ -68,6 +67,11 @@ class LossSpace:
                 f"Names of loss parameters should differ. Found {', '.join(sorted(doubled))} more than once."
             )
         self.names = tuple(names)
+        reserved = [n for n in (*parameters, *names) if n in RESERVED]
+        if reserved:
+            raise YotoError(f"{reserved[0]!r} should not name a loss parameter: it is an argument of `at` and `bake`.")
+        if WHOLE in self.weights:
+            raise YotoError(f"{WHOLE!r} should not name a weighted term: curves call the weighted sum by it.")
         allow_loading(space_from_json)
 
     # ---- what is in it
@@ -198,11 +202,7 @@ class LossSpace:
 
     def describe(self, lam: Tensor | Sequence[float]) -> dict[str, float]:
         """The free parameters' values in λ [D], by column name."""
-        values = [float(v) for v in lam]
-        if len(values) != len(self.names):
-            raise YotoError(
-                f"`lam` should hold {len(self.names)} numbers ({', '.join(self.names)}). Found {len(values)}."
-            )
+        values = columns(lam, self.names)
         result: dict[str, float] = {}
         for name in self.free:
             result |= self.parameters[name].describe(name, values[self.slices[name]])
@@ -233,7 +233,7 @@ class LossSpace:
             method: "iid"; "stratified" (each column once per n-th of its probability, in independent random
                 orders); "sobol" (a scrambled Sobol set over all columns).
             tilt: Moves P_λ: an interval's density becomes ∝ exp(−tilt·u) over its position u in [0, 1], so above 0
-                the low end is drawn more often. By parameter name, or one number for all.
+                the low end is drawn more often. By parameter name, or one number for all intervals.
             spread: Below 1 narrows P_λ to that share of each parameter's probability, about its median (for a
                 `Simplex`: near equal weights; a `Choice` keeps all its names). Above 1, up to 2, widens it: the share
                 1 - 1/spread of draws lies at the two ends of an interval; weights of a `Simplex` are raised to that
@@ -246,7 +246,7 @@ class LossSpace:
                 state, which they all advance alike.
 
         Raises:
-            YotoError: If `n`, `method`, `spread` or `progress` is none of these, `tilt` names no free parameter, or
+            YotoError: If `n`, `method`, `spread` or `progress` is none of these, `tilt` names no interval, or
                 several ranks have no generator to share.
         """
         import torch
@@ -261,7 +261,7 @@ class LossSpace:
                 "`generator` should be given with several ranks, in the same state on each: "
                 "torch.Generator().manual_seed(seed). Found None."
             )
-        check_tilt(tilt, self.free)
+        check_tilt(tilt, self.parameters)
         width = sum(d.uniforms for d in self.parameters.values())
         uniform = uniform_numbers(n * world, width, generator, method)[rank * n : (rank + 1) * n]
         lam = drawn(self.parameters, uniform, tilt, spread_at(spread, progress))
@@ -319,9 +319,7 @@ class LossSpace:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> LossSpace:
         """The space that `to_dict` (or a recipe's `space` section) describes."""
-        if not isinstance(data, Mapping):
-            raise YotoError(f"A loss space should be a mapping of names to distributions. Found {type(data).__name__}.")
-        return cls(**data)
+        return cls(**named(data))
 
     def to_json(self) -> str:
         """`to_dict` as text."""
@@ -329,8 +327,8 @@ class LossSpace:
 
     @classmethod
     def from_json(cls, text: str) -> LossSpace:
-        """Inverse of `to_json`."""
-        return cls.from_dict(json.loads(text))
+        """Inverse of `to_json`; a `YotoError` for text that it does not give."""
+        return cls.from_dict(read(text))
 
 
 def space_from_json(text: str) -> LossSpace:

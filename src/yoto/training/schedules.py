@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from yoto.optim.optimisers import Optimiser, optimiser
+from yoto.optim.optimisers import Optimiser, checked_factors, idle_factors, optimiser
 from yoto.optim.schedules import half_cosine, warmed
 from yoto.recipe import Training
 
@@ -12,10 +12,13 @@ from yoto.recipe import Training
 def make_optimiser(model: nn.Module, settings: Training) -> Optimiser:
     """The optimiser of a plain or conditional model; "adamw" is "adam": weight decay is always decoupled.
 
+    Factors of learning rates that match no parameter are left out: a recipe's options may choose another network.
     A recipe without `conditioning_lr` means the rate of the other parameters that Adam steps, whatever the default of
     `optimiser` is.
     """
     muon = settings.optimiser == "muon"
+    factors = checked_factors(settings.lr_factors)
+    idle = idle_factors(model, factors)
     rest = settings.adam_lr if muon and settings.adam_lr is not None else settings.lr
     return optimiser(
         model,
@@ -23,7 +26,7 @@ def make_optimiser(model: nn.Module, settings: Training) -> Optimiser:
         algorithm="muon" if muon else "adam",
         adam_lr=settings.adam_lr,
         conditioning_lr=settings.conditioning_lr or rest,
-        lr_factors=settings.lr_factors,
+        lr_factors={pattern: factor for pattern, factor in factors.items() if pattern not in idle},
         momentum=settings.momentum,
         betas=settings.betas,
         eps=settings.eps,

@@ -1,5 +1,6 @@
 """Bounds as people write them."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -106,6 +107,10 @@ def test_confidence_asks_for_student_quantiles_of_the_error():
     assert not both.feasible(point)
 
 
+def test_confidence_is_a_number_of_any_kind():
+    assert request("kl", None, (), np.float32(0.75)).confidence == 0.75
+
+
 def test_confidence_needs_errors_and_samples():
     point = Measured(lam=(1.0,), values={"kl": 10.0}, samples=10)
     with pytest.raises(YotoError, match="needs the standard error of 'kl'"):
@@ -121,3 +126,10 @@ def test_the_best_is_feasible_first_and_nearest_otherwise():
     assert request("a", None, []).best(points) == 2
     assert request(None, "a", ["b <= 100"]).best(points) == 0
     assert request("a", None, ["b <= 0.5"]).best(points) == 0
+
+
+def test_a_bound_made_by_hand_means_what_it_says():
+    assert Bound("kl", "<", 20.0) == Bound("kl", "<=", 20.0)
+    for name, sense, limit in (("kl", "==", 1.0), ("kl", "<=", float("nan")), ("kl", "<=", "1"), (3, "<=", 1.0)):
+        with pytest.raises(YotoError, match="A bound should be a name"):
+            Bound(name, sense, limit)

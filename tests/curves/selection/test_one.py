@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 
 from curves.selection.problems import PAIR, measure, pair, problem
 from yoto import Choice, LogUniform, LossSpace
@@ -180,3 +181,26 @@ def test_nothing_is_measured_twice():
 
     Problem(request=request("a", None, ["b <= 0.04"]), coordinates=Coordinates(PAIR), evaluate=evaluate).solve()
     assert len(seen) == len(set(seen))
+
+
+@pytest.mark.parametrize("guide", [(), GUIDE], ids=["without a curve", "with a curve"])
+def test_bounds_that_leave_little_room_are_met(guide):
+    """b = 1/(1+λ)²: a band of 1e-4 of its value, narrower than the steps in which the range is searched."""
+    task = problem(pair, PAIR, ("a", None, ["0.04 <= b <= 0.040004"]), guide=guide)
+    found, _ = task.solve()
+    assert task.request.feasible(found)
+    assert found.lam[1] == pytest.approx(4.0, rel=1e-4)
+    same = problem(pair, PAIR, ("a", None, ["b <= 0.04", "b >= 0.04"]), guide=guide)
+    assert same.solve()[0].lam[1] == pytest.approx(4.0, rel=1e-4)
+    assert max(task.budget.used, same.budget.used) <= UNGUIDED
+
+
+def test_a_dip_beside_the_nearest_point_is_found_before_a_request_is_given_up():
+    """y at a quarter of the range is that at its low end, and lower between."""
+
+    def dip(lam):
+        u = math.log10(float(lam[1])) / 4 + 0.5
+        return {"a": torch.full((4,), u), "b": torch.full((4,), (u - 0.125) ** 2)}
+
+    task = problem(dip, PAIR, ("a", None, ["b <= 0.001"]), gradient=False)
+    assert task.request.feasible(task.solve()[0])

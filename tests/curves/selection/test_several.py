@@ -9,6 +9,7 @@ from curves.selection.problems import CORNERS, MIXED, SAMPLES, brute_force, corn
 from yoto import Choice, LogUniform, LossSpace
 from yoto.curves.selection.coordinates import Coordinates
 from yoto.curves.selection.evaluations import Budget
+from yoto.curves.selection.gradients import Moments
 from yoto.curves.selection.request import Measured, request
 from yoto.curves.selection.searching import SEVERAL, Problem
 from yoto.errors import YotoError
@@ -148,3 +149,14 @@ def test_places_and_columns_are_inverse():
         torch.testing.assert_close(
             torch.tensor(coordinates.lam(*place)), torch.tensor(lam), rtol=1e-4, atol=1e-4, check_dtype=False
         )
+
+
+def test_errors_and_their_slopes_about_a_large_mean():
+    """Of values m + s·z at a place s: the error is that of z times s, its slope that of z."""
+    z = torch.linspace(-1, 1, 10, dtype=torch.float64)
+    place = torch.tensor([0.5], dtype=torch.float64, requires_grad=True)
+    moments = Moments(1)
+    for part in z.split(4):
+        moments.add(1e9 + place * part, len(part), place)
+    assert moments.error == pytest.approx(0.5 * float(z.std()) / 10**0.5, rel=1e-6)
+    assert moments.error_slope == pytest.approx(float(z.std()) / 10**0.5, rel=1e-6)

@@ -33,6 +33,18 @@ def the_mode(grid: bool, animate: bool, frames: bool, further: Mapping[str, Any]
     return ""
 
 
+def refuse_doubled(slider: str, strength: float | None, layers: Mapping[str, float], smoothness: float | None) -> None:
+    """Refuse a position of the slider over which pictures are shown.
+
+    Raises:
+        UsageError: Naming its option.
+    """
+    given = {"strength": strength, "smoothness": smoothness, **layers}
+    if given.get(slider) is not None:
+        option = f"--layer {slider}" if slider in layers else f"--{slider}"
+        raise checks.UsageError(f"{option} is what the pictures differ in. Leave it out, or give another --over")
+
+
 def the_styles(given: Sequence[str], known: Sequence[str], grid: bool) -> Sequence[str]:
     """The styles that are asked for; with --grid several, or by default the whole bank.
 

@@ -100,16 +100,14 @@ def stylize(
     from yoto.apps.style import open_bank
 
     slider = arguments.the_mode(grid, animate, frames, {"--over": over, "--steps": steps, "--cell": cell})
-    if slider == "strength" and strength is not None:
-        raise checks.UsageError("--strength is what the pictures differ in. Leave it out, or give another --over")
+    layers = arguments.offsets(layer or [])
+    arguments.refuse_doubled(slider, strength, layers, smoothness)
     if engine is not None:
         checks.choice(engine, ENGINES, "--engine")
     files = arguments.expanded(inputs, frames=frames)
     bank = open_bank(model)
     blends = {name: arguments.blend(name) for name in arguments.the_styles(style or [], bank.names, grid)}
-    settings = Settings(
-        strength=0.7 if strength is None else strength, layers=arguments.offsets(layer or []), smoothness=smoothness
-    )
+    settings = Settings(strength=0.7 if strength is None else strength, layers=layers, smoothness=smoothness)
     for weights in blends.values():
         bank.parameters(weights, **asdict(settings))
     folder = frames or (len(inputs) == 1 and inputs[0].is_dir())

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 LEAST, MOST = -(2**63), 2**63 - 1
 """Seeds that torch takes."""
 DEFAULT = "vae/fashion-mnist"
+COUNT = 10
+"""Samples per β, where nothing is said."""
 CHUNK = 64
 """Pictures that are in memory at a time."""
 
@@ -90,7 +92,9 @@ def reconstruct(
 def sample(
     output: Output,
     beta: Beta,
-    count: Annotated[int, typer.Option("-n", "--count", metavar="N", min=1, max=1000, help="Samples per β.")] = 10,
+    count: Annotated[
+        int | None, typer.Option("-n", "--count", metavar="N", min=1, max=1000, help="Samples per β [default: 10].")
+    ] = None,
     model: Model = DEFAULT,
     seed: Annotated[
         int, typer.Option("--seed", metavar="S", min=LEAST, max=MOST, help="Of the latents, the same at each β.")
@@ -109,13 +113,15 @@ def sample(
     header, betas = open_model(model, beta)
     if traverse and len(betas) > 1:
         raise checks.UsageError(f"--traverse needs one β. Found {len(betas)}")
+    if traverse and count is not None:
+        raise checks.UsageError("-n is for samples. Leave it out with --traverse, which moves one")
     output = pictures.picture_file(output, force=force)
 
     from yoto.apps.vae.pictures import draw_latents, samples, traversals
 
     loaded, task = load_vae(header)
     nets = {f"β = {b:g}": loaded.conditional.at(kl=b) for b in betas}
-    z = draw_latents(1 if traverse else count, task.options.latents, seed)
+    z = draw_latents(1 if traverse else count or COUNT, task.options.latents, seed)
     if traverse:
         (net,) = nets.values()
         start = task.likelihood.decode(net, z)[0]
@@ -128,11 +134,14 @@ def open_model(model: str | None, beta: str) -> tuple[Header, list[float]]:
     """The model's header and the values of β, checked against its range.
 
     Raises:
+        UsageError: If a value is given twice: rows and their labels are by β.
         YotoError: If the model is no conditional VAE or a β leaves its range.
     """
     from yoto import bundle
 
     betas = checks.numbers(beta, "--beta")
+    if len({f"{b:g}" for b in betas}) < len(betas):
+        raise checks.UsageError(f"--beta should give each value once, in six digits. Found {beta!r}")
     header = bundle.read_header(model or DEFAULT)
     if header.task != "vae" or header.conditioning is None or "kl" not in header.space.free:
         raise YotoError(f"--model should be a VAE trained for a range of β. Found {str(header.path)!r}.")

@@ -6,9 +6,10 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, final
+from typing import Any, Literal, TypeAlias, final
 
 from yoto.errors import YotoError, near_misses
+from yoto.support.numbers import is_number
 
 Sense: TypeAlias = Literal["<=", ">="]
 
@@ -25,8 +26,11 @@ class Bound:
 
     Attributes:
         name: Of a term, a metric or "loss".
-        sense: "<=" where the quantity should be at most `limit`, ">=" where at least.
+        sense: "<=" where the quantity should be at most `limit`, ">=" where at least; "<" and ">" stand for these.
         limit: In the quantity's unit.
+
+    Raises:
+        YotoError: If one is something else.
 
     >>> bound = Bound("psnr", ">=", 32.0)
     >>> str(bound), bound.excess(31.5), bound.excess(32.5)
@@ -36,6 +40,12 @@ class Bound:
     name: str
     sense: Sense
     limit: float
+
+    def __post_init__(self) -> None:
+        given: tuple[Any, ...] = (self.name, self.sense, self.limit)
+        if not isinstance(given[0], str) or given[1] not in SENSES or not is_number(given[2]):
+            raise YotoError(f"A bound should be a name, '<=' or '>=', and a finite number. Found {given}.")
+        object.__setattr__(self, "sense", SENSES[self.sense])
 
     def __str__(self) -> str:
         return f"{self.name} {self.sense} {repr(float(self.limit)).removesuffix('.0')}"

@@ -9,6 +9,8 @@ from typing import Literal, TypeAlias
 from yoto.errors import YotoError
 
 Scale: TypeAlias = Literal["linear", "log"]
+STRAIGHT = 1e-9
+"""Distance from the chord, as a share of the spans, that rounding leaves."""
 
 
 def non_dominated(columns: Sequence[Sequence[float]]) -> list[int]:
@@ -50,7 +52,7 @@ def knee(x: Sequence[float], y: Sequence[float]) -> int:
     (Das, "On characterizing the knee of the Pareto curve", 1999).
 
     Raises:
-        YotoError: If fewer than three points are not dominated.
+        YotoError: If fewer than three points are not dominated, or none of them lies below the chord.
     """
     front = sorted(non_dominated([x, y]), key=lambda index: x[index])
     if len(front) < 3:
@@ -63,4 +65,10 @@ def knee(x: Sequence[float], y: Sequence[float]) -> int:
     def distance(index: int) -> float:
         return down * (x[last] - x[index]) - across * (y[index] - y[last])
 
-    return max(front, key=distance)
+    found = max(front, key=distance)
+    if distance(found) <= STRAIGHT * across * down:
+        raise YotoError(
+            "A knee needs a point below the chord from end to end of the front. Found none: the front is straight or "
+            "bulges outwards on these scales, so that one costs the other alike or less and less."
+        )
+    return found

@@ -107,14 +107,17 @@ class Gradients:
 
 @final
 class Moments:
-    """First and second moments of one quantity over samples, and their derivatives by a place [d].
+    """Moments of one quantity over samples, and their derivatives by a place [d].
+
+    The second is of deviations from the first sample: squares of the values would drown a small variance.
 
     Args:
         size: d.
     """
 
     def __init__(self, size: int) -> None:
-        self.count, self.first, self.second, self.reduced = 0, 0.0, 0.0, False
+        self.count, self.first, self.deviation, self.second, self.reduced = 0, 0.0, 0.0, 0.0, False
+        self.origin: float | None = None
         self.first_slope, self.second_slope = np.zeros(size), np.zeros(size)
 
     def add(self, values: Tensor, size: int, place: Tensor | None) -> None:
@@ -122,11 +125,17 @@ class Moments:
         values = values.double().reshape(-1)
         self.reduced |= len(values) < size
         values = values.expand(size)
-        first, second = values.sum(), values.square().sum()
+        if not size:
+            return
+        if self.origin is None:
+            self.origin = float(values[0].detach())
+        moved = values - self.origin
+        first, second = values.sum(), moved.square().sum()
         if place is not None:
             self.first_slope += slope(first, place)
             self.second_slope += slope(second, place)
         self.first += float(first.detach())
+        self.deviation += float(moved.detach().sum())
         self.second += float(second.detach())
         self.count += size
 
@@ -143,14 +152,14 @@ class Moments:
     @property
     def error(self) -> float:
         """Standard error of the mean."""
-        return math.sqrt(max(0.0, self.second / self.count - self.mean**2) / (self.count - 1))
+        return math.sqrt(max(0.0, self.second - self.deviation**2 / self.count) / self.count / (self.count - 1))
 
     @property
     def error_slope(self) -> np.ndarray:
         """Derivative [d] of the standard error; zeros where it is 0."""
         if self.error == 0:
             return np.zeros_like(self.first_slope)
-        variance_slope = self.second_slope / self.count - 2 * self.mean * self.mean_slope
+        variance_slope = self.second_slope / self.count - 2 * self.deviation / self.count * self.mean_slope
         return variance_slope / (2 * self.error * (self.count - 1))
 
 

@@ -166,7 +166,7 @@ class LineSearch:
         costs, misses = cost(grid), miss(grid)
         inside = misses <= 0
         if not inside.any():
-            return self.unless_known(float(grid[int(np.argmin(misses))]))
+            return self.nearest(grid, misses, miss)
         best = int(np.argmin(np.where(inside, costs, np.inf)))
         place, promised = edge(grid, inside, best, cost, miss)
         feasible = [self.request.cost(m) for _, m in self.exact if self.request.feasible(m)]
@@ -178,6 +178,28 @@ class LineSearch:
             if found is not None:
                 return found
         return self.doubtful(grid, misses, costs < enough)
+
+    def nearest(self, grid: np.ndarray, misses: np.ndarray, miss: Callable[[Any], Any]) -> float | None:
+        """The place that seems to miss the bounds least; close to a known one too, where it promises half its miss."""
+        with needed("Selection"):
+            from scipy.optimize import minimize_scalar
+        index = int(np.argmin(misses))
+        sides = float(grid[max(index - 1, 0)]), float(grid[min(index + 1, len(grid) - 1)])
+        found = minimize_scalar(lambda u: float(miss(u)), bounds=sides, method="bounded", options={"xatol": 1e-9})
+        between = found.fun < misses[index] - 1e-7  # of a span
+        place = float(found.x) if between else float(grid[index])
+        least = min((float(miss(u)) for u, _ in self.exact), default=np.inf)
+        new = self.unless_known(place, NEAR / 100 if between and found.fun < least / 2 else 1 / GRID)
+        return self.beside() if new is None and len(self.guide) < USEFUL else new
+
+    def beside(self) -> float | None:
+        """A place beside the nearest one measured, where a turn may hide between it and its neighbours."""
+        scales = self.request.scales([m for _, m in self.exact])
+        places = [u for u, _ in self.exact]
+        index = min(range(len(places)), key=lambda i: self.request.miss(self.exact[i][1], scales))
+        gaps = [(abs(places[i] - places[index]), i) for i in (index - 1, index + 1) if 0 <= i < len(places)]
+        gap, other = max(gaps, default=(0.0, index))
+        return (places[index] + places[other]) / 2 if gap >= 2 * EXPLORED else None
 
     def doubtful(self, grid: np.ndarray, misses: np.ndarray, better: np.ndarray) -> float | None:
         """A turning point that lies outside by so little that it may be inside, where it would be the better one."""

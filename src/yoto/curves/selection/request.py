@@ -10,6 +10,7 @@ from typing import Any, final
 from yoto.curves.selection.bounds import Bound, bounds_of, check_known
 from yoto.errors import YotoError
 from yoto.support.extras import needed
+from yoto.support.numbers import is_number
 
 
 @final
@@ -145,11 +146,11 @@ def request(
         if value is not None and not isinstance(value, str):
             raise YotoError(f"`{name}` should be the name of a term, a metric or 'loss'. Found {value!r}.")
     given: Any = confidence
-    if given is not None and not (isinstance(given, int | float) and 0.5 < given < 1):
+    if given is not None and not (is_number(given) and 0.5 < given < 1):
         raise YotoError(f"`confidence` should lie between 0.5 and 1, such as 0.95. Found {confidence!r}.")
     return Request(
         objective=minimise if maximise is None else maximise,  # type: ignore[arg-type]  # one of them is given
         maximise=maximise is not None,
         bounds=bounds_of(subject_to),
-        confidence=confidence,
+        confidence=None if confidence is None else float(confidence),
     )

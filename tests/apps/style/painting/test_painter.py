@@ -69,6 +69,16 @@ def test_pictures_of_every_kind_are_taken(painter, pixels):
         painter(pixels.astype(float), "dots")
     with pytest.raises(YotoError, match="uint8 of shape"):
         painter(pixels[..., 0], "dots")
+    for other in ("photo.jpg", pixels.tolist(), None):
+        with pytest.raises(YotoError, match=r"A file is read by PIL.Image.open"):
+            painter(other, "dots")
+
+
+@pytest.mark.parametrize("threads", [0, -1, 1.5, "a"])
+def test_threads_are_a_whole_number(threads):
+    for engine in (None, "torch"):
+        with pytest.raises(YotoError, match="`threads` should be a whole number, at least 1"):
+            stylize.load(engine=engine, threads=threads)
 
 
 def test_threads_share_one_painter(painter, pixels):

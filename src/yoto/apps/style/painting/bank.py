@@ -14,6 +14,7 @@ from yoto import bundle
 from yoto.apps.style.options import LAYERS, PAINTING
 from yoto.errors import YotoError, near_misses
 from yoto.space import Choice, LogUniform, Value
+from yoto.support.numbers import is_number, number, shown
 
 DEFAULT = "style/bank"
 DEFAULT_STRENGTH = 0.7
@@ -72,16 +73,21 @@ class Bank:
         Raises:
             YotoError: For an unknown name, or weights of which none is above 0.
         """
+        if not isinstance(style, str | Mapping):
+            raise YotoError(
+                f"`style` should be a name or weights by name, {{{self.names[0]!r}: 2.0}} say. Found {shown(style)}."
+            )
         given = {style: 1.0} if isinstance(style, str) else dict(style)
         for name in given:
             if name not in self.names:
                 raise YotoError(
                     f"`style` should be one of {', '.join(self.names)}. Found {name!r}.{near_misses(name, self.names)}"
                 )
-        total = sum(given.values())
-        if not total > 0 or not total < float("inf") or not min(given.values()) >= 0:
-            raise YotoError(f"Weights of styles should be ≥ 0 and not all 0. Found {given}.")
-        return {name: weight / total for name, weight in given.items() if weight > 0}
+        weights = {name: number(name, weight) for name, weight in given.items()}
+        total = sum(weights.values())
+        if not 0 < total < float("inf") or min(weights.values()) < 0:
+            raise YotoError(f"Weights of styles should be ≥ 0 and not all 0, their sum finite. Found {given}.")
+        return {name: weight / total for name, weight in weights.items() if weight > 0}
 
     def extent(self, name: str) -> tuple[float, float]:
         """Lowest and highest value of a free parameter."""
@@ -100,9 +106,9 @@ class Bank:
         Raises:
             YotoError: If it leaves [0, 1].
         """
-        if not 0 <= strength <= 1:
-            raise YotoError(f"`strength` should lie in 0 to 1. Found {strength:g}.")
-        return self.value("style", strength)
+        if not (is_number(strength) and 0 <= strength <= 1):
+            raise YotoError(f"`strength` should lie in 0 to 1. Found {shown(strength)}.")
+        return self.value("style", float(strength))
 
     def parameters(
         self,
@@ -124,6 +130,8 @@ class Bank:
         Raises:
             YotoError: For an unknown name or a value out of range.
         """
+        if not isinstance(layers, Mapping | None):
+            raise YotoError(f"`layers` should be offsets by name, such as {{'coarse': 2.0}}. Found {shown(layers)}.")
         values: dict[str, Value] = {"style": self.weight(strength)}
         for name, offset in (layers or {}).items():
             if name not in LAYERS:

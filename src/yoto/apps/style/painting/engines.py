@@ -14,6 +14,7 @@ from yoto.errors import YotoError
 from yoto.space import Value
 from yoto.support import cores
 from yoto.support.extras import require
+from yoto.support.numbers import check_whole
 
 EngineName = Literal["onnxruntime", "torch"]
 ENGINES = ("onnxruntime", "torch")
@@ -137,12 +138,14 @@ def make_engine(bank: Bank, name: EngineName | None = None, threads: int | None 
     """The engine of that name, or the fastest that is there.
 
     Raises:
-        YotoError: If the named one is not there, or the name is unknown.
+        YotoError: If the named one is not there, the name is unknown, or `threads` is no whole number above 0.
     """
     from importlib.util import find_spec
 
     if name is not None and name not in ENGINES:
         raise YotoError(f"`engine` should be {' or '.join(ENGINES)}. Found {name!r}.")
+    if threads is not None:
+        check_whole("threads", threads)
     installed, network = find_spec("onnxruntime") is not None, bank.network()
     if name == "onnxruntime":
         require("The engine onnxruntime", "onnxruntime", extra="style")

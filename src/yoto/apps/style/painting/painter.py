@@ -15,6 +15,7 @@ from yoto.data.images import Picture, of_image, visible
 from yoto.data.pixels import Floats, Pixels
 from yoto.errors import YotoError
 from yoto.space import Value
+from yoto.support.numbers import shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -83,6 +84,8 @@ class Painter:
 
 def pixels_of(picture: Picture | Image | Pixels) -> Pixels:
     """uint8 [H, W, 3] of whatever a painter takes."""
+    from PIL import Image
+
     if isinstance(picture, Picture):
         return visible(picture)
     if isinstance(picture, np.ndarray):
@@ -91,6 +94,11 @@ def pixels_of(picture: Picture | Image | Pixels) -> Pixels:
                 f"An array should be uint8 of shape [H, W, 3]. Found {picture.dtype} of shape {picture.shape}."
             )
         return picture
+    if not isinstance(picture, Image.Image):
+        raise YotoError(
+            f"A picture should be a Pillow image or an array uint8 [H, W, 3]. Found {shown(picture)}. "
+            "A file is read by PIL.Image.open."
+        )
     return visible(of_image(picture))
 
 
