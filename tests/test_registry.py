@@ -199,6 +199,10 @@ def test_a_built_in_name_is_not_taken_by_a_package(monkeypatch):
     assert registry.applications(pytest.fail)["vae"] == registry.find("vae") == registry.row(registry.BUILT_IN["vae"])
 
 
+def test_a_class_inside_of_another_is_found_by_the_name_that_runs_record():
+    assert registry.imported("json:JSONDecoder.decode", "Task") is json.JSONDecoder.decode
+
+
 def test_a_message_says_which_part_cannot_be_imported():
     with pytest.raises(YotoError, match="^Page 'json:Nothing' should be importable as module:Name"):
         registry.imported("json:Nothing", "Page")

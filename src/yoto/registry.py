@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
 from importlib.resources import files
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ def imported(path: str, what: str) -> Any:
     except ImportError as error:
         raise YotoError(f"{what} {path!r} should be importable as module:Name. Found: {error}.") from None
     try:
-        return getattr(found, attribute)
+        return attrgetter(attribute)(found)
     except AttributeError as error:
         raise YotoError(f"{what} {path!r} should be importable as module:Name. Found: {error}.") from None
 

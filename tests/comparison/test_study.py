@@ -96,6 +96,29 @@ def test_it_goes_on_after_the_time_was_up(tmp_path):
     assert (tmp_path / "report.html").exists()
 
 
+def test_force_removes_the_runs_of_the_comparison_alone_and_none_where_nothing_can_begin(tmp_path):
+    kept = [tmp_path / "runs" / name for name in ("mine/model.safetensors", "conditional-1x-seed-0/last/state.json")]
+    for file in kept:
+        file.parent.mkdir(parents=True)
+        file.touch()
+    with pytest.raises(YotoError, match="Found the class"):
+        compare(recipe(), tmp_path, task=Toy, force=True, max_minutes=0.0, progress=False)
+    assert all(file.exists() for file in kept)
+    with pytest.raises(Stopped):
+        compare(recipe(), tmp_path, task=Toy(), force=True, max_minutes=0.0, progress=False)
+    assert kept[0].exists()
+    assert kept[1].stat().st_size
+
+
+def test_a_task_that_no_other_process_can_be_given_is_told(tmp_path):
+    class Inside(Toy):
+        pass
+
+    with pytest.raises(YotoError, match="task should pickle.*Inside") as info:
+        compare(recipe(), tmp_path, task=Inside(), jobs=2, progress=False)
+    assert "\n" not in str(info.value)
+
+
 def test_a_signal_stops_it_and_is_told(tmp_path):
     class Interrupting(Toy):
         def terms(self, net, batch, at):

@@ -127,6 +127,8 @@ def train_in_parallel(
     from yoto.training.launch import in_processes
     from yoto.training.signals import StopRequest
 
+    check_pickles(task)
+
     def call(name: str) -> tuple[Any, ...]:
         return waiting[name].to_dict(), folder / name, task, minutes_left(deadline), False, 1
 
@@ -141,3 +143,20 @@ def train_in_parallel(
         stopped_by = stopped_by or (None if request.signal is None else abs(request.signal))
     if complete < len(waiting):
         raise Stopped(total - len(waiting) + complete, total, stopped_by)
+
+
+def check_pickles(task: Task | None) -> None:
+    """Refuse a task that other processes cannot be given.
+
+    Raises:
+        YotoError: Naming what does not pickle.
+    """
+    import pickle
+
+    try:
+        pickle.dumps(task)
+    except (AttributeError, TypeError, pickle.PicklingError) as error:
+        raise YotoError(
+            f"The task should pickle, to be given to several processes. Found: {error}. Usually: a class or function "
+            "inside of a function; move it to a module, or give `jobs` 1."
+        ) from None

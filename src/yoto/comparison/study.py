@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from yoto.build import build_task
 from yoto.comparison.plan import make_plan
 from yoto.comparison.runs import train_all
 from yoto.curves.curve import TradeoffCurve
@@ -13,7 +13,7 @@ from yoto.curves.parity import Comparison, Contender
 from yoto.report.report import report_comparison
 from yoto.report.summary import labels
 from yoto.support.locks import alone_in
-from yoto.training.folder import record
+from yoto.training.folder import clear, record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -63,7 +63,7 @@ def compare(
         reference_point: Of the hypervolume, by loss term; by default just beyond the worst values found.
         split: The part of the data to measure on.
         task: In place of the recipes' own; it has to pickle where `jobs` is above 1.
-        force: Train anew what an earlier comparison in `out` trained.
+        force: Train anew what an earlier comparison in `out` trained; other runs there stay.
         jobs: Training runs at a time; with more than one, each has a process and one thread.
         max_minutes: Time for training, over all runs.
         progress: Show the progress of each run on stderr.
@@ -79,7 +79,9 @@ def compare(
     say = note or (lambda _: None)
     with alone_in(Path(out)):
         if force:
-            shutil.rmtree(folder, ignore_errors=True)
+            build_task(recipe, task)  # what cannot begin removes nothing
+            for name in plan.runs():
+                clear(folder / name)
         train_all(plan.runs(), folder, task=task, jobs=jobs, max_minutes=max_minutes, progress=progress, note=say)
 
         from yoto.comparison.measure import Bench
