@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import sys
 
 import pytest
@@ -11,6 +12,8 @@ from torch import nn
 
 import yoto
 from yoto import LogUniform, LossSpace, Metric, Objective, condition
+from yoto.cli.checks import UsageError
+from yoto.cli.tasks import check_known
 
 SPACE = LossSpace(fit=1.0, size=LogUniform(0.1, 10.0))
 MODULE = """
@@ -266,3 +269,13 @@ def test_an_example_by_position_has_the_names_of_the_arguments(tmp_path):
     model = condition(nn.Linear(3, 1), SPACE)
     yoto.save(model, tmp_path / "a.safetensors", example=(torch.ones(2, 3),))
     assert list(yoto.load(tmp_path / "a.safetensors", net=nn.Linear(3, 1)).example) == ["input"]
+
+
+def test_what_to_type_next_can_be_typed_whatever_the_file_is_called(yoto, own, tmp_path):
+    own()
+    (tmp_path / "own.safetensors").rename(tmp_path / "my own.safetensors")
+    _, out, _ = yoto("select", "my own.safetensors", "--minimise", "fit")
+    code, _, err = yoto(*shlex.split(out.splitlines()[-1].removeprefix("next: yoto ")))
+    assert (code, err) == (0, "")
+    with pytest.raises(UsageError, match="yoto sweep 'my run' --task their_module:Task$"):
+        check_known("", None, "their_module:Task", ("sweep", "my run"))

@@ -75,7 +75,7 @@ def compare(
     chosen = with_data(find_recipe(recipe, checks.settings(settings or [])), data)
     further = [with_data(find_recipe(name, []), data) for name in others or ()]
     tasks.check_name(task)
-    tasks.check_known(chosen.task, task, tasks.of_model(recipe), f"yoto compare {recipe}")
+    tasks.check_known(chosen.task, task, tasks.of_model(recipe), ("compare", recipe))
     points = checks.lists(fixed, "--fixed") if fixed else None
     factors = checks.numbers(multiples, "--multiples")
 

@@ -113,5 +113,5 @@ def own_task(name: str | None, model: str | None) -> Task | None:
 
     header = bundle.read_header(model)
     if header.recipe is not None:
-        tasks.check_known(header.task, name, header.task_class, f"yoto demo {model}")
+        tasks.check_known(header.task, name, header.task_class, ("demo", model))
     return tasks.make_task(name, (header.recipe or {}).get("options"))

@@ -184,7 +184,7 @@ def export(
         print(output)
         return
     if header.recipe is not None and net is None:
-        tasks.check_known(header.task, task, header.task_class, f"yoto export {model} -o {output}")
+        tasks.check_known(header.task, task, header.task_class, ("export", model, "-o", str(output)))
     if task is None and net is None and not header.task:
         raise checks.UsageError(
             f"{str(model)!r} names no task that knows its network: give --net MODULE:CLASS, which makes it. Weights at "

@@ -94,7 +94,7 @@ def polish(
         raise checks.UsageError(f"--at should say for which λ, such as --at {header.space.free[0]}=…")
     header.space.check(point)
     recipe = recipe_of(header)
-    tasks.check_known(header.task, task, header.task_class, f"yoto polish {model}")
+    tasks.check_known(header.task, task, header.task_class, ("polish", model))
     path = checked_output(output or default_output(header, point), force=force)
 
     loaded, own = opened(header, with_data(recipe, data), task)

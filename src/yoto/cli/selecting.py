@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -127,7 +128,7 @@ def select(
         without_recipe(header, model, wanted, asked, task, data, polish, output, as_json)
         return
     recipe = recipe_of(header)
-    tasks.check_known(header.task, task, header.task_class, f"yoto select {model}")
+    tasks.check_known(header.task, task, header.task_class, ("select", model))
     here = with_data(recipe, data)
     loaded, own = opened(header, here, task)
     told: dict[str, Any] = {}
@@ -298,8 +299,8 @@ def finish(
     """
     if output is None:
         if not quiet:
-            settings = " ".join(f"--at {name}={value:.7g}" for name, value in point.items())
-            print(f"next: yoto export {model} -o plain.safetensors {settings}")
+            settings = [part for name, value in point.items() for part in ("--at", f"{name}={value:.7g}")]
+            print("next:", shlex.join(["yoto", "export", model, "-o", "plain.safetensors", *settings]))
         return
     from yoto.bundle.baked import baked_state
     from yoto.export.write import save_weights

@@ -89,7 +89,7 @@ def sweep(
             note("the curve that the file holds; measuring anew takes your data: --task, or yoto.sweep in Python")
         return
     recipe = with_data(recipe_of(header), data)
-    tasks.check_known(header.task, task, header.task_class, f"yoto sweep {model}")
+    tasks.check_known(header.task, task, header.task_class, ("sweep", model))
     checks.output_folder(folder, force=force)
     application = find(header.task)
     if application is not None and application.sweep is not None and header.conditioning is not None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,21 +34,22 @@ def check_names(task: str | None, net: str | None) -> None:
         raise UsageError("--net and --task both say which network it is: give one of them")
 
 
-def check_known(registered: str, name: str | None, given: str | None, command: str) -> None:
+def check_known(registered: str, name: str | None, given: str | None, command: Sequence[str]) -> None:
     """Refuse a recipe or model whose task no application is, unless the user names it.
 
     Args:
         registered: The task that the recipe or model names; "" for one of the user's own.
         name: What was given as --task.
         given: How a run or model says that its task was named; it is printed, and never imported.
-        command: The command as it was typed, without --task.
+        command: What to type before --task, after `yoto`.
 
     Raises:
         UsageError: If the task is not known.
     """
     if not registered and name is None:
         raise UsageError(
-            f"the task is one of your own, which has to be named: {command} --task {given or 'MODULE:CLASS'}"
+            "the task is one of your own, which has to be named: "
+            f"{shlex.join(['yoto', *command, '--task', given or 'MODULE:CLASS'])}"
         )
 
 

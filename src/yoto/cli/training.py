@@ -73,7 +73,7 @@ def train(
     chosen = read(recipe, changes)
     tasks.check_name(task)
     run = output or checks.folder_named("runs", chosen.name)
-    tasks.check_known(chosen.task, task, tasks.of_run(run), f"yoto train {recipe}")
+    tasks.check_known(chosen.task, task, tasks.of_run(run), ("train", recipe))
     check_run(run, resume=resume, force=force)
     if weights is not None:
         if resume:
