@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch.utils.data import Dataset
 
-from training.toy import ToyTask, recipe
+from training.toy import Net, ToyTask, recipe
 from yoto import bundle
 from yoto.data import DatasetData
 from yoto.errors import YotoError
@@ -372,3 +372,40 @@ def test_random_numbers_of_python_and_numpy_are_repeated_too_and_left_as_they_we
     run(tmp_path / "cut", Drawn(8, lambda: os.kill(os.getpid(), signal.SIGTERM)), overrides={})
     run(tmp_path / "cut", Drawn(1000, None), overrides={}, resume=True)
     same_weights(tmp_path / "whole", tmp_path / "cut")
+
+
+class Kept(Net):
+    """Keeps what is no tensor, as `get_extra_state` lets it."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = {"called": 0}
+
+    def forward(self, x):
+        self.kept["called"] += self.training
+        return super().forward(x)
+
+    def get_extra_state(self):
+        return self.kept
+
+    def set_extra_state(self, state):
+        self.kept = state
+
+
+class Keeping(Stopping):
+    def network(self):
+        return Kept()
+
+
+@pytest.mark.parametrize("ema", [None, 0.9])
+def test_what_modules_keep_beside_tensors_is_kept_and_handed_on(tmp_path, ema):
+    stop = Keeping(6, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    run(tmp_path / "cut", stop, overrides={"ema": ema})
+    still = {"ema": ema, "lr": 1e-12, "adam_lr": 1e-12, "steps": 1}
+    branch = run(tmp_path / "branch", Keeping(100, None), overrides=still, weights=tmp_path / "cut")
+    assert branch.model.plain.kept["called"] == 6 + 1
+    run(tmp_path / "cut", Keeping(100, None), overrides={"ema": ema}, resume=True)
+    run(tmp_path / "whole", Keeping(100, None), overrides={"ema": ema})
+    same_weights(tmp_path / "whole", tmp_path / "cut")
+    twig = run(tmp_path / "twig", Keeping(100, None), overrides=still, weights=tmp_path / "whole")
+    assert twig.model.plain.kept["called"] == 20 + 1

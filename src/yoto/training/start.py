@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from yoto import bundle
 from yoto.training.checkpoint import load_checkpoint
 from yoto.training.folder import MODEL, is_unfinished, record
@@ -32,8 +30,8 @@ class Source:
     cpu_seconds: float = 0.0
 
 
-def read_start(name_or_path: str | Path) -> tuple[dict[str, Tensor], Source]:
-    """Parameters and buffers to start from, and what was spent on them.
+def read_start(name_or_path: str | Path) -> tuple[dict[str, Any], Source]:
+    """Parameters, buffers and what modules keep beside them to start from, and what was spent on them.
 
     Args:
         name_or_path: As of `bundle.locate`, or the folder of an unfinished run: its last checkpoint, the averaged
@@ -46,17 +44,18 @@ def read_start(name_or_path: str | Path) -> tuple[dict[str, Tensor], Source]:
     if is_unfinished(folder):
         tensors, state = load_checkpoint(folder / "last")
         names = [name.removeprefix("model/") for name in tensors if name.startswith("model/")]
-        chosen = {name: tensors.get(f"ema/{name}", tensors[f"model/{name}"]) for name in names}
+        chosen: dict[str, Any] = {name: tensors.get(f"ema/{name}", tensors[f"model/{name}"]) for name in names}
+        chosen |= state.get("extra", {})
         digest = hashlib.sha256((folder / "last" / "state.json").read_bytes()).hexdigest()
         return chosen, added(digest, state, state.get("source"))
     path = bundle.locate(name_or_path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    tensors, _ = bundle.read_state(path)
+    header = bundle.read_header(path)
+    chosen = {**bundle.read_state(path)[0], **header.state}
     own = record(path.parent) if path.name == MODEL else {}
     if own:
-        return tensors, added(digest, own, own.get("before"))
-    header = bundle.read_header(path)
-    return tensors, added(digest, header.info, header.before)
+        return chosen, added(digest, own, own.get("before"))
+    return chosen, added(digest, header.info, header.before)
 
 
 def added(digest: str, own: Mapping[str, Any], before: Any) -> Source:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from yoto.errors import YotoError
 from yoto.optim import Clipper, Optimiser
+from yoto.support.tensors import extra_state, only
 from yoto.training.checkpoint import load_checkpoint, save_checkpoint
 from yoto.training.ema import EMA
 from yoto.training.monitor import Monitor
@@ -67,7 +68,7 @@ class State:
     def tensors(self) -> dict[str, Tensor]:
         """All tensors of the state under names such as "model/plain.encoder.weight"."""
         parts: dict[str, dict[str, Tensor]] = {
-            "model": dict(self.model.state_dict()),
+            "model": only(self.model.state_dict()),
             "optimiser": self.optimiser.tensors(),
             "clipper": self.clipper.state_dict(),
             "ema": {} if self.ema is None else self.ema.tensors(),
@@ -84,6 +85,7 @@ class State:
             "best": self.best,
             "reference": self.monitor.reference,
             "source": None if self.source is None else asdict(self.source),
+            "extra": extra_state(self.model.state_dict()),
         }
         save_checkpoint(folder, self.tensors(), state)
 
@@ -99,7 +101,7 @@ class State:
             part, name = key.split("/", 1)
             parts[part][name] = value
         try:
-            self.model.load_state_dict(parts["model"])
+            self.model.load_state_dict({**parts["model"], **state.get("extra", {})})
             self.optimiser.load_tensors(parts["optimiser"])
             if self.ema is not None:
                 self.ema.load_tensors(parts["ema"])
