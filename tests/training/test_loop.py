@@ -15,6 +15,7 @@ from yoto.errors import YotoError
 from yoto.objective import SmoothChebyshev
 from yoto.training import train
 from yoto.training.checkpoint import load_checkpoint
+from yoto.training.run import check_reached
 
 EVERYTHING = {"ema": 0.9, "tilt": [4.0, -1.0], "weight_decay": 0.01, "validate_every": 10}
 NARROW = {"distribution": "log-uniform", "low": 0.9999, "high": 1.0001}
@@ -250,3 +251,13 @@ def test_terms_without_a_gradient_are_told_in_one_line(tmp_path):
 
     with pytest.raises(YotoError, match="terms without a gradient"):
         run(tmp_path, Constant())
+
+
+def test_parameters_that_several_processes_would_wait_for_are_named():
+    net = torch.nn.ModuleDict({name: torch.nn.Linear(1, 1) for name in "abc"})
+    net["b"].requires_grad_(False)
+    net["a"](torch.ones(1)).sum().backward()
+    with pytest.raises(YotoError, match=r"every parameter. Found 'c.weight', 'c.bias' without a part in it"):
+        check_reached(net)
+    net["c"](torch.ones(1)).sum().backward()
+    check_reached(net)

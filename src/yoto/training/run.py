@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from yoto import bundle
 from yoto.build import build_data, build_model, build_objective, evaluation_points, own_lam
 from yoto.conditioning import Conditional
+from yoto.errors import YotoError
 from yoto.objective.step import LossStep
 from yoto.optim import Clipper
 from yoto.recipe import Recipe
@@ -98,6 +99,7 @@ class Run:
         )
         self.loggers: list[Logger] = []
         self.progress: Progress | None = None
+        self.reached = False
 
     def start_from(self, name_or_path: str | Path) -> None:
         """Take the parameters of a model or an unfinished run with the same network in place of random ones.
@@ -166,6 +168,9 @@ class Run:
             waits = part + 1 < training.accumulate
             with self.fabric.no_backward_sync(self.step_module, enabled=True) if waits else nullcontext():
                 parts.append((self.passes(batch, lam), lam))
+        if self.fabric.world_size > 1 and not self.reached:
+            check_reached(state.model)
+            self.reached = True
         norm = state.clipper(state.optimiser.parameters)
         state.optimiser.step()
         if self.graphed is None:
@@ -304,3 +309,14 @@ class Run:
             write_atomic(self.out / "run.json", json.dumps(record, indent=1) + "\n")
         self.fabric.barrier()
         return result
+
+
+def check_reached(model: nn.Module) -> None:
+    """Refuse parameters without a gradient, for which several processes would wait in vain at the next step."""
+    missing = [name for name, value in model.named_parameters() if value.requires_grad and value.grad is None]
+    if missing:
+        more = f" and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise YotoError(
+            f"With several devices the loss should reach every parameter. Found {', '.join(map(repr, missing[:3]))}"
+            f"{more} without a part in it. Freeze them (requires_grad_(False)), or train on one device."
+        )
