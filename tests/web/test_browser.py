@@ -240,7 +240,8 @@ def test_a_knee_lies_on_the_better_side(visit):
     tab = visit("compression.html")
     found = tab.page.evaluate(
         """import('/js/scale.js').then(({ kneeOf }) => {
-          const x = [0, 1, 2, 3, 4], inward = [8, 2, 1, 0.3, 0], outward = [8, 7.8, 7.4, 6, 0], bend = [0, 6, 7.4, 7.8, 8];
+          const x = [0, 1, 2, 3, 4], inward = [8, 2, 1, 0.3, 0], outward = [8, 7.8, 7.4, 6, 0];
+          const bend = [0, 6, 7.4, 7.8, 8];
           return [kneeOf(x, inward), kneeOf(x, outward), kneeOf(x, [8, 6, 4, 2, 0]),
             kneeOf(x, bend, "lower", "higher"), kneeOf(x, inward.toReversed(), "lower", "higher"),
             kneeOf(x.toReversed(), inward.toReversed()), kneeOf(x, outward, "higher", "higher")];
