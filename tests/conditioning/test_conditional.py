@@ -17,7 +17,7 @@ from yoto.conditioning import bind, condition
 from yoto.conditioning.film import ConditioningNetwork
 from yoto.errors import YotoError
 from yoto.export import export
-from yoto.space import LogUniform, LossSpace, Uniform
+from yoto.space import Choice, LogUniform, LossSpace, Simplex, Uniform
 
 SPACE = LossSpace(a=1.0, b=LogUniform(0.1, 10.0))
 
@@ -504,3 +504,17 @@ def test_an_empty_batch_takes_no_rows_of_lambda():
     assert y.shape == (0, 2)
     y.sum().backward()
     assert all(p.grad is None or not p.grad.any() for p in model.parameters())
+
+
+def test_shares_that_do_not_sum_to_one_are_refused():
+    space = LossSpace(fit=1.0, style=Choice("dots", "stripes"), mix=Simplex("size", "bend"))
+    model, x = condition(nn.Linear(2, 3), space), torch.rand(4, 2)
+    drawn = space.sample(4)
+    assert model(x, at=drawn).shape == (4, 3)
+    assert model(x, at=drawn.half().float()).shape == (4, 3)
+    for column, names in ((2, "style:dots, style:stripes"), (4, "size, bend")):
+        lam = space.point(style="dots", size=0.25, bend=0.75).repeat(4, 1)
+        lam[2, column] = 0.9
+        with pytest.raises(YotoError, match=f"Columns {names} of λ should sum to 1. Found 1"):
+            model(x, at=lam)
+        assert model(x, at=lam, extrapolate=True).shape == (4, 3)

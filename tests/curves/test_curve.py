@@ -187,3 +187,28 @@ def test_facts_that_json_does_not_hold_are_refused_before_a_file_is_written(tmp_
     with pytest.raises(YotoError, match="`info` of a curve should hold what JSON can"):
         curve(info={"fact": fact}).to_json(tmp_path / "curve.json")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"better": ["mse"]}, "`better` of a curve should map names"),
+        ({"info": None}, "`info` of a curve should map names"),
+        ({"terms": None}, "`terms` of a curve should map names to columns"),
+        ({"points": None}, "`points` of a curve should be a sequence"),
+        ({"weights": {"kl": 1.0}}, "`weights` of a curve should be a sequence"),
+        ({"parameters": "kl"}, "`parameters` of a curve should be a sequence. Found str"),
+        ({"better": {"kl": "higher"}}, "A loss term should be better lower"),
+        ({"better": {"loss": "higher"}}, "A loss term should be better lower"),
+    ],
+)
+def test_fields_of_another_kind_are_one_line(changes, said):
+    with pytest.raises(YotoError, match=said):
+        curve(**changes)
+    with pytest.raises(YotoError, match=said):
+        TradeoffCurve.from_dict({**curve().to_dict(), **changes})
+
+
+def test_a_curve_of_a_loss_alone_has_nothing_to_show():
+    with pytest.raises(YotoError, match="a term or a metric to show"):
+        curve(terms={}, metrics={}).plot()

@@ -223,6 +223,7 @@ def test_a_bundle_brings_its_objective(tmp_path):
         ({"points": {"size": 1.0}}, "Found one mapping"),
         ({"points": 1.0}, r"shape \[m, 2\].*Found float"),
         ({"points": [{"sise": 1.0}]}, "Did you mean 'size'"),
+        ({"points": torch.tensor([[1.0, 2.0], [1.0, float("nan")]])}, r"finite numbers. Found \[1\.0, nan\]"),
     ],
 )  # fmt: skip
 def test_bad_arguments_are_one_line(changes, message):

@@ -236,6 +236,21 @@ def test_the_number_that_is_said_of_a_quality_codes_the_same_file(visit):
 
 
 @pytest.mark.slow
+def test_a_knee_lies_on_the_better_side(visit):
+    tab = visit("compression.html")
+    found = tab.page.evaluate(
+        """import('/js/scale.js').then(({ kneeOf }) => {
+          const x = [0, 1, 2, 3, 4], inward = [8, 2, 1, 0.3, 0], outward = [8, 7.8, 7.4, 6, 0];
+          const bend = [0, 6, 7.4, 7.8, 8];
+          return [kneeOf(x, inward), kneeOf(x, outward), kneeOf(x, [8, 6, 4, 2, 0]),
+            kneeOf(x, bend, "lower", "higher"), kneeOf(x, inward.toReversed(), "lower", "higher"),
+            kneeOf(x.toReversed(), inward.toReversed()), kneeOf(x, outward, "higher", "higher")];
+        })"""
+    )
+    assert found == [1, -1, -1, 1, -1, 3, 3]
+
+
+@pytest.mark.slow
 def test_the_divider_and_the_zoom(visit):
     tab = visit("compression.html")
     for key, expected in (("Home", "0"), ("ArrowRight", "5"), ("End", "100"), ("ArrowLeft", "95")):

@@ -317,13 +317,15 @@ def space_of(model: nn.Module, objective: Objective | None) -> LossSpace:
 
 
 def check_points(model: nn.Module, points: Any, space: LossSpace) -> None:
-    """Refuse λ of another shape than [m, D], and several for a plain network."""
+    """Refuse λ of another shape than [m, D] or of NaN, and several for a plain network."""
     good = isinstance(points, Tensor) and points.ndim == 2 and points.shape[1] == len(space.names) and len(points)
     if not good:
         found = tuple(points.shape) if isinstance(points, Tensor) else type(points).__name__
         raise YotoError(
             f"`points` should have shape [m, {len(space.names)}], columns {', '.join(space.names)}. Found {found}."
         )
+    if not bool(points.isfinite().all()):
+        raise YotoError(f"`points` should be finite numbers. Found {points[~points.isfinite().all(1)][0].tolist()}.")
     if len(points) > 1 and not isinstance(model, Conditional):
         raise YotoError(
             f"`points` should be one point for a plain network, which is the same at every λ. Found {len(points)}."

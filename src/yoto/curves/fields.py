@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ def filled(curve: Any) -> dict[str, Any]:
     Raises:
         YotoError: If a column has another length than there are points, or holds anything but finite numbers.
     """
+    check_fields(curve)
     points = tuple(numbers_by_name("points", point) for point in curve.points)
     result: dict[str, Any] = {
         "points": points,
@@ -36,10 +37,7 @@ def filled(curve: Any) -> dict[str, Any]:
         "balanced": column("balanced", curve.balanced),
     }
     for group in GROUPS:
-        columns = getattr(curve, group)
-        if not hasattr(columns, "items"):
-            raise YotoError(f"`{group}` of a curve should map names to columns. Found {type(columns).__name__}.")
-        result[group] = {name: column(f"{group}[{name!r}]", values) for name, values in columns.items()}
+        result[group] = {name: column(f"{group}[{name!r}]", values) for name, values in getattr(curve, group).items()}
     every = {f"{group}[{name!r}]": values for group in GROUPS for name, values in result[group].items()}
     every |= {"loss": result["loss"], "weights": result["weights"]}
     every |= {"balanced": result["balanced"]} if result["balanced"] else {}
@@ -55,7 +53,22 @@ def filled(curve: Any) -> dict[str, Any]:
         raise YotoError(f"A term or metric of a curve should not be called {WHOLE!r}, as the whole loss is.")
     for name, better in curve.better.items():
         check_direction(repr(name), better)
+        if better != "lower" and name in {WHOLE, *result["terms"]}:
+            raise YotoError(f"A loss term should be better lower, as every loss is. Found {name!r} as {better!r}.")
     return result
+
+
+def check_fields(curve: Any) -> None:
+    """Refuse fields of another kind than a curve has, such as those of a damaged file."""
+    for name in ("points", "weights", "parameters"):
+        found = getattr(curve, name)
+        if not isinstance(found, Iterable) or isinstance(found, str | Mapping):
+            raise YotoError(f"`{name}` of a curve should be a sequence. Found {type(found).__name__}.")
+    for name in (*GROUPS, "better", "info"):
+        found = getattr(curve, name)
+        if not hasattr(found, "items"):
+            what = "columns" if name in GROUPS else "values"
+            raise YotoError(f"`{name}` of a curve should map names to {what}. Found {type(found).__name__}.")
 
 
 def column(name: str, values: Any) -> tuple[float, ...]:

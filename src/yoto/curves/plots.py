@@ -107,6 +107,8 @@ def places(curve: Curve) -> Places:
 def two_terms(curve: Curve, names: Names) -> tuple[str, str]:
     """Names for a horizontal and a vertical axis: by default the second term and the first."""
     known = [*curve.terms, *curve.metrics]
+    if not known:
+        raise YotoError("A figure should have a term or a metric to show. Found neither on this curve.")
     if len(known) < 2:
         known = [*known, "loss"]
     return names[0] or known[1], names[1] or known[0]

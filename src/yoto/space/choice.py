@@ -86,6 +86,10 @@ class Choice(Distribution):
             )
         return weights
 
+    @property
+    def total(self) -> float | None:
+        return 1.0
+
     def limits(self) -> tuple[tuple[float, float], ...]:
         return ((-ROUNDING, 1 + ROUNDING),) * len(self.options)
 

@@ -69,6 +69,11 @@ class Distribution(ABC):
         """Lowest and highest value of each column, with room for float32's rounding."""
         return ((-math.inf, math.inf),)
 
+    @property
+    def total(self) -> float | None:
+        """What the columns of a value inside the range sum to; None where that is open."""
+        return None
+
     def widened(self, name: str, wider: Distribution) -> Distribution:
         """`wider`, shown to the conditioning network so that the values of this range keep their meaning.
 

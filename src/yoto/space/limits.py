@@ -11,20 +11,26 @@ if TYPE_CHECKING:
 
     from yoto.space.space import LossSpace
 
+SUM = 1e-2
+"""Slack of the sum of shares, which half precision leaves."""
+
 
 def refuse_outside(space: LossSpace, lam: Tensor) -> None:
-    """Refuse λ [..., D] with a free column outside its range, but for float32's rounding.
+    """Refuse λ [..., D] with a free column outside its range, or shares that do not sum to 1, but for rounding.
 
     What has no values to look at (under `torch.func.vmap`, on the meta device) passes.
 
     Raises:
-        YotoError: Naming the column and its range.
+        YotoError: Naming the column and its range, or the columns of the sum.
     """
     if not lam.numel():
         return  # of no sample
     columns = lam.detach().reshape(-1, lam.shape[-1])
+    groups = {name: space.slices[name] for name, each in space.parameters.items() if each.total is not None}
     try:
         lowest, highest = columns.amin(0).tolist(), columns.amax(0).tolist()
+        sums = {name: columns[:, place].float().sum(1).aminmax() for name, place in groups.items()}
+        totals = {name: (float(least), float(most)) for name, (least, most) in sums.items()}
     except RuntimeError:  # of what torch.func wraps, and NotImplementedError of the meta device
         return
     limits = [pair for name in space.parameters for pair in space.parameters[name].limits()]
@@ -34,4 +40,12 @@ def refuse_outside(space: LossSpace, lam: Tensor) -> None:
             raise YotoError(
                 f"`{name}` of λ should lie in [{least:.4g}, {most:.4g}], its range in this loss space. "
                 f"Found {found:g}. Draw λ with space.sample, or allow extrapolation (extrapolate=True)."
+            )
+    for name, (least, most) in totals.items():
+        total = space.parameters[name].total
+        if total is not None and not total - SUM <= least <= most <= total + SUM:
+            found = most if least >= total - SUM else least
+            raise YotoError(
+                f"Columns {', '.join(space.names[space.slices[name]])} of λ should sum to {total:g}. Found {found:g}. "
+                "Divide them by their sum, or allow extrapolation (extrapolate=True)."
             )

@@ -129,6 +129,10 @@ class Simplex(Distribution):
             )
         return weights
 
+    @property
+    def total(self) -> float | None:
+        return 1.0
+
     def limits(self) -> tuple[tuple[float, float], ...]:
         return ((self.minimum * (1 - ROUNDING), 1 + ROUNDING),) * len(self.terms)
 

@@ -79,6 +79,8 @@ def test_threads_are_a_whole_number(threads):
     for engine in (None, "torch"):
         with pytest.raises(YotoError, match="`threads` should be a whole number, at least 1"):
             stylize.load(engine=engine, threads=threads)
+        with pytest.raises(YotoError, match="`threads` should be at most 1024"):
+            stylize.load(engine=engine, threads=100_000)
 
 
 def test_threads_share_one_painter(painter, pixels):

@@ -14,10 +14,12 @@ from yoto.errors import YotoError
 from yoto.space import Value
 from yoto.support import cores
 from yoto.support.extras import require
-from yoto.support.numbers import check_whole
+from yoto.support.numbers import check_real, check_whole
 
 EngineName = Literal["onnxruntime", "torch"]
 ENGINES = ("onnxruntime", "torch")
+MOST_THREADS = 1024
+"""More are a slip of the keyboard, and take minutes to start."""
 
 
 class Engine(Protocol):
@@ -138,7 +140,7 @@ def make_engine(bank: Bank, name: EngineName | None = None, threads: int | None 
     """The engine of that name, or the fastest that is there.
 
     Raises:
-        YotoError: If the named one is not there, the name is unknown, or `threads` is no whole number above 0.
+        YotoError: If the named one is not there, the name is unknown, or `threads` is no whole number from 1 to 1024.
     """
     from importlib.util import find_spec
 
@@ -146,6 +148,7 @@ def make_engine(bank: Bank, name: EngineName | None = None, threads: int | None 
         raise YotoError(f"`engine` should be {' or '.join(ENGINES)}. Found {name!r}.")
     if threads is not None:
         check_whole("threads", threads)
+        check_real("threads", threads, most=MOST_THREADS)
     installed, network = find_spec("onnxruntime") is not None, bank.network()
     if name == "onnxruntime":
         require("The engine onnxruntime", "onnxruntime", extra="style")

@@ -32,6 +32,7 @@ export function plot(place, options) {
     const [name, unit = ""] = label.split(", ");
     return `${name} ${number(v, digits)} ${unit}`.trim();
   };
+  const ownKnee = () => (line ? kneeOf(x, y, options.xBetter, options.yBetter) : -1);
   const words = (i) => [at(i), value(xLabel, x[i]), value(yLabel, y[i])].filter(Boolean).join(", ");
   const sign = (better, up) => ({ lower: up ? " ↓ better" : " ← better", higher: up ? " ↑ better" : " better →" })[better] ?? "";
 
@@ -72,7 +73,7 @@ export function plot(place, options) {
 
   function points() {
     const parts = [];
-    const knee = line ? kneeOf(x, y) : -1;
+    const knee = ownKnee();
     if (knee >= 0) {
       parts.push(el("svg:circle", { class: "knee", cx: sx.at(x[knee]), cy: sy.at(y[knee]), r: 8 }));
     }
@@ -104,22 +105,22 @@ export function plot(place, options) {
     svg.querySelectorAll(".hit")[next].focus();
   }
 
-  const toKnee = el("button", { type: "button", class: "quiet", onclick: () => { if (!atKnee()) options.pick(kneeOf(x, y)); } });
+  const toKnee = el("button", { type: "button", class: "quiet", onclick: () => { if (!atKnee()) options.pick(ownKnee()); } });
   const aboutKnee = question("the knee", KNEE);
   const atKnee = () => {
-    const knee = kneeOf(x, y);
+    const knee = ownKnee();
     return present !== null && Math.hypot(sx.at(present[0]) - sx.at(x[knee]), sy.at(present[1]) - sy.at(y[knee])) < 2;
   };
 
   /** What is drawn, in words; and the way to the knee. */
   function entitle() {
     caption.replaceChildren(title);
-    if (options.pick && line && kneeOf(x, y) >= 0) caption.append(" ", toKnee, " ", aboutKnee);
+    if (options.pick && ownKnee() >= 0) caption.append(" ", toKnee, " ", aboutKnee);
   }
 
   /** Names of points, none over another. */
   function names() {
-    const knee = line ? kneeOf(x, y) : -1;
+    const knee = ownKnee();
     const all = marks.map((m) => ({ x: sx.at(m.x), y: sy.at(m.y) + 4, text: m.name, class: "othername" }));
     if (knee >= 0) {
       all.push({ x: sx.at(x[knee]) + 4, y: sy.at(y[knee]) + (options.yBetter === "higher" ? 15 : -9), text: "knee", class: "kneeword" });

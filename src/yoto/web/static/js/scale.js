@@ -48,17 +48,23 @@ export function apart(all, width, dot = null) {
   return placed.slice(dot ? 1 : 0);
 }
 
-/** Number of the point farthest from the line between the ends, both axes scaled to their range; -1 where there is none. */
-export function kneeOf(x, y) {
+/**
+ * Number of the point farthest from the line between the ends on its better side, both axes scaled to their range; -1
+ * where there is none: the curve is straight, or bulges to the worse side.
+ *
+ * @param xBetter, yBetter "higher", or else lower
+ */
+export function kneeOf(x, y, xBetter, yBetter) {
   const n = x.length;
   if (n < 4) return -1;
-  const scaled = (values) => {
+  const scaled = (values, better) => {
     const [low, high] = [Math.min(...values), Math.max(...values)];
-    return values.map((v) => (v - low) / (high - low || 1));
+    return values.map((v) => (better === "higher" ? high - v : v - low) / (high - low || 1));
   };
-  const [a, b] = [scaled(x), scaled(y)];
+  const [a, b] = [scaled(x, xBetter), scaled(y, yBetter)];
   const [dx, dy] = [a[n - 1] - a[0], b[n - 1] - b[0]];
-  const away = a.map((v, i) => Math.abs(dx * (b[i] - b[0]) - dy * (v - a[0])) / (Math.hypot(dx, dy) || 1));
+  const side = Math.sign(dy * a[0] - dx * b[0]); // on which of the line (0, 0) lies, the best of both
+  const away = a.map((v, i) => side * (dx * (b[i] - b[0]) - dy * (v - a[0])) / (Math.hypot(dx, dy) || 1));
   const most = Math.max(...away);
   return most > 0.1 ? away.indexOf(most) : -1;
 }
