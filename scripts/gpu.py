@@ -32,16 +32,20 @@ PRESENT = (
     "h5py", "onnx", "onnxruntime",
 )  # fmt: skip
 """What the GPU machine has, beside what these need."""
-CARRIED = ("pydantic", "pydantic-core", "annotated-types", "typing-inspection")
+CARRIED = (
+    "pydantic", "pydantic-core", "annotated-types", "typing-inspection", "moocore", "cffi", "pycparser", "platformdirs",
+)  # fmt: skip
 """What is carried there."""
-ABSENT = (*CARRIED, "pooch", "constriction", "moocore")
+ABSENT = (*CARRIED, "pooch", "constriction")
 MACHINE = ("--python-version", "3.12", "--platform", "manylinux2014_x86_64", "--only-binary", ":all:")
 TOTAL = 64.0
 """MiB of the tracked tree, as far as it is checked out, and of runs/carry at most."""
 SPARE = 2.0
 """MiB of that left free."""
 RESERVE = 1.5
-"""Minutes for reading the photographs, trying the speed, evaluation and writing."""
+"""Minutes for evaluation and writing."""
+SETUP = 8.0
+"""Seconds that each network of a comparison takes before its first step."""
 TRIED = 200
 """Steps by which the speed is measured."""
 REHEARSED = (
@@ -60,6 +64,7 @@ class Run:
         small: Further changes for a rehearsal.
         photographs: Whether it needs those of runs/carry.
         weights: A bundled model to go on from, in place of random parameters.
+        compared: Whether separate networks are trained too, for the recipe's points: `yoto compare`.
     """
 
     recipe: str
@@ -67,6 +72,7 @@ class Run:
     small: tuple[str, ...] = ()
     photographs: bool = False
     weights: str | None = None
+    compared: bool = False
 
 
 RUNS = {
@@ -76,6 +82,13 @@ RUNS = {
         ("options.crop=64",),
         photographs=True,
         weights="compression/photo",
+    ),
+    "parity": Run(
+        "compression/hyperprior-2",
+        ("training.checkpoint_every=20000", "training.log_every=200"),
+        ("options.crop=64", "options.channels=8", "options.latents=16"),
+        photographs=True,
+        compared=True,
     ),
     "shapes": Run("paper/shapes3d-vae", ("options.dataset=shapes",)),
 }
@@ -144,34 +157,59 @@ def work(name: str, carry: Path, out: Path, seconds: float, *, rehearsal: bool) 
     import torch
 
     torch.backends.cudnn.benchmark = True
+    from yoto.comparison.plan import make_plan
     from yoto.recipe import read
-    from yoto.training import train
 
     run = RUNS[name]
-    changes = [*run.changes, *([f"options.data={carry / 'photos'}"] if run.photographs else [])]
-    if rehearsal:
-        changes += [*run.small, *REHEARSED]
-    recipe = read(run.recipe, changes)
-    heading: list[str] = []
+    if run.photographs:
+        os.environ["YOTO_DATA"] = str(carry)
+    recipe = read(run.recipe, [*run.changes, *((*run.small, *REHEARSED) if rehearsal else ())])
+    heading = ""
     with tempfile.TemporaryDirectory() as place:
         if not rehearsal:
             recipe, plain, graphed = graph_or_not(recipe, run.weights, Path(place))
             left = seconds - (time.monotonic() - begin) - 60 * RESERVE
-            recipe = recipe.replace({"training.steps": max(TRIED, int(left * max(plain, graphed)))})
+            networks = 1
+            if run.compared:
+                networks = len(make_plan(recipe, points=None, seeds=None, multiples=(1.0,), others=()).runs())
+            steps = (left - SETUP * (networks - 1)) / networks * max(plain, graphed)
+            recipe = recipe.replace({"training.steps": max(TRIED, int(steps))})
             print(f"{recipe.training.steps} steps from {time.monotonic() - begin:.0f} s on", flush=True)
-            heading = [f"Steps per second: {plain:.1f}, as one CUDA graph {graphed:.1f}."]
+            heading = f"Steps per second: {plain:.1f}, as one CUDA graph {graphed:.1f}."
         minutes = (seconds - (time.monotonic() - begin)) / 60 - RESERVE / 3
-        found = train(recipe, Path(place) / "run", weights=run.weights, max_minutes=minutes, progress=False)
-        for file in ("recipe.yaml", "log.csv", "run.json"):
-            if (found.out / file).exists():
-                keep(found.out / file, out / file)
-        if not found.finished:
-            raise SystemExit(f"Stopped after step {found.steps}: no model. Give more --max-minutes.")
-        heading.append(f"{found.steps} steps in {found.seconds:.0f} s.")
-        told = [" ".join(heading), *finished(found.out, out)]
-    (out / "table.md").write_text("\n\n".join(told) + "\n", "utf-8")
+        made = compared if run.compared else trained
+        told = [heading, *made(run, recipe, Path(place) / "run", out, minutes)]
+    (out / "table.md").write_text("\n\n".join(filter(None, told)) + "\n", "utf-8")
     print(f"{time.monotonic() - begin:.0f} s in all")
-    print("\n\n".join(told))
+    print("\n\n".join(filter(None, told)))
+
+
+def trained(run: Run, recipe: Recipe, place: Path, out: Path, minutes: float) -> list[str]:
+    """Train a model and put it into `out`, with what says how it was made; returns what to tell."""
+    from yoto.training import train
+
+    found = train(recipe, place, weights=run.weights, max_minutes=minutes, progress=False)
+    for file in ("recipe.yaml", "log.csv", "run.json"):
+        if (place / file).exists():
+            keep(place / file, out / file)
+    if not found.finished:
+        raise SystemExit(f"Stopped after step {found.steps}: no model. Give more --max-minutes.")
+    return [f"{found.steps} steps in {found.seconds:.0f} s.", *finished(place, out)]
+
+
+def compared(_: Run, recipe: Recipe, place: Path, out: Path, minutes: float) -> list[str]:
+    """Compare with separate networks and put the report into `out`; returns what to tell."""
+    from yoto.comparison import Stopped, compare
+    from yoto.report.report import comparison_text
+
+    try:
+        found = compare(recipe, place, max_minutes=minutes, progress=False, note=lambda text: print(text, flush=True))
+    except Stopped as stopped:
+        raise SystemExit(f"{stopped} Give more --max-minutes.") from None
+    for file in ("report.md", "report.json", "table.csv", "regret.png", "tradeoff.png", "samples.png"):
+        if (place / file).exists():
+            keep(place / file, out / file)
+    return [f"{recipe.training.steps} steps each.", comparison_text(found)]
 
 
 def speed(recipe: Recipe, weights: str | None, place: Path) -> float:
@@ -216,7 +254,6 @@ def finished(run: Path, out: Path) -> list[str]:
     from yoto import bundle
     from yoto.build import build_objective, evaluation_points
     from yoto.curves import sweep
-    from yoto.registry import load_task
     from yoto.report.report import report_sweep
     from yoto.support.tables import aligned
     from yoto.task import BaseTask
@@ -226,9 +263,7 @@ def finished(run: Path, out: Path) -> list[str]:
     assert isinstance(loaded.task, BaseTask)
     bundle.halve(loaded.model)
     extras, facts = loaded.task.extras(loaded.conditional)
-    recipe = loaded.recipe.replace({"options.data": None} if "data" in loaded.recipe.options else {})
-    task = load_task(recipe.task, recipe.options)  # of the codec with the test photographs of the package
-    assert isinstance(task, BaseTask)
+    recipe, task = loaded.recipe, loaded.task
     settings = recipe.evaluation
     curve = sweep(
         loaded.model.to("cuda" if torch.cuda.is_available() else "cpu"), task.data("test"), task,

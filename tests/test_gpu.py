@@ -1,6 +1,7 @@
 """scripts/gpu.sh: what is run on a GPU machine, rehearsed with the packages that it has."""
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -69,6 +70,21 @@ def test_the_codecs_run_comes_to_its_end_with_the_packages_of_the_machine(carry,
     plain = bundle.load(out / "model.safetensors").model
     halved = [p for p in plain.parameters() if p.dtype.is_floating_point]
     assert all((p == p.half().float()).all() for p in halved)
+
+
+@pytest.mark.slow
+def test_the_comparisons_run_comes_to_its_end_with_the_packages_of_the_machine(carry, tmp_path):
+    out = tmp_path / "out"
+    done = run("--rehearse", "parity", "--carry", carry, "--out", out)
+    assert done.returncode == 0, done.stderr
+    assert "20 steps each." in done.stdout
+    files = {path.name for path in out.iterdir()}
+    assert files == {
+        "report.md", "report.json", "table.csv", "regret.png", "tradeoff.png", "samples.png", "table.md",
+    }  # fmt: skip
+    report = json.loads((out / "report.json").read_text("utf-8"))
+    assert len(report["points"]) == 4
+    assert str(tmp_path) not in json.dumps(report)
 
 
 def test_the_rehearsal_sees_no_package_that_the_machine_lacks(gpu):
