@@ -189,9 +189,7 @@ def trained(run: Run, recipe: Recipe, place: Path, out: Path, minutes: float) ->
     from yoto.training import train
 
     found = train(recipe, place, weights=run.weights, max_minutes=minutes, progress=False)
-    for file in ("recipe.yaml", "log.csv", "run.json"):
-        if (place / file).exists():
-            keep(place / file, out / file)
+    keep(place, ("recipe.yaml", "log.csv", "run.json"), out)
     if not found.finished:
         raise SystemExit(f"Stopped after step {found.steps}: no model. Give more --max-minutes.")
     return [f"{found.steps} steps in {found.seconds:.0f} s.", *finished(place, out)]
@@ -206,9 +204,7 @@ def compared(_: Run, recipe: Recipe, place: Path, out: Path, minutes: float) -> 
         found = compare(recipe, place, max_minutes=minutes, progress=False, note=lambda text: print(text, flush=True))
     except Stopped as stopped:
         raise SystemExit(f"{stopped} Give more --max-minutes.") from None
-    for file in ("report.md", "report.json", "table.csv", "regret.png", "tradeoff.png", "samples.png"):
-        if (place / file).exists():
-            keep(place / file, out / file)
+    keep(place, ("report.md", "report.json", "table.csv", "regret.png", "tradeoff.png", "samples.png"), out)
     return [f"{recipe.training.steps} steps each.", comparison_text(found)]
 
 
@@ -241,10 +237,12 @@ def graph_or_not(recipe: Recipe, weights: str | None, place: Path) -> tuple[Reci
     return recipe.replace({"training.cuda_graph": graphed > plain}), plain, graphed
 
 
-def keep(source: Path, target: Path) -> None:
-    """Copy a file into the folder that comes back."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, target)
+def keep(place: Path, names: Sequence[str], out: Path) -> None:
+    """Copy files, as far as there are any, into the folder that comes back."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        if (place / name).exists():
+            shutil.copyfile(place / name, out / name)
 
 
 def finished(run: Path, out: Path) -> list[str]:

@@ -26,11 +26,10 @@ def refuse_outside(space: LossSpace, lam: Tensor) -> None:
     if not lam.numel():
         return  # of no sample
     columns = lam.detach().reshape(-1, lam.shape[-1])
-    groups = {name: space.slices[name] for name, each in space.parameters.items() if each.total is not None}
+    shares = [(each.total, space.slices[n]) for n, each in space.parameters.items() if each.total is not None]
     try:
         lowest, highest = columns.amin(0).tolist(), columns.amax(0).tolist()
-        sums = {name: columns[:, place].float().sum(1).aminmax() for name, place in groups.items()}
-        totals = {name: (float(least), float(most)) for name, (least, most) in sums.items()}
+        sums = [[float(end) for end in columns[:, place].float().sum(1).aminmax()] for _, place in shares]
     except RuntimeError:  # of what torch.func wraps, and NotImplementedError of the meta device
         return
     limits = [pair for name in space.parameters for pair in space.parameters[name].limits()]
@@ -41,11 +40,10 @@ def refuse_outside(space: LossSpace, lam: Tensor) -> None:
                 f"`{name}` of λ should lie in [{least:.4g}, {most:.4g}], its range in this loss space. "
                 f"Found {found:g}. Draw λ with space.sample, or allow extrapolation (extrapolate=True)."
             )
-    for name, (least, most) in totals.items():
-        total = space.parameters[name].total
-        if total is not None and not total - SUM <= least <= most <= total + SUM:
+    for (total, place), (least, most) in zip(shares, sums, strict=True):
+        if not total - SUM <= least <= most <= total + SUM:
             found = most if least >= total - SUM else least
             raise YotoError(
-                f"Columns {', '.join(space.names[space.slices[name]])} of λ should sum to {total:g}. Found {found:g}. "
+                f"Columns {', '.join(space.names[place])} of λ should sum to {total:g}. Found {found:g}. "
                 "Divide them by their sum, or allow extrapolation (extrapolate=True)."
             )
