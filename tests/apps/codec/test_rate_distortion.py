@@ -78,6 +78,16 @@ def test_points_are_of_real_files(found, tiny):
     assert theirs[0].psnr < theirs[-1].psnr
 
 
+def test_what_others_do_not_write_is_not_counted(found, tiny, tmp_path):
+    from PIL import Image, ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    rich = Image.open(DATA / "rgb-original.png").convert("RGBA")
+    rich.save(tmp_path / "rich.png", icc_profile=profile)
+    ours = evaluate(tiny, [tmp_path / "rich.png"], qualities=(20.0, 80.0)).points["yoto"]
+    assert [(p.bpp, p.psnr) for p in ours] == [(p.bpp, p.psnr) for p in found[0]]
+
+
 def test_the_report(tiny, tmp_path):
     seen = []
     made = evaluate(tiny, [DATA / "rgb-original.png"], qualities=(0.0, 50.0, 100.0), progress=lambda *n: seen.append(n))

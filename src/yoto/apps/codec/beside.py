@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from yoto.apps.codec.halving import last_below
-from yoto.apps.codec.rate_distortion import CLASSICS, Classic, available, ms_ssim_of
+from yoto.apps.codec.rate_distortion import CLASSICS, Classic, available, ms_ssim_of, plain
 from yoto.data import images
 from yoto.data.pixels import psnr_of
 
@@ -71,14 +71,6 @@ def likeness(pixels: Pixels, picture: Picture) -> tuple[float, float]:
     """PSNR and MS-SSIM of decoded pixels as `rate_distortion.measures` has them."""
     visible = images.visible(picture)
     return psnr_of(pixels, visible, picture.alpha), ms_ssim_of(pixels, visible)
-
-
-def plain(picture: Picture) -> Image:
-    """The colours alone, as the classic codecs get them: greyscale where they are, hidden ones continued."""
-    from PIL import Image
-
-    image = Image.fromarray(images.visible(picture))
-    return image.convert("L") if picture.grey else image
 
 
 def nearest(image: Image, classic: Classic, size: int) -> tuple[float | None, bytes] | None:

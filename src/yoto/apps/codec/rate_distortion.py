@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,6 +20,9 @@ from yoto.data import images
 from yoto.data.images import Picture
 from yoto.data.pixels import Pixels, planes, psnr_of
 from yoto.errors import YotoError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 QUALITIES = (5.0, 15.0, 30.0, 45.0, 60.0, 75.0, 90.0, 100.0)
 RANGE = (28.3, 36.65)
@@ -94,6 +97,19 @@ def ms_ssim_of(one: Pixels, other: Pixels) -> float:
     return float(ms_ssim(planes(one), planes(other)))
 
 
+def colours(picture: Picture) -> Picture:
+    """A picture without alpha, profile and EXIF data: what can be compared. Hidden colours are continued."""
+    return Picture(images.visible(picture), picture.grey)
+
+
+def plain(picture: Picture) -> Image:
+    """The colours alone, as the classic codecs get them: greyscale where they are, hidden ones continued."""
+    from PIL import Image
+
+    image = Image.fromarray(images.visible(picture))
+    return image.convert("L") if picture.grey else image
+
+
 def measures(data: bytes, picture: Picture, model: CodecModel) -> dict[str, float]:
     """PSNR and MS-SSIM of a file against the picture it was made of, and the time that decoding took.
 
@@ -134,13 +150,11 @@ def classic_points(
     classic: Classic, pictures: Sequence[Picture], progress: Callable[[], None] | None = None
 ) -> list[Point]:
     """Points of a classic codec."""
-    from PIL import Image
-
     points = []
     for quality in classic.qualities:
         rows = []
         for picture in pictures:
-            image = Image.fromarray(picture.pixels)
+            image = plain(picture)
             buffer = io.BytesIO()
             begin = time.perf_counter()
             image.save(buffer, classic.format, quality=quality, **classic.options)
@@ -248,8 +262,8 @@ def evaluate(
     progress: Callable[[int, int], None] | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> Report:
-    """Points of a model and of the classic codecs that are here, on pictures."""
-    pictures = [api.as_picture(images.read_picture(file), keep_exif=False) for file in files]
+    """Points of a model and of the classic codecs that are here, on the colours of pictures."""
+    pictures = [colours(images.read_picture(file)) for file in files]
     classics = available()
     total = len(pictures) * (len(qualities) + sum(len(c.qualities) for c in classics.values()))
     count = 0
