@@ -10,7 +10,6 @@ no file. An application's own ONNX network is written beside it.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import yaml
@@ -21,6 +20,7 @@ from yoto.conditioning import Conditional
 from yoto.curves import sweep
 from yoto.registry import imported, named, option_names
 from yoto.task import BaseTask
+from yoto.training.folder import facts_of
 
 ASSETS = Path(__file__).parent.parent / "src/yoto/assets"
 
@@ -60,8 +60,6 @@ def main() -> None:
         scores=options.scores,
         info={"split": "test", "data": recipe.options.get("dataset", "")},
     )
-    record = json.loads((options.run / "run.json").read_text("utf-8"))
-    kept = ("steps", "cpu_seconds", "machine", "versions", "seed", "weights", "before")
     path = registry.folders("models").get(task, ASSETS / task) / f"{name}.safetensors"
     bundle.save(
         loaded.model,
@@ -69,7 +67,7 @@ def main() -> None:
         recipe=recipe,
         curve=curve,
         objective=build_objective(recipe),
-        info={**{key: record[key] for key in kept if key in record}, **facts},
+        info={**facts_of(options.run), **facts},
         extras=extras,
         half=options.half,
     )

@@ -255,6 +255,7 @@ def finished(run: Path, out: Path) -> list[str]:
     from yoto.report.report import report_sweep
     from yoto.support.tables import aligned
     from yoto.task import BaseTask
+    from yoto.training.folder import facts_of
 
     loaded = bundle.load(run)
     assert loaded.recipe is not None
@@ -268,13 +269,9 @@ def finished(run: Path, out: Path) -> list[str]:
         evaluation_points(recipe), objective=build_objective(recipe), batch=settings.batch, limit=settings.limit,
         seed=settings.seed, info={"split": "test"},
     )  # fmt: skip
-    record = json.loads((run / "run.json").read_text("utf-8"))
-    kept = {
-        key: record[key] for key in ("steps", "cpu_seconds", "machine", "versions", "seed", "before") if key in record
-    }
     bundle.save(
         loaded.model.cpu(), out / "model.safetensors", recipe=recipe, curve=curve,
-        objective=build_objective(recipe), info={**kept, **facts}, extras=extras, half=True,
+        objective=build_objective(recipe), info={**facts_of(run), **facts}, extras=extras, half=True,
     )  # fmt: skip
     report_sweep(curve, out)
     columns = {f"at {name}": [point[name] for point in curve.points] for name in curve.parameters}

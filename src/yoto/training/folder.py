@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 MODEL = "model.safetensors"
 """What a finished run's folder holds."""
 
+FACTS = ("steps", "cpu_seconds", "machine", "versions", "seed", "before")
+"""Keys of run.json that go with a model."""
 NEUTRAL = (
     "name",
     "comparison",
@@ -76,6 +78,12 @@ def record(run: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def facts_of(run: Path) -> dict[str, Any]:
+    """What of run.json goes with a run's model wherever it is stored: what was spent on it, where and by what."""
+    found = record(run)
+    return {key: found[key] for key in FACTS if key in found}
 
 
 def space_of(name_or_path: str | Path) -> LossSpace:
