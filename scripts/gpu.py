@@ -178,10 +178,11 @@ def work(name: str, carry: Path, out: Path, seconds: float, *, rehearsal: bool) 
             heading = f"Steps per second: {plain:.1f}, as one CUDA graph {graphed:.1f}."
         minutes = (seconds - (time.monotonic() - begin)) / 60 - RESERVE / 3
         made = compared if run.compared else trained
-        told = [heading, *made(run, recipe, Path(place) / "run", out, minutes)]
-    (out / "table.md").write_text("\n\n".join(filter(None, told)) + "\n", "utf-8")
+        paragraphs = [heading, *made(run, recipe, Path(place) / "run", out, minutes)]
+    told = "\n\n".join(filter(None, paragraphs))
+    (out / "table.md").write_text(told + "\n", "utf-8")
     print(f"{time.monotonic() - begin:.0f} s in all")
-    print("\n\n".join(filter(None, told)))
+    print(told)
 
 
 def trained(run: Run, recipe: Recipe, place: Path, out: Path, minutes: float) -> list[str]:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 MODEL = "model.safetensors"
 """What a finished run's folder holds."""
-
 FACTS = ("steps", "cpu_seconds", "machine", "versions", "seed", "before")
 """Keys of run.json that go with a model."""
 NEUTRAL = (
@@ -81,8 +80,11 @@ def record(run: Path) -> dict[str, Any]:
 
 
 def facts_of(run: Path) -> dict[str, Any]:
-    """What of run.json goes with a run's model wherever it is stored: what was spent on it, where and by what."""
-    found = record(run)
+    """What of run.json goes with a run's model wherever it is stored: what was spent on it, where and by what.
+
+    Unlike `record` it fails where there is no run.json: a model that is to be stored should say these things.
+    """
+    found = json.loads((run / "run.json").read_text("utf-8"))
     return {key: found[key] for key in FACTS if key in found}
 
 

@@ -97,7 +97,7 @@ def ms_ssim_of(one: Pixels, other: Pixels) -> float:
     return float(ms_ssim(planes(one), planes(other)))
 
 
-def colours(picture: Picture) -> Picture:
+def opaque(picture: Picture) -> Picture:
     """A picture without alpha, profile and EXIF data: what can be compared. Hidden colours are continued."""
     return Picture(images.visible(picture), picture.grey)
 
@@ -263,7 +263,7 @@ def evaluate(
     info: Mapping[str, Any] | None = None,
 ) -> Report:
     """Points of a model and of the classic codecs that are here, on the colours of pictures."""
-    pictures = [colours(images.read_picture(file)) for file in files]
+    pictures = [opaque(images.read_picture(file)) for file in files]
     classics = available()
     total = len(pictures) * (len(qualities) + sum(len(c.qualities) for c in classics.values()))
     count = 0
