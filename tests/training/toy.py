@@ -53,7 +53,7 @@ class ToyTask:
 
     def data(self, split):
         images = torch.rand(self.size, 1, 4, 4, generator=torch.Generator().manual_seed(len(split)))
-        return ArrayData(images, augment=lambda x, generator: x + 0.1 * torch.rand(x.shape, generator=generator))
+        return ArrayData(images, augment=lambda x, generator: x + 0.1 * torch.rand(x.shape, generator=generator).to(x))
 
     def picture(self, net, at, *, seed):
         return None
