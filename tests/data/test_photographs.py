@@ -1,5 +1,7 @@
 """Packed photographs: crops lie inside, are the same on every path, and come from every size."""
 
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -123,3 +125,11 @@ def test_missing_and_damaged_files_are_named(folder, tmp_path):
     with pytest.raises(YotoError, match="at least 1000"):
         packed((folder / "train" / "1.png",), 940)
     assert photographs.SCALES[0] < 1
+
+
+def test_a_sub_folder_of_any_split_says_that_there_are_such(folder, tmp_path):
+    root = tmp_path / "some"
+    shutil.copytree(folder / "train", root / "validation")
+    assert len(files_of(root, "validation")) == len(list((folder / "train").iterdir()))
+    with pytest.raises(YotoError, match="a sub-folder train is missing"):
+        files_of(root, "train")

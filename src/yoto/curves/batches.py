@@ -50,6 +50,11 @@ class Batches:
         if isinstance(given, Tensor):
             given = ArrayData(given)
         self.data = given.to(device) if isinstance(given, Data) else None
+        if hasattr(given, "__array__") and not isinstance(given, Data):
+            raise YotoError(
+                "`batches` should be a tensor where it is one array: torch.from_numpy(array). "
+                f"Found {type(given).__name__}."
+            )
         if self.data is None and (not isinstance(given, Iterable) or isinstance(given, (str, bytes, Mapping))):
             raise YotoError(
                 "`batches` should be a DataLoader, a list of batches, a tensor of examples or a yoto Data. "
@@ -71,7 +76,10 @@ class Batches:
         try:
             number = len(self.data) if self.data is not None else len(self.given.dataset)
         except (AttributeError, TypeError):
-            return None
+            sizes = [samples(each) for each in self.given] if isinstance(self.given, (list, tuple)) else []
+            number = 0 if None in sizes else sum(filter(None, sizes))
+            if not number:
+                return None
         if number == 0:
             raise YotoError("`batches` should hold at least one example. Found none.")
         return number if self.limit is None else min(number, self.limit)

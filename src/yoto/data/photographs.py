@@ -128,7 +128,7 @@ def files_of(folder: str | os.PathLike[str], split: str) -> list[Path]:
     root = Path(folder)
     if not root.is_dir():
         raise YotoError(f"{str(root)!r} should be a folder of photographs. Found: no such folder.")
-    if (root / "train").is_dir():
+    if any((root / name).is_dir() for name in ("train", "validation", "test")):
         files = pictures_in(root / split) if (root / split).is_dir() else []
     else:
         files = [file for file in pictures_in(root) if split_of(file.name) == split]

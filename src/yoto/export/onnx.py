@@ -17,6 +17,7 @@ from torch import Tensor
 from yoto.export.entry import Entry
 from yoto.export.program import FACTS, check_agreement, traced
 from yoto.support.extras import require
+from yoto.support.onnx import onnxruntime
 
 SMALLEST_HALVED = 256
 """Tensors of at least so many numbers are stored in half precision by `halve`, as bundles store them."""
@@ -54,9 +55,7 @@ def write_onnx(entry: Entry, path: Path, facts: Mapping[str, Any]) -> None:
     onnx.save(path, include_initializers=True, external_data=False)
     if find_spec("onnxruntime") is None:
         return
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
+    session = onnxruntime().InferenceSession(path.read_bytes(), providers=["CPUExecutionProvider"])
     used = {i.name for i in session.get_inputs()}
 
     def run(*inputs: Tensor) -> tuple[Tensor, ...]:

@@ -1,5 +1,9 @@
 """The image-transform network: sizes, mix, normalisation, aliasing, and conditioning as everywhere."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -106,3 +110,12 @@ def test_every_parameter_learns(net):
     (net.train()(image) - torch.rand(2, 3, 48, 48)).square().mean().backward()
     silent = [name for name, p in net.named_parameters() if p.grad is None or not bool(p.grad.abs().sum() > 0)]
     assert silent == ["share.weight"] or silent == []
+
+
+def test_the_painter_leaves_no_way_for_reports_of_its_use():
+    """Reports are sent unless a variable of the environment forbids it before the first import."""
+    pytest.importorskip("onnxruntime")
+    program = "import os; from yoto import stylize; stylize.load(); print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    found = subprocess.run([sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["1"]

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,3 +134,11 @@ def test_a_bound_made_by_hand_means_what_it_says():
     for name, sense, limit in (("kl", "==", 1.0), ("kl", "<=", float("nan")), ("kl", "<=", "1"), (3, "<=", 1.0)):
         with pytest.raises(YotoError, match="A bound should be a name"):
             Bound(name, sense, limit)
+
+
+def test_a_limit_that_is_reached_but_for_the_rounding_of_a_float32_holds():
+    value = float(torch.tensor(0.7))
+    assert value < 0.7
+    assert Bound("b", ">=", 0.7).excess(value) == 0
+    assert Bound("b", ">=", 0.7).excess(0.6999) > 0
+    assert Bound("b", "<=", 0.0).excess(1e-30) > 0

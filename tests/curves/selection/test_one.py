@@ -204,3 +204,64 @@ def test_a_dip_beside_the_nearest_point_is_found_before_a_request_is_given_up():
 
     task = problem(dip, PAIR, ("a", None, ["b <= 0.001"]), gradient=False)
     assert task.request.feasible(task.solve()[0])
+
+
+def knots(evaluate, count):
+    """A stored curve of the same data, evenly along the range."""
+    return evaluate([(1.0, 10 ** (i / (count - 1))) for i in range(count)])
+
+
+@pytest.mark.parametrize("count", [0, 10])
+@pytest.mark.parametrize("edge", [0.6, 0.8, 0.97])
+def test_a_bound_at_the_floor_of_its_quantity_is_met_up_to_where_that_leaves_it(edge, count):
+    for violation in (lambda u: max(u - edge, 0.0), lambda u: float(u > edge)):
+        make, evaluate = line(lambda u, v=violation: {"gain": 1 + u, "bad": v(u)})
+        found, _ = make((None, "gain", ["bad <= 0"]), guide=knots(evaluate, count) if count else ()).solve()
+        assert found.values["bad"] == 0
+        assert found.values["gain"] == pytest.approx(1 + edge, rel=0.003)
+
+
+@pytest.mark.parametrize("floor", [0.0, 30.0, 1000.0])
+def test_what_is_added_to_an_objective_does_not_move_its_best_place(floor):
+    make, _ = line(lambda u: {"a": u + floor, "b": 1 - u * u})
+    found, _ = make(("a", None, ["b <= 0.9"])).solve()
+    assert math.log10(found.lam[1]) == pytest.approx(0.1**0.5, abs=0.003)
+
+
+@pytest.mark.parametrize("centre", [0.45, 0.62])
+@pytest.mark.parametrize("count", [4, 5, 7, 9])
+def test_an_objective_that_turns_between_the_points_of_a_curve_is_followed(count, centre):
+    make, evaluate = line(lambda u: {"a": 1.1 - math.exp(-(((u - centre) / 0.15) ** 2)), "b": 0.0})
+    task = make(("a", None, ()), guide=knots(evaluate, count))
+    assert task.solve()[0].values["a"] < 0.12
+    assert task.budget.used <= GUIDED
+
+
+@pytest.mark.parametrize("centre", [0.45, 0.55, 0.62])
+@pytest.mark.parametrize("count", [5, 7, 10])
+def test_a_valley_between_the_points_of_a_curve_is_found_before_a_request_is_given_up(count, centre):
+    make, evaluate = line(lambda u: {"a": math.exp(u), "b": 1 - math.exp(-(((u - centre) / 0.1) ** 2))})
+    task = make(("a", None, [f"b <= {1 - math.exp(-0.25)}"]), guide=knots(evaluate, count))
+    found, _ = task.solve()
+    assert task.request.feasible(found)
+    assert found.values["a"] <= 1.01 * math.exp(centre - 0.05)
+
+
+@pytest.mark.parametrize("count", [4, 6, 10, 20])
+@pytest.mark.parametrize("limit", [0.001, 0.1, 0.5, 0.9])
+def test_a_step_between_the_points_of_a_curve_is_bisected(limit, count):
+    make, evaluate = line(lambda u: {"a": math.exp(u), "b": 1 / (1 + math.exp(-60 * (u - 0.4)))})
+    guide = knots(evaluate, count)
+    task = make(("a", None, [f"b >= {limit}"]), guide=guide)
+    found, _ = task.solve()
+    assert task.request.feasible(found)
+    assert found.values["a"] <= 1.001 * guide[task.request.best(guide)].values["a"]
+    assert found.values["a"] <= 1.01 * math.exp(0.4 + math.log(limit / (1 - limit)) / 60)
+
+
+def test_a_curve_of_other_data_is_not_taken_for_these():
+    make, evaluate = line(lambda u: {"a": 1.1 - math.exp(-(((u - 0.5) / 0.2) ** 2)), "b": u})
+    moved = [Measured(lam=m.lam, values={**m.values, "a": m.values["a"] - 5}, samples=5) for m in knots(evaluate, 7)]
+    task = make(("a", None, ["b <= 0.9"]), guide=moved)
+    assert task.solve()[0].values["a"] == pytest.approx(0.1, abs=0.01)
+    assert task.budget.used <= GUIDED

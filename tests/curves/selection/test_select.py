@@ -230,3 +230,40 @@ def test_limits_are_kept(model):
     assert found.limited == "evaluations"
     found = select(trained(THREE), data(), terms, minimise="fit", subject_to=["size <= 3"], seconds=0.05)
     assert found.limited == "seconds"
+
+
+def test_data_that_are_sorted_are_searched_all_over():
+    """In the first quarter one bounded term hardly is."""
+    torch.manual_seed(0)
+    space = LossSpace(a=1.0, b=LogUniform(0.01, 100.0), c=LogUniform(0.01, 100.0))
+    model = condition(nn.Linear(2, 2), space)
+    kind = torch.cat([torch.zeros(512), torch.ones(1488)])
+
+    def terms(net, x, at):
+        b, c = at[..., 1].log(), at[..., 2].log()
+        rest = torch.sigmoid(-(0.7 * c - 0.1 * b)) * (0.2 + 2 * x[:, 0])
+        return {
+            "a": torch.sigmoid(0.5 * (b + c)).expand(len(x)),
+            "b": 2 * torch.sigmoid(-(0.8 * b - 0.2 * c)) * x[:, 0],
+            "c": rest.expand(len(x)),
+        }
+
+    data = torch.stack([kind, torch.zeros(2000)], 1)
+    for batches in (data.split(100), DataLoader(data, batch_size=100)):
+        found = select(model, batches, terms, minimise="a", subject_to=["b <= 0.3", "c <= 0.3"])
+        assert found.feasible
+        assert found.values["a"] < 0.925
+
+
+def test_a_miss_with_confidence_says_so_and_an_array_is_refused():
+    model = condition(nn.Linear(2, 2), SPACE)
+    lists = [torch.rand(20, 2)]
+
+    def values(net, x, at):
+        return dict.fromkeys(SPACE.names, x[:, 0])
+
+    name = SPACE.names[0]
+    found = select(model, lists, values, minimise="loss", subject_to=[f"{name} <= 0"], confidence=0.99)
+    assert "with 99 % confidence" in str(found)
+    with pytest.raises(YotoError, match="torch.from_numpy"):
+        select(model, torch.rand(20, 2).numpy(), values, minimise="loss")

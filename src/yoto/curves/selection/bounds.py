@@ -16,6 +16,8 @@ Sense: TypeAlias = Literal["<=", ">="]
 SENSES: dict[str, Sense] = {"<=": "<=", "<": "<=", "=<": "<=", "≤": "<=", ">=": ">=", ">": ">=", "=>": ">=", "≥": ">="}
 """What may stand in a bound. A mean of real numbers makes no difference between "below" and "at most"."""
 MIRRORED: dict[Sense, Sense] = {"<=": ">=", ">=": "<="}
+ROUNDING = 2.0**-23
+"""Of a float32, which quantities mostly are: a share of the limit by which it counts as reached."""
 SIGNS = re.compile(r"(<=|>=|=<|=>|==|!=|≤|≥|<|>|=)")
 
 
@@ -56,8 +58,9 @@ class Bound:
         return 1.0 if self.sense == "<=" else -1.0
 
     def excess(self, value: float) -> float:
-        """How far a value lies beyond the limit; at most 0 where the bound holds."""
-        return self.sign * (value - self.limit)
+        """How far a value lies beyond the limit; at most 0 where the bound holds, but for rounding."""
+        excess = self.sign * (value - self.limit)
+        return 0.0 if 0 < excess <= ROUNDING * abs(self.limit) else excess
 
 
 def parse(text: str) -> list[Bound]:

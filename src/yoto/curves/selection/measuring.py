@@ -1,7 +1,8 @@
-"""A model and its data as a search sees them: numbers at λ, on all batches or on the first of them."""
+"""A model and its data as a search sees them: numbers at λ, on all batches or on a part of them."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from copy import copy
 from typing import TYPE_CHECKING, Any, final
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from yoto.conditioning import bind
 from yoto.conditioning.modes import evaluating
-from yoto.curves.batches import Batches, copied
+from yoto.curves.batches import Batches, copied, first
 from yoto.curves.evaluation import Evaluation, Evaluator
 from yoto.curves.selection.coordinates import Coordinates
 from yoto.curves.selection.evaluations import Budget, Evaluate, Lam
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
     from yoto.space import LossSpace
 
 PART = 512
-"""Samples, whole batches of them, on which several parameters are searched."""
+"""Samples on which several parameters are searched."""
+SPREAD = 8
+"""Batches of which they are, where it is known how many there are; else they are the first."""
 
 
 def measured(found: Evaluation) -> Measured:
@@ -47,9 +50,40 @@ def evaluate(evaluator: Evaluator) -> Evaluate:
     return function
 
 
+def part_of(batches: Batches, seed: int, spread: bool) -> tuple[list[Any], int, bool]:
+    """Batches to search on, how many samples they have, and whether that is all.
+
+    Args:
+        batches: All.
+        seed: Of a pass.
+        spread: Whether to take samples from all over the data, which may be sorted, where it is known how many there
+            are. Else the first batches.
+    """
+    total = batches.total if spread else None
+    kept: list[Any] = []
+    done = 0
+    places: set[int] = set()
+    for each in batches.passes(seed):
+        examples, count = each.examples, each.size or 1
+        if total is None or each.size is None:
+            if done >= PART:
+                return kept, done, False
+        elif total > PART:
+            if not each.number:
+                last = math.ceil(total / each.size) - 1
+                places = {round(index * last / (SPREAD - 1)) for index in range(SPREAD)}
+            if each.number not in places:
+                continue
+            count = min(each.size, math.ceil(PART / len(places)))
+            examples = first(examples, each.size, count)
+        kept.append(examples)
+        done += count
+    return kept, done, total is None or total <= PART
+
+
 @final
 class Bench:
-    """All batches, the first of them, and derivatives on these.
+    """All batches, a part of them, and derivatives on that.
 
     Args:
         evaluator: Measures on all batches.
@@ -62,15 +96,8 @@ class Bench:
 
     def __init__(self, evaluator: Evaluator, request: Request, coordinates: Coordinates) -> None:
         self.evaluator, self.request, self.coordinates = evaluator, request, coordinates
-        self.first: list[Any] = []
-        self.samples, self.whole = 0, True
         with streams_kept(evaluator.device):
-            for each in evaluator.batches.passes(evaluator.seed):
-                if self.samples >= PART:
-                    self.whole = False
-                    break
-                self.first.append(each.examples)
-                self.samples += each.size or 1
+            self.first, self.samples, self.whole = part_of(evaluator.batches, evaluator.seed, coordinates.size > 1)
         self.part = self.of(self.first)
         middle = coordinates.lam([0.5] * coordinates.size, coordinates.alternatives[0])
         (probe,) = self.of(self.first[:1])(torch.tensor([middle]))
@@ -102,12 +129,12 @@ class Bench:
         return whole
 
     def share(self) -> float:
-        """Of all samples that the first batches are, as far as that is known."""
+        """Of all samples that the part is, as far as that is known."""
         total = self.evaluator.batches.total
         return 1.0 if self.whole else min(1.0, self.samples / total) if total else 0.5
 
     def derive(self, lam: Tensor) -> Iterator[tuple[int, Mapping[str, Tensor]]]:
-        """What the request names of every sample of the first batches at λ [D], batch by batch, as a graph."""
+        """What the request names of every sample of the part at λ [D], batch by batch, as a graph."""
         own = self.evaluator
         lam = lam.to(own.device, torch.float32)
         with evaluating(own.model), streams_kept(own.device):

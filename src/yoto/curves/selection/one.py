@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, final
+from typing import TYPE_CHECKING, Any, NamedTuple, final
 
 import numpy as np
 
@@ -19,16 +19,36 @@ USEFUL = 3
 """Points of a stored curve that make it a guide."""
 GRID = 1001
 """Places at which the curve through what is known is searched."""
+SPACING = 1e-9
+"""Places no further apart than this are one that was measured."""
 NEAR = 2e-4
 """Places closer than this, as a share of the range, are one."""
 GAIN = 1e-3
-"""A gain below this share of the objective is not worth an evaluation."""
+"""A gain below this share of the objective, or of its span where that is smaller, is not worth an evaluation."""
 DOUBT = 0.05
 """A turning point outside a bound by less than this share of the quantity's span is worth a look."""
 DOUBTS = 4
 """How many such looks there are."""
 EXPLORED = 1 / 16
 """Without a stored curve, a quantity that turns is looked at this closely."""
+SAME = 1e-4
+"""A stored curve that differs from what is measured by less than this share of its span is of the same data."""
+FLAT = 1 / 20
+"""A bound that rises so much slower before it is missed than behind tells nothing of where that happens."""
+DIP = 1.0
+"""A miss may become smaller between known places by this multiple of what it changes by around them."""
+TURN = 0.1
+"""An objective, measured on both sides of its turn, by this one."""
+LOOKS = 4
+"""How many places beside the best are looked at for such a turn."""
+
+
+class Known(NamedTuple):
+    """What is known of a place: cost and miss as measured, or as the guide says."""
+
+    u: float
+    cost: float
+    miss: float
 
 
 @final
@@ -99,8 +119,8 @@ class LineSearch:
         self.request, self.at, self.evaluations, self.most = request, at, evaluations, most
         self.guide = list(guide)
         self.exact: list[tuple[float, Measured]] = []
-        self.halve = False
-        self.doubts = DOUBTS
+        self.halve, self.gap = False, 1.0
+        self.doubts, self.looks = DOUBTS, LOOKS
 
     def run(self) -> None:
         """Measure until nothing is to be gained.
@@ -112,7 +132,7 @@ class LineSearch:
             self.measure(FIRST)
             if self.turns():
                 self.measure([EXPLORED * place for place in range(1, round(1 / EXPLORED), 2)])
-        while (place := self.next_place()) is not None:
+        while (place := self.next_place()) is not None and self.unless_known(place, SPACING) is not None:
             self.measure([place])
 
     def measure(self, places: Sequence[float]) -> None:
@@ -121,7 +141,7 @@ class LineSearch:
         Raises:
             Exhausted: If a limit, the search's own included, leaves some unmeasured.
         """
-        new = [u for u in places if all(abs(u - old) > 1e-9 for old, _ in self.exact)]
+        new = [u for u in places if self.unless_known(u, SPACING) is not None]
         allowed = new[: self.most - len(self.exact)]
         lams = [self.at(u) for u in allowed]
         try:
@@ -141,22 +161,50 @@ class LineSearch:
 
     def lines(self) -> tuple[Line, list[Line]]:
         """The objective and each bound's excess over its scale, as they are known."""
-        every = [m for _, m in (*self.guide, *self.exact)]
-        scales = self.request.scales(every)
-        cost = Line(
-            [(u, self.request.cost(m)) for u, m in self.guide], [(u, self.request.cost(m)) for u, m in self.exact]
-        )
+        scales = self.request.scales([m for _, m in (*self.guide, *self.exact)])
+        guide, exact = (
+            ([], [*self.guide, *self.exact]) if self.of_these_data() else (self.guide, self.exact)
+        )  # what was measured here comes last, and counts
+        cost = Line([(u, self.request.cost(m)) for u, m in guide], [(u, self.request.cost(m)) for u, m in exact])
         excesses = [
             Line(
-                [(u, self.request.excesses(m)[i] / scale) for u, m in self.guide],
-                [(u, self.request.excesses(m)[i] / scale) for u, m in self.exact],
+                [(u, self.request.excesses(m)[i] / scale) for u, m in guide],
+                [(u, self.request.excesses(m)[i] / scale) for u, m in exact],
             )
             for i, scale in enumerate(scales)
         ]
         return cost, excesses
 
+    def compared(self) -> bool:
+        """Whether a place of the guide was measured."""
+        return bool(self.pairs())
+
+    def pairs(self) -> list[tuple[Measured, Measured]]:
+        """What the guide says and what was measured, at places of both."""
+        return [(said, found) for u, said in self.guide for v, found in self.exact if abs(u - v) <= SPACING]
+
+    def of_these_data(self) -> bool:
+        """Whether the guide says what was measured, wherever it can be compared: it is then of the data given."""
+        pairs = self.pairs()
+        spans = {name: np.ptp([m.values[name] for _, m in self.guide]) for name in self.request.names} if pairs else {}
+        return bool(pairs) and all(
+            abs(said.values[name] - found.values[name]) <= SAME * span
+            for said, found in pairs
+            for name, span in spans.items()
+        )
+
+    def unbelieved(self) -> float | None:
+        """The guide's best place, where that would be better than all that was measured, if none was compared yet."""
+        if not (self.guide and self.exact) or self.compared():
+            return None
+        both = [*self.guide, *self.exact]
+        best = self.request.best([m for _, m in both])
+        return both[best][0] if best < len(self.guide) else None
+
     def next_place(self) -> float | None:
         """The place that promises most, or None where none promises enough."""
+        if (place := self.unbelieved()) is not None:
+            return place
         cost, excesses = self.lines()
 
         def miss(u: Any) -> Any:
@@ -164,22 +212,35 @@ class LineSearch:
 
         grid = np.union1d(np.linspace(0, 1, GRID), [u for u, _ in self.exact])
         costs, misses = cost(grid), miss(grid)
+        known = self.known(cost, miss)
         inside = misses <= 0
         if not inside.any():
-            return self.nearest(grid, misses, miss)
+            return self.nearest(grid, misses, miss, known)
         best = int(np.argmin(np.where(inside, costs, np.inf)))
-        place, promised = edge(grid, inside, best, cost, miss)
-        feasible = [self.request.cost(m) for _, m in self.exact if self.request.feasible(m)]
+        found, promised = edge(grid, inside, best, cost, miss)
+        feasible = [(self.request.cost(m), u) for u, m in self.exact if self.request.feasible(m)]
         if not feasible:
-            return self.bracketed(place)
-        enough = min(feasible) - GAIN * max(abs(min(feasible)), 1e-3 * float(np.ptp(costs)))
-        if promised < enough:
-            found = self.bracketed(place)
-            if found is not None:
-                return found
-        return self.doubtful(grid, misses, costs < enough)
+            between = self.bracketed(found, known)
+            return self.beside(known) if between is None else between
+        lowest, at = min(feasible)
+        enough = lowest - worth(lowest, costs)
+        better = costs < enough
+        looks = (
+            lambda: self.bracketed(found, known) if promised < enough else None,
+            lambda: self.crossing(at, known, grid[better]),
+            lambda: self.turning(at, known),
+            lambda: self.doubtful(grid, misses, better),
+        )
+        return next((place for look in looks if (place := look()) is not None), None)
 
-    def nearest(self, grid: np.ndarray, misses: np.ndarray, miss: Callable[[Any], Any]) -> float | None:
+    def known(self, cost: Line, miss: Callable[[Any], Any]) -> list[Known]:
+        """Every place that was measured or that the guide has, in order."""
+        places = np.array(sorted({u for u, _ in (*self.guide, *self.exact)}))
+        return [Known(*map(float, row)) for row in zip(places, cost(places), miss(places), strict=True)]
+
+    def nearest(
+        self, grid: np.ndarray, misses: np.ndarray, miss: Callable[[Any], Any], known: Sequence[Known]
+    ) -> float | None:
         """The place that seems to miss the bounds least; close to a known one too, where it promises half its miss."""
         with needed("Selection"):
             from scipy.optimize import minimize_scalar
@@ -190,16 +251,51 @@ class LineSearch:
         place = float(found.x) if between else float(grid[index])
         least = min((float(miss(u)) for u, _ in self.exact), default=np.inf)
         new = self.unless_known(place, NEAR / 100 if between and found.fun < least / 2 else 1 / GRID)
-        return self.beside() if new is None and len(self.guide) < USEFUL else new
+        return self.beside(known) if new is None else new
 
-    def beside(self) -> float | None:
-        """A place beside the nearest one measured, where a turn may hide between it and its neighbours."""
-        scales = self.request.scales([m for _, m in self.exact])
-        places = [u for u, _ in self.exact]
-        index = min(range(len(places)), key=lambda i: self.request.miss(self.exact[i][1], scales))
-        gaps = [(abs(places[i] - places[index]), i) for i in (index - 1, index + 1) if 0 <= i < len(places)]
-        gap, other = max(gaps, default=(0.0, index))
-        return (places[index] + places[other]) / 2 if gap >= 2 * EXPLORED else None
+    def beside(self, known: Sequence[Known]) -> float | None:
+        """A place beside the nearest one known, where a turn that meets the bounds may hide before its neighbours."""
+        least = min(known, key=lambda each: each.miss)
+        around = neighbours(least.u, known)
+        if self.guide and not self.compared() and around:
+            return min(around, key=lambda each: each.miss).u
+        change = max((each.miss - least.miss for each in around), default=0.0)
+        closest = 2.1 / GRID if least.miss <= DIP * change else 2 * EXPLORED if len(self.guide) < USEFUL else 1.0
+        gap, _, other = max(((abs(each.u - least.u), -each.miss, each.u) for each in around), default=(0.0, 0.0, 0.0))
+        return self.unless_known((least.u + other) / 2, NEAR) if gap >= closest else None
+
+    def crossing(self, at: float, known: Sequence[Known], better: np.ndarray) -> float | None:
+        """The middle between the last place within the bounds and the first outside, where between could be better.
+
+        Only where the bound gave no warning on the way there, as at the floor of a quantity: else its root is where
+        it was looked for.
+        """
+        for line in ([each for each in known if each.u >= at], [each for each in reversed(known) if each.u <= at]):
+            outside = next((i for i, each in enumerate(line) if each.miss > 0), 0)
+            if not outside:
+                continue
+            last, first = line[outside - 1], line[outside]
+            gap = abs(first.u - last.u)
+            if gap <= NEAR or not ((better > min(last.u, first.u)) & (better < max(last.u, first.u))).any():
+                continue
+            inner = [each for each in known if (each.u - last.u) * (last.u - first.u) > 0]
+            before = min(inner, key=lambda each: abs(each.u - last.u), default=last)
+            rise = (last.miss - before.miss) / abs(last.u - before.u) if inner else 0.0
+            if rise < FLAT * (first.miss - last.miss) / gap:
+                return (last.u + first.u) / 2
+        return None
+
+    def turning(self, at: float, known: Sequence[Known]) -> float | None:
+        """A place beside the best one, between worse ones, where the objective may turn elsewhere than it seems to."""
+        best, around = next(each for each in known if each.u == at), neighbours(at, known)
+        costs = np.array([each.cost for each in known])
+        if not self.looks or len(around) < 2 or any(each.miss > 0 or each.cost < best.cost for each in around):
+            return None
+        *_, other = max((abs(each.u - at), -each.cost, each.u) for each in around)
+        if TURN * (max(each.cost for each in around) - best.cost) < worth(best.cost, costs):
+            return None
+        self.looks -= 1
+        return self.unless_known((at + other) / 2, NEAR)
 
     def doubtful(self, grid: np.ndarray, misses: np.ndarray, better: np.ndarray) -> float | None:
         """A turning point that lies outside by so little that it may be inside, where it would be the better one."""
@@ -211,30 +307,38 @@ class LineSearch:
                 return float(place)
         return None
 
-    def bracketed(self, place: float) -> float | None:
-        """A place between its measured neighbours: the middle, where they hardly closed in from one side only."""
-        places = [0.0, *(u for u, _ in self.exact), 1.0]
-        below = max((u for u in places if u <= place), default=0.0)
-        above = min((u for u in places if u >= place), default=1.0)
-        known = dict(self.exact)
-        crosses = (
-            below in known
-            and above in known
-            and self.request.feasible(known[below]) != self.request.feasible(known[above])
-        )
-        if crosses and above - below > NEAR:
-            close = min(place - below, above - place) < 0.05 * (above - below)
-            if close and self.halve:
-                self.halve = False
-                return (below + above) / 2
-            self.halve = close
+    def bracketed(self, place: float, known: Sequence[Known]) -> float | None:
+        """A place between its known neighbours: the middle, where they hardly closed in from one side only."""
+        below = max((each for each in known if each.u <= place), default=None, key=lambda each: each.u)
+        above = min((each for each in known if each.u >= place), default=None, key=lambda each: each.u)
+        gap = 0.0 if below is None or above is None else above.u - below.u
+        crosses = below is not None and above is not None and (below.miss <= 0) != (above.miss <= 0) and gap > NEAR
+        if below is not None and above is not None and crosses:
+            slow = min(place - below.u, above.u - place) < 0.05 * gap or 0.75 * self.gap < gap < self.gap
+            self.gap = gap
+            if slow and self.halve:
+                return (below.u + above.u) / 2
+            self.halve = slow
         if any(abs(place - u) < NEAR / 100 for u, _ in self.exact):
-            return (below + above) / 2 if crosses and above - below > NEAR else None
+            return (below.u + above.u) / 2 if below is not None and above is not None and crosses else None
         return place
 
     def unless_known(self, place: float, near: float = 1 / GRID) -> float | None:
         """The place, where nothing near it was measured."""
         return None if any(abs(place - u) < near for u, _ in self.exact) else place
+
+
+def neighbours(at: float, known: Sequence[Known]) -> list[Known]:
+    """The nearest known places on both sides, but for those that are next to it."""
+    below = [each for each in known if each.u < at - 1 / GRID]
+    above = [each for each in known if each.u > at + 1 / GRID]
+    return below[-1:] + above[:1]
+
+
+def worth(cost: float, costs: np.ndarray) -> float:
+    """The gain from a cost that is worth an evaluation, given costs all along the range."""
+    span = float(np.ptp(costs))
+    return GAIN * min(max(abs(cost), 1e-3 * span), span)
 
 
 def edge(
@@ -253,7 +357,7 @@ def edge(
         other = best + step
         if 0 <= other < len(grid) and not inside[other]:
             root = start if miss(start) == 0 else brentq(lambda u: float(miss(u)), start, float(grid[other]), xtol=1e-9)
-            found.append((float(cost(root)), hair_inside(root, -step, cost)))
+            found.append((float(cost(root)), hair_inside(root, -step, cost, worth(float(cost(root)), cost(grid)))))
     if len(found) == 1 and 0 < best < len(grid) - 1:
         low, high = float(grid[best - 1]), float(grid[best + 1])
         lowest = minimize_scalar(lambda u: float(cost(u)), bounds=(low, high), method="bounded")
@@ -263,11 +367,11 @@ def edge(
     return place, promised
 
 
-def hair_inside(root: float, towards: int, cost: Callable[[Any], Any]) -> float:
-    """A place inside a bound's root that costs half of what is not worth an evaluation."""
+def hair_inside(root: float, towards: int, cost: Callable[[Any], Any], gain: float) -> float:
+    """A place inside a bound's root that costs half of the gain that is worth an evaluation."""
     step = 1e-3
     slope = abs(float(cost(np.clip(root + towards * step, 0, 1)) - cost(root))) / step
-    width = 0.5 * GAIN * abs(float(cost(root))) / slope if slope > 0 else step
+    width = 0.5 * gain / slope if slope > 0 else step
     return float(np.clip(root + towards * min(width, step), 0, 1))
 
 

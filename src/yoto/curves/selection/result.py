@@ -34,6 +34,7 @@ class SelectedPoint:
         feasible: Whether every bound holds.
         limited: The limit, "evaluations" or "seconds", that ended the search before it had converged, or None.
         objective: Name of what was made small or large.
+        confidence: With which probability the bounds should hold, where that was asked for.
     """
 
     point: dict[str, float]
@@ -46,6 +47,7 @@ class SelectedPoint:
     feasible: bool
     limited: str | None = None
     objective: str = ""
+    confidence: float | None = None
     baked: Callable[[], nn.Module] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
@@ -64,8 +66,9 @@ class SelectedPoint:
         if self.feasible:
             return f"{self.objective} = {self.values[self.objective]:.5g} at {place}"
         names = {text: text.rsplit(" ", 2)[0] for text in self.misses}
+        where = "" if self.confidence is None else f" with {100 * self.confidence:g} % confidence"
         missed = "; ".join(
-            f"'{text}' is missed by {amount:.3g} ({names[text]} = {self.values[names[text]]:.5g})"
+            f"'{text}' is missed by {amount:.3g}{where} ({names[text]} = {self.values[names[text]]:.5g})"
             for text, amount in self.misses.items()
         )
         verdict = "cannot be met" if self.limited is None else f"was not met within the limit of {self.limited}"
@@ -104,5 +107,6 @@ def selected(
         feasible=all(excess <= 0 for excess in excesses.values()),
         limited=limited,
         objective=request.objective,
+        confidence=request.confidence,
         baked=baked,
     )

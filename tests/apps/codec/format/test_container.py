@@ -113,3 +113,9 @@ def test_tiles_cover_the_grid_once():
     header = Header(width=1000, height=300, level=0, fingerprint=b"12345678", tile=256)
     seen = [(r, c) for t, b, l, e in header.tiles() for r in range(t, b) for c in range(l, e)]  # noqa: E741
     assert sorted(seen) == [(r, c) for r in range(5) for c in range(16)]
+
+
+@pytest.mark.parametrize("other", ["photo.yoto", None, 3])
+def test_what_is_no_bytes_is_named(other):
+    with pytest.raises(FileError, match="given as bytes"):
+        container.parse(other)

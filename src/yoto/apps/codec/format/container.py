@@ -193,7 +193,10 @@ def parse(data: bytes | memoryview) -> Contents:
     Raises:
         FileError: If it is no `.yoto` file, truncated or damaged; nothing large is allocated before that is known.
     """
-    view = memoryview(data)
+    try:
+        view = memoryview(data)
+    except TypeError:
+        raise FileError(f"The .yoto file should be given as bytes. Found {type(data).__name__}.") from None
     if bytes(view[: len(MAGIC)]) != MAGIC:
         raise foreign()
     if len(view) < FIXED.size + 2 + 2 * CHECK.size:

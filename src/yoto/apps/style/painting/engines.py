@@ -57,17 +57,17 @@ class OnnxEngine:
     name: EngineName = "onnxruntime"
 
     def __init__(self, bank: Bank, threads: int | None = None) -> None:
-        import onnxruntime
+        from yoto.support.onnx import onnxruntime
 
-        path = bank.network()
+        path, module = bank.network(), onnxruntime()
         assert path is not None
-        options = onnxruntime.SessionOptions()
+        options = module.SessionOptions()
         options.intra_op_num_threads = threads or cores.available()
         options.inter_op_num_threads = 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # waiting would cost CPU time
         options.log_severity_level = 3
         try:
-            self.session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+            self.session = module.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise YotoError(
                 f"{str(path)!r} should be a network in ONNX. Found a damaged file. {self.anew(bank)}"

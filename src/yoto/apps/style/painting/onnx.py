@@ -19,6 +19,7 @@ from yoto.errors import YotoError
 from yoto.export.onnx import halve, quiet_exporter, strip
 from yoto.support.extras import require
 from yoto.support.files import write_atomic
+from yoto.support.onnx import onnxruntime
 
 TOLERANCE = 2e-3
 """Largest deviation of a pixel, in [0, 1], from the network in torch: half a level of 255."""
@@ -103,10 +104,10 @@ def write_network(model: str | os.PathLike[str], path: str | os.PathLike[str] | 
 def check_network(model: Conditional[Any], examples: tuple[Tensor, ...], data: bytes) -> None:
     """Refuse a network that deviates from torch, with its own and with given statistics, where onnxruntime is here."""
     try:
-        import onnxruntime
+        module = onnxruntime()
     except ImportError:
         return
-    session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+    session = module.InferenceSession(data, providers=["CPUExecutionProvider"])
     image, lam, _, _ = examples
     with torch.no_grad():
         bound = model.at(lam)
