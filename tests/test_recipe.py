@@ -38,7 +38,7 @@ def test_published_recipes_are_valid_and_name_no_folder(name):
 
 CONDITIONED = {
     "compression/hyperprior": ([64], 0.3, 3),
-    "compression/hyperprior-2": ([64], 0.3, 3),
+    "compression/hyperprior-2": ([8], 0.3, 3),
     "compression/hyperprior-gpu": ([64], 0.3, 3),
     "compression/hyperprior-ms-ssim": ([64], 0.3, 3),
     "paper/cifar10-vae": ([512], 0.1, 0),

@@ -13,6 +13,7 @@ from yoto.conditioning import Conditional
 from yoto.curves import sweep
 from yoto.errors import YotoError
 from yoto.objective import SmoothChebyshev
+from yoto.recipe import read
 from yoto.training import train
 from yoto.training.checkpoint import load_checkpoint
 from yoto.training.run import check_reached
@@ -219,6 +220,15 @@ def test_a_run_may_start_from_a_models_weights(tmp_path):
     assert len(record["weights"]) == 64
     with pytest.raises(YotoError, match="weights of this network"):
         run(tmp_path / "third", weights="vae/fashion-mnist")
+
+
+def test_a_run_that_starts_from_a_model_is_conditioned_as_that_is(tmp_path):
+    narrow = recipe().replace({"conditioning.hidden": [5]})
+    first = train(narrow, tmp_path / "first", task=ToyTask(), progress=False)
+    second = run(tmp_path / "second", weights=tmp_path / "first", overrides={"lr": 1e-9, "adam_lr": 1e-9, "steps": 1})
+    for one, other in zip(first.model.parameters(), second.model.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+    assert read(tmp_path / "second" / "recipe.yaml").conditioning.hidden == [5]
 
 
 def test_a_scalarisation_of_the_recipe_is_trained_and_travels(tmp_path):

@@ -223,6 +223,17 @@ def test_a_resumed_run_keeps_where_its_parameters_came_from(tmp_path):
     assert before["weights"] == after["weights"] == hashlib.sha256(model.read_bytes()).hexdigest()
 
 
+def test_a_branch_is_resumed_with_the_conditioning_that_it_took_over(tmp_path):
+    train(recipe().replace({"conditioning.hidden": [5]}), tmp_path / "first", task=ToyTask(), progress=False)
+    run(tmp_path / "whole", overrides={}, weights=tmp_path / "first")
+    cut = Stopping(9, lambda: os.kill(os.getpid(), signal.SIGINT))
+    run(tmp_path / "cut", cut, overrides={}, weights=tmp_path / "first")
+    resumed = run(tmp_path / "cut", overrides={}, resume=True)
+    whole = bundle.load(tmp_path / "whole", task=ToyTask()).model
+    for one, other in zip(resumed.model.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(one, other)
+
+
 @pytest.mark.parametrize("overrides", OVERRIDES.values(), ids=OVERRIDES)
 def test_the_log_of_a_resumed_run_is_that_of_an_uninterrupted_one(tmp_path, overrides):
     def rows(out):

@@ -54,8 +54,7 @@ def baked_state(name_or_path: str | os.PathLike[str], at: Mapping[str, Value]) -
     kinds = {name: (each.pop("type"), each.pop("transposed")) for name, each in facts.items()}
     sites = [Site(name, kinds[name][0], Layer.from_dict(each)) for name, each in facts.items()]
     with torch.random.fork_rng(devices=[]), torch.no_grad():
-        inputs = header.space.encoded_size(config["fourier"], config["raw"])
-        conditioner = conditioner_of(config).from_config(inputs, sites, config)
+        conditioner = conditioner_of(config).from_config(header.space, sites, config)
         conditioner.to(next(iter(film.values())).dtype).load_state_dict(film)
         encoding = header.space.encode(header.space.point(at), config["fourier"], config["raw"])
         values = conditioner(encoding.to(next(conditioner.parameters()).dtype))

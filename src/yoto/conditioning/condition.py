@@ -15,7 +15,7 @@ from yoto.conditioning.checking import unfit
 from yoto.conditioning.conditional import Conditional, conditioner_of, learned_config
 from yoto.conditioning.copies import copy_of
 from yoto.conditioning.examples import arguments
-from yoto.conditioning.film import WIDTH, Gain, Layout, affordable
+from yoto.conditioning.film import KNOTS, WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import Layer
 from yoto.conditioning.probing import probe
 from yoto.conditioning.sites import Exclusion, Selection, select
@@ -63,8 +63,10 @@ def condition(
             norm right behind it the norm), a regular expression for whole names, a type, or a list of names or types.
         exclude: Regular expression of names to leave out, a type or a list of types.
         hidden: Widths of the conditioning network's hidden layers; by default 64, and in the shared layout a second
-            layer, narrower, where it would else add more than half of the network's parameters (and 25,000).
-        layout: "shared" trunk with a head per site, or the paper's "separate" MLPs.
+            layer, narrower, where it would else add more than half of the network's parameters (and 25,000). In the
+            piecewise layout the number of knots, by default 8.
+        layout: "shared" trunk with a head per site, the paper's "separate" MLPs, or "piecewise": values at knots along
+            the range of every interval, with straight lines between, in place of a hidden layer.
         multiplier: ε in scale 1 + ε·s and shift ε·t; the paper's code has 0.1 and 0.01.
         gain: "linear" as above; "exponential" for scale exp(ε·s), where a layer's gain has to span a wide range.
         skip: Whether the heads of the shared layout read the conditioning vector too, beside the trunk's features.
@@ -100,7 +102,7 @@ def condition(
     if not isinstance(channel_axis, Mapping | None):
         raise YotoError(f"`channel_axis` should map names of layers to axes. Found {channel_axis!r}.")
     settings: dict[str, Any] = {
-        "hidden": [WIDTH] if hidden is None else hidden,
+        "hidden": [KNOTS if layout == "piecewise" else WIDTH] if hidden is None else hidden,
         "layout": layout,
         "multiplier": multiplier,
         "gain": gain,

@@ -96,8 +96,7 @@ class Conditional(nn.Module, Generic[M]):
         self.config = config
         self.sites = tuple(sites)
         self.batch_dim: int = config["batch_dim"]
-        inputs = space.encoded_size(config["fourier"], config["raw"])
-        self.film = conditioner_of(config).from_config(inputs, sites, config)
+        self.film = conditioner_of(config).from_config(space, sites, config)
         # What the space and the site classes cache is computed here, outside any trace.
         space.encode(space.median(), config["fourier"], config["raw"])
         for site in sites:

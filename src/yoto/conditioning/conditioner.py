@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from torch import Tensor, nn
 
 from yoto.conditioning.folding import Site
+
+if TYPE_CHECKING:
+    from yoto.space import LossSpace
 
 
 class Conditioner(nn.Module, ABC):
@@ -33,11 +36,11 @@ class Conditioner(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def from_config(cls, inputs: int, sites: Sequence[Site], config: Mapping[str, Any]) -> Self:
+    def from_config(cls, space: LossSpace, sites: Sequence[Site], config: Mapping[str, Any]) -> Self:
         """A new conditioner.
 
         Args:
-            inputs: Length E of the conditioning vector.
+            space: The loss space, which makes the conditioning vector [E].
             sites: The conditioned layers.
             config: The arguments of `condition`, checked.
         """

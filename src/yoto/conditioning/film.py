@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from torch import Tensor, nn
@@ -19,12 +19,19 @@ from yoto.conditioning.folding import Site
 from yoto.errors import YotoError, near_misses
 from yoto.support.numbers import is_number, is_whole
 
-Layout = Literal["shared", "separate"]
+if TYPE_CHECKING:
+    from yoto.space import LossSpace
+
+Layout = Literal["shared", "separate", "piecewise"]
 Gain = Literal["linear", "exponential"]
 
 
 WIDTH = 64
 """Features of λ that the heads read, unless those cost too much."""
+KNOTS = 8
+"""Of the piecewise layout, unless others are asked for."""
+HEIGHT = 10.0
+"""Of its hat functions: what an optimiser of small even steps, such as Adam, moves them by."""
 SMALLEST_BUDGET = 25_000
 """Parameters that conditioning may add to any network; else as many as half of the network's."""
 
@@ -86,19 +93,44 @@ class StackedLinear(nn.Module):
         return [h if x.ndim == 2 else h[0] for h in hidden.unbind(0)]
 
 
+class Hats(nn.Module):
+    """Hat functions of positions: of a sum of such, each is the value at one knot, and between knots lie straight lines.
+
+    Args:
+        columns: Components of the conditioning vector that are positions in [-1, 1].
+        knots: K, evenly from -1 to 1; positions beyond count as the ends.
+    """
+
+    def __init__(self, columns: Sequence[int], knots: int) -> None:
+        super().__init__()
+        self.columns, self.knots = list(columns), knots
+
+    def forward(self, encoding: Tensor) -> Tensor:
+        """[E] or [B, E] to [K·columns] or [B, K·columns]."""
+        at = torch.linspace(-1, 1, self.knots, dtype=encoding.dtype, device=encoding.device)
+        distance = (encoding[..., self.columns, None].clamp(-1, 1) - at).abs() * ((self.knots - 1) / 2)
+        return HEIGHT * (1 - distance).clamp_min(0).flatten(-2)
+
+
 class ConditioningNetwork(Conditioner):
     """Conditioning vector to FiLM values of every site: scale 1 + ε·s(λ) or exp(ε·s(λ)), shift ε·t(λ).
 
     Args:
         inputs: Length E of the conditioning vector.
         sites: The conditioned layers.
-        hidden: Widths of the hidden layers.
+        hidden: Widths of the hidden layers; of the piecewise layout the number of knots alone.
         layout: "shared": one trunk with a linear head per site (kept as one matrix). "separate": two MLPs per
-            site, one for the scale and one for the shift, as in the paper.
+            site, one for the scale and one for the shift, as in the paper. "piecewise": no hidden layer, but in its
+            place values at knots of every interval's range, with straight lines between, added to what is linear in
+            the conditioning vector, which starts at nothing.
         multiplier: ε, which keeps the start near the plain network.
         gain: "linear", or "exponential" for scales that span a wide range and stay positive.
-        skip: Whether the shared heads read the conditioning vector too, beside the trunk's features.
+        skip: Whether the shared heads read the conditioning vector too, beside the trunk's features; those of the
+            piecewise layout always do.
+        positions: Components of the conditioning vector that are positions along an interval, in [-1, 1].
     """
+
+    trunk: nn.Module
 
     def __init__(
         self,
@@ -109,14 +141,21 @@ class ConditioningNetwork(Conditioner):
         multiplier: float,
         gain: Gain = "linear",
         skip: bool = False,
+        positions: Sequence[int] = (),
     ) -> None:
         super().__init__(sites)
         self.multiplier = multiplier
         self.layout = layout
         self.gain = gain
-        self.skip = inputs if skip else 0
+        self.skip = inputs if skip or layout == "piecewise" else 0
         self.widths = [c for site in sites for c in [site.layer.channels] * (1 + site.layer.shift)]
-        if layout == "shared":
+        if layout == "piecewise":
+            self.trunk, features = Hats(positions, hidden[0]), hidden[0] * len(positions)
+            self.heads = dense(features + inputs, sum(self.widths))
+            with torch.no_grad():
+                self.heads.weight[:, :features] /= HEIGHT
+                self.heads.weight[:, features:] = 0.0
+        elif layout == "shared":
             self.trunk = mlp(inputs, hidden, None)
             self.heads = dense((hidden[-1] if hidden else inputs) + self.skip, sum(self.widths))
         else:
@@ -124,27 +163,31 @@ class ConditioningNetwork(Conditioner):
             self.mlps = nn.ModuleList(mlp(hidden[0] if hidden else inputs, hidden[1:], width) for width in self.widths)
 
     @classmethod
-    def from_config(cls, inputs: int, sites: Sequence[Site], config: Mapping[str, Any]) -> Self:
-        return cls(
-            inputs, sites, config["hidden"], config["layout"], config["multiplier"], config["gain"], config["skip"]
-        )
+    def from_config(cls, space: LossSpace, sites: Sequence[Site], config: Mapping[str, Any]) -> Self:
+        settings = (config[name] for name in ("hidden", "layout", "multiplier", "gain", "skip"))
+        inputs, positions = space.encoded_size(config["fourier"], config["raw"]), space.positions(config["fourier"])
+        return cls(inputs, sites, *settings, positions=positions)
 
     @staticmethod
     def check_settings(config: Mapping[str, Any]) -> None:
         layout, hidden = config["layout"], config["hidden"]
-        if layout not in ("shared", "separate"):
-            raise YotoError(f"`layout` should be 'shared' or 'separate'. Found {layout!r}.")
+        if layout not in ("shared", "separate", "piecewise"):
+            raise YotoError(f"`layout` should be 'shared', 'separate' or 'piecewise'. Found {layout!r}.")
         if config["gain"] not in ("linear", "exponential"):
             raise YotoError(f"`gain` should be 'linear' or 'exponential'. Found {config['gain']!r}.")
         if not is_number(config["multiplier"]):
             raise YotoError(f"`multiplier` should be a number. Found {config['multiplier']!r}.")
         if config["skip"] and layout != "shared":
-            raise YotoError("`skip` should be used with the shared layout. Found layout='separate'.")
+            raise YotoError(f"`skip` should be used with the shared layout. Found layout={layout!r}.")
+        if layout == "piecewise" and config["raw"]:
+            raise YotoError("`raw` should not be used with the piecewise layout, whose knots lie along a range.")
         if not isinstance(hidden, Sequence) or not all(is_whole(width) and width >= 1 for width in hidden):
             raise YotoError(f"`hidden` should be a list of widths ≥ 1. Found {hidden!r}.")
+        if layout == "piecewise" and (len(hidden) != 1 or hidden[0] < 2):
+            raise YotoError(f"`hidden` of the piecewise layout should be one number of knots ≥ 2. Found {hidden!r}.")
 
     def forward(self, encoding: Tensor) -> list[tuple[Tensor, Tensor | None]]:
-        if self.layout == "shared":
+        if self.layout != "separate":
             features = self.trunk(encoding)
             features = torch.cat([features, encoding], dim=-1) if self.skip else features
             parts = list((self.heads(features) * self.multiplier).split(self.widths, dim=-1))
@@ -160,7 +203,7 @@ class ConditioningNetwork(Conditioner):
 
     @torch.no_grad()
     def rest(self) -> None:
-        if self.layout == "shared":
+        if self.layout != "separate":
             last = [self.heads]
         elif self.first is not None and not any(isinstance(m, nn.Linear) for m in self.mlps[0].modules()):
             raise YotoError("`start` 'plain' needs a linear layer at the end of each MLP. Found none.")
@@ -183,13 +226,16 @@ class ConditioningNetwork(Conditioner):
             column: Which component of the conditioning vector.
 
         Raises:
-            YotoError: If the site is unknown, or the network has no exponential gains or no `skip`.
+            YotoError: If the site is unknown, or the network has no exponential gains, or neither `skip` nor knots.
         """
         names = [each.name for each in self.sites]
         if site not in names:
             raise YotoError(f"`site` should be a conditioned layer. Found {site!r}.{near_misses(site, names)}")
         if self.gain != "exponential" or not self.skip:
-            raise YotoError("`set_slope` needs condition(…, gain='exponential', skip=True). Found other settings.")
+            raise YotoError(
+                "`set_slope` needs condition(…, gain='exponential') with skip=True or layout='piecewise'. "
+                "Found other settings."
+            )
         start = 0
         for each in self.sites[: names.index(site)]:
             start += each.layer.channels * (1 + each.layer.shift)
@@ -203,7 +249,7 @@ class ConditioningNetwork(Conditioner):
                 start += layer.channels
 
     def added(self) -> list[int]:
-        if self.layout == "shared":
+        if self.layout != "separate":
             per_channel = self.heads.in_features + 1
             sizes = [w * per_channel for w in self.widths]
         else:

@@ -34,9 +34,9 @@ class Conditioning(Section):
     exclude: str | None = None
     """Layers that are left out, as a regular expression."""
     hidden: list[Count] = [64]
-    """Widths of the conditioning network."""
-    layout: Literal["shared", "separate"] = "shared"
-    """One conditioning network for all layers, or one for each."""
+    """Widths of the conditioning network; with `layout: piecewise` the number of knots."""
+    layout: Literal["shared", "separate", "piecewise"] = "shared"
+    """One conditioning network for all layers, or one for each, or values at knots along the ranges for all."""
     multiplier: Positive = 0.1
     """ε in scale 1 + ε·s and shift ε·t."""
     gain: Literal["linear", "exponential"] = "linear"

@@ -29,6 +29,17 @@ def encoded(
     return torch.cat(parts, dim=-1) if parts else lam[..., :0]
 
 
+def positions(free: Mapping[str, Distribution], fourier: int) -> list[int]:
+    """The components of the conditioning vector that are positions along an interval, in [-1, 1]."""
+    from yoto.space.interval import Interval
+
+    starts, start = [], 0
+    for each in free.values():
+        starts += [start] if isinstance(each, Interval) else []
+        start += each.encoded(fourier)
+    return starts
+
+
 def encoded_size(free: Mapping[str, Distribution], fourier: int, raw: bool) -> int:
     """Length E of the conditioning vector."""
     return sum(len(each.columns(name)) if raw else each.encoded(fourier) for name, each in free.items())

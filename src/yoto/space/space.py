@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from yoto.errors import YotoError, near_misses
 from yoto.space.checking import by_name, check_lam, checked, columns, named, read
 from yoto.space.distribution import Distribution, Value
-from yoto.space.encoding import encoded, encoded_size
+from yoto.space.encoding import encoded, encoded_size, positions
 from yoto.space.grids import GRIDS, Grid, axis_points, lattice_points
 from yoto.space.interval import Fixed
 from yoto.space.kinds import distribution_from
@@ -285,6 +285,10 @@ class LossSpace:
     def encoded_size(self, fourier: int = 0, raw: bool = False) -> int:
         """Length E of the conditioning vector."""
         return encoded_size({name: self.parameters[name] for name in self.free}, fourier, raw)
+
+    def positions(self, fourier: int = 0) -> list[int]:
+        """The components of `encode(lam, fourier)` that are positions along an interval, in [-1, 1]."""
+        return positions({name: self.parameters[name] for name in self.free}, fourier)
 
     def weights_of(self, lam: Tensor) -> Tensor:
         """The columns [..., W] of λ [..., D] that weigh terms, in the order of `weights`."""

@@ -19,6 +19,7 @@ from yoto.training.launch import first_alone, launch
 from yoto.training.loggers import check_logger
 from yoto.training.run import Result, Run
 from yoto.training.signals import StopRequest
+from yoto.training.start import branched, conditioned_as
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,8 @@ def train(
         resume: Go on with the run in `out`.
         force: Replace the run in `out`.
         weights: A model (as of `bundle.load`) whose parameters a new run starts from, in place of random ones; or the
-            folder of an unfinished run, as its last checkpoint stands. run.json counts what was spent on them.
+            folder of an unfinished run, as its last checkpoint stands. Where it says how it was conditioned, the new run
+            is conditioned so, whatever `recipe` says. run.json counts what was spent on them.
         max_minutes: Stop after this time, setting up included.
         devices, nodes, accelerator: As for Lightning Fabric; every process takes its share of the batch.
         progress: Show progress on stderr.
@@ -94,6 +96,8 @@ def train(
         check_logger(logger)
     begin = time.monotonic()
     out = Path(out)
+    if branched(out) if resume else weights is not None:
+        recipe = conditioned_as(out if resume or weights is None else weights, recipe)
     fabric = launch(devices, nodes, accelerator)
 
     def take() -> None:

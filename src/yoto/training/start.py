@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from yoto import bundle
+from yoto.recipe import Recipe, read
 from yoto.training.checkpoint import load_checkpoint
 from yoto.training.folder import MODEL, is_unfinished, record
 
@@ -56,6 +57,26 @@ def read_start(name_or_path: str | Path) -> tuple[dict[str, Any], Source]:
     if own:
         return chosen, added(digest, own, own.get("before"))
     return chosen, added(digest, header.info, header.before)
+
+
+def conditioned_as(name_or_path: str | Path, recipe: Recipe) -> Recipe:
+    """The recipe, with the `conditioning` of the model or run that it is to start from: its parameters fit no other.
+
+    Args:
+        name_or_path: As of `read_start`.
+        recipe: That of the new run.
+    """
+    folder = Path(name_or_path)
+    stored: Any = read(folder / "recipe.yaml").to_dict() if is_unfinished(folder) else None
+    stored = stored or bundle.read_header(name_or_path).recipe
+    if recipe.fixed is not None or not isinstance(stored, Mapping) or "conditioning" not in stored:
+        return recipe
+    return recipe.replace({"conditioning": stored["conditioning"]})
+
+
+def branched(out: Path) -> bool:
+    """Whether the unfinished run in a folder began with the parameters of another."""
+    return is_unfinished(out) and load_checkpoint(out / "last")[1].get("source") is not None
 
 
 def added(digest: str, own: Mapping[str, Any], before: Any) -> Source:
