@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import warnings
 
 import pytest
 import torch
@@ -219,3 +220,68 @@ def test_a_child_that_gets_a_parameter_is_no_place_for_the_samples():
             return x / (x.square().mean(1, keepdim=True) + self.positive(self.beta).view(1, -1, 1, 1)).sqrt()
 
     assert fit(Divisive(), [((MAPS,), {})]) is None
+
+
+class Pair(nn.Linear):
+    def forward(self, x):
+        return functional.linear(x, self.weight), self.bias
+
+
+class Pairs(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.pair = Pair(channels, channels)
+
+    def forward(self, x):
+        output, bias = self.pair(x)
+        return output + bias
+
+
+class MapsOnly(nn.GroupNorm):
+    def __init__(self, channels):
+        super().__init__(2, channels)
+
+    def forward(self, x):
+        x.mean((2, 3))
+        return super().forward(x)
+
+
+class TokensOnly(nn.Linear):
+    def __init__(self, channels):
+        super().__init__(channels, channels)
+
+    def forward(self, x):
+        assert x.ndim == 3, "tokens please"
+        return super().forward(x)
+
+
+class Context(nn.Linear):
+    def __init__(self, channels):
+        super().__init__(channels, channels)
+
+    def forward(self, x):
+        return super().forward(x) * {}["gain"] if self.weight.dtype == torch.float64 else super().forward(x)
+
+
+@pytest.mark.parametrize(
+    ("kind", "x", "raised", "known"),
+    [
+        (Pairs, torch.randn(3, 8), "TypeError: it gives a tuple", False),
+        (TokensOnly, torch.randn(3, 2, 8), "AssertionError: tokens please", True),
+        (Context, torch.randn(3, 8), "KeyError: 'gain'", False),
+    ],
+)
+def test_a_layer_may_raise_anything_on_an_input_that_is_not_its_own(kind, x, raised, known):
+    net = nn.Sequential(nn.Linear(8, 8), nn.Tanh(), kind(8))
+    with pytest.warns(UserWarning, match=rf"left out 1 \w+ \('2.*it could not be run .*\({raised}"):
+        assert condition(net, SPACE).conditioned.names == ("0",)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error" if known else "ignore")
+        model = condition(net, SPACE, example=x)
+    assert model.conditioned.names == (("0", "2") if known else ("0",))
+    model.bake(b=3.0, probe=x)
+
+
+@pytest.mark.parametrize("example", [None, MAPS])
+def test_a_norm_that_takes_maps_alone_is_tried_on_maps(example):
+    assert condition(nn.Sequential(MapsOnly(8)), SPACE, example=example).conditioned.names == ("0",)

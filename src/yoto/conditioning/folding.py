@@ -7,7 +7,7 @@ For such a layer with weights W and b, `s·layer(x) + t` per channel is the same
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -255,11 +255,11 @@ def verify(name: str, module: nn.Module, layer: Layer) -> None:
                 with suppress(Exception):  # so few samples may be too few to train on
                     found, allowed = fold_error(module, layer, varied=True, training=True)
                     where = "in training mode"
-    except (RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - a layer may raise anything on an input that is not its own
         shape = tuple(example_input(module, torch.Generator()).shape)
         raise YotoError(
             f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: it could not be run on an input of shape "
-            f"{shape} ({' '.join(str(error).split())[:120]}). Leave it out with exclude=."
+            f"{shape} ({type(error).__name__}: {' '.join(str(error).split())[:120]}). Leave it out with exclude=."
         ) from None
     if any(not bool(p.isfinite().all()) for p in module.parameters(recurse=False)):
         raise YotoError(
@@ -286,11 +286,13 @@ def fold_error(module: nn.Module, layer: Layer, varied: bool = False, training: 
     x = example_input(plain, generator)
 
     def run() -> Tensor:
-        if not varied:
-            return plain(x.clone())  # type: ignore[no-any-return] # a layer may change its input in place
-        with streams_kept(CPU):
-            seed_all(0, CPU)
-            return plain(x.clone())  # type: ignore[no-any-return]
+        with streams_kept(CPU) if varied else nullcontext():
+            if varied:
+                seed_all(0, CPU)
+            output = plain(x.clone())  # a layer may change its input in place
+        if not isinstance(output, Tensor):
+            raise TypeError(f"it gives a {type(output).__name__} in place of a tensor")
+        return output
 
     output = run()
     s = random_scale(layer.channels, generator)
