@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
+from torch.utils import checkpoint
 
 from yoto.conditioning.derived import derived
 from yoto.conditioning.fast_path import FAST, leave_fast_path
@@ -238,10 +239,7 @@ def refuse_reentrant_checkpoint(name: str) -> None:
     """Refuse reentrant checkpointing if it is found on the stack."""
     frame = sys._getframe()
     while frame is not None:
-        if frame.f_code.co_filename.endswith("checkpoint.py") and frame.f_code.co_name in (
-            "forward",
-            "backward",
-        ):
+        if frame.f_code.co_filename == checkpoint.__file__ and frame.f_code.co_name in ("forward", "backward"):
             raise YotoError(
                 f"Layer {name!r} should not run under reentrant checkpointing, which loses gradients of the FiLM "
                 "values. Give use_reentrant=False to torch.utils.checkpoint.checkpoint."
