@@ -392,6 +392,39 @@ def test_examples_that_show_nothing_are_refused(example, expected):
         condition(nn.Sequential(nn.Linear(8, 2)), SPACE, example=example)
 
 
+def test_both_errors_are_told_of_a_network_that_fails_otherwise_in_float64():
+    class Single(nn.Linear):
+        def forward(self, x):
+            if x.dtype == torch.float64:
+                raise ValueError("x is no angle")
+            return super().forward(x)
+
+    expected = r"Found ValueError: x is no angle \(in float64\), RuntimeError: mat1 .* \(in its own type\)"
+    with pytest.raises(YotoError, match=expected):
+        condition(nn.Sequential(Single(8, 2)), SPACE, example=torch.randn(2, 5))
+
+
+class Forces(nn.Module):
+    """The slope of an energy at inputs that ask for a gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(8, 8), nn.Linear(8, 1)
+
+    def forward(self, x):
+        energy = self.last(self.first(x).tanh()).sum()
+        return torch.autograd.grad(energy, x, create_graph=torch.is_grad_enabled())[0]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_inputs_that_ask_for_a_gradient_keep_asking(given):
+    x = torch.randn(5, 8, requires_grad=True)
+    model = condition(Forces(), SPACE, example=x if given else None)
+    assert model.conditioned.names == ("first", "last")
+    assert model(x, at=SPACE.grid(5)).shape == x.shape
+    assert model.checked
+
+
 def test_recurrent_layers_say_what_to_condition_instead():
     with pytest.raises(YotoError, match=r"LSTM.*condition a layer that takes its output"):
         condition(nn.LSTM(8, 8), SPACE)
