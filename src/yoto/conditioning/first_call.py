@@ -16,6 +16,7 @@ from yoto.conditioning.examples import holds_samples, sample_count
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.probing import MIXED, MOVED, Found, probe
+from yoto.conditioning.ranks import is_sharded
 from yoto.errors import YotoError
 
 SAMPLES = 3
@@ -120,8 +121,15 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
     Raises:
         YotoError: If a conditioned layer gives the same for all samples, so that a λ per sample has no place there.
     """
+    if is_sharded(model.plain):
+        warnings.warn(
+            "How layers hold the samples was not looked at, since the parameters are in shards: entries along "
+            f"dimension {model.batch_dim} of their outputs are taken for the samples. condition(…, example=inputs) "
+            "looks, before sharding.",
+            stacklevel=2,
+        )
     if any(type(p) not in (nn.Parameter, Tensor) for p in model.plain.parameters()):
-        return  # sharded: a copy is not to be had
+        return  # a copy is not to be had
     tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
     if any(t.is_nested or is_functorch_wrapped_tensor(t) for t in tensors):
         return  # samples of several lengths, or the whole call runs under torch.func: what inputs hold cannot be seen
