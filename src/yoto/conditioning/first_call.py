@@ -73,13 +73,18 @@ class Watch:
         self.model.told = True
         silent = [site.name for site in self.model.sites if site.name not in self.ran]
         if silent:
-            more = f" and {len(silent) - 4} more" if len(silent) > 4 else ""
             warnings.warn(
-                f"λ does not reach {', '.join(map(repr, silent[:4]))}{more}: never run as layers of the bound network "
+                f"λ does not reach {listed(silent)}: never run as layers of the bound network "
                 "(used by another way, such as an object that keeps them, or not at all). Leave them out with "
                 "exclude=, or give condition(…, example=inputs), which does.",
                 stacklevel=2,
             )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of layers for a message, the first four."""
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"{', '.join(map(repr, names[:4]))}{more}"
 
 
 class Begin:
@@ -157,6 +162,14 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
         raise YotoError(
             f"A λ per sample cannot reach layer {alike[0]!r}: {ALIKE}. Give condition(…, example=inputs), which leaves "
             "such layers out, leave it out with exclude=, or give one λ for the whole batch."
+        )
+    read = [site.name for site in model.sites if site.name in found.read]
+    if read:
+        warnings.warn(
+            f"The weights of {listed(read)} are read without calling the layer too: λ does not reach what is read, and "
+            "the baked network differs. Leave such layers out with exclude=, or give condition(…, example=inputs), "
+            "which does.",
+            stacklevel=2,
         )
     model.take_up(found.unusual([site.name for site in model.sites], model.batch_dim))
 
