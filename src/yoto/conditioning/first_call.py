@@ -136,8 +136,8 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
     if any(type(p) not in (nn.Parameter, Tensor) for p in model.plain.parameters()):
         return  # a copy is not to be had
     tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-    if any(t.is_nested or is_functorch_wrapped_tensor(t) for t in tensors):
-        return  # samples of several lengths, or the whole call runs under torch.func: what inputs hold cannot be seen
+    if any(t.is_nested or is_functorch_wrapped_tensor(t) for t in [*tensors, *model.plain.parameters()]):
+        return  # samples of several lengths, or the whole call runs under torch.func: what they hold cannot be seen
     found = best(model, args, kwargs, samples)
     if found is None:
         return
