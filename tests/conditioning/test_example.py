@@ -225,6 +225,24 @@ def test_other_batches_and_lengths_follow_the_example(network):
         torch.testing.assert_close(call(model.at(lam), x), alone, rtol=1e-9, atol=1e-9)
 
 
+class Frames(nn.Module):
+    """Sees the frames of all samples at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.layer(x.flatten(0, 1)).view(*x.shape[:2], 3)
+
+
+def test_inputs_unlike_the_example_ask_for_an_example_like_them():
+    model, x = condition(Frames(), SPACE, example=torch.randn(4, 1, 8)), torch.randn(4, 3, 8)
+    with pytest.raises(YotoError, match=r"inputs like these \(an example given before was unlike them"):
+        model(x, at=SPACE.sample(4))
+    assert condition(Frames(), SPACE, example=x)(x, at=SPACE.sample(4)).shape == (4, 3, 3)
+
+
 @pytest.mark.parametrize("network", [Windows, Tiled, SequenceFirst])
 def test_without_an_example_the_first_call_teaches_the_layouts(network):
     x = {Windows: FLAT, Tiled: FLAT[:, 0], SequenceFirst: torch.randn(5, 3, 8)}[network]

@@ -104,7 +104,8 @@ class Modulation:
         raise YotoError(
             f"With a λ per sample, the output of layer {self.site.name!r} should have {samples} samples in {where}. "
             f"Found shape {tuple(output.shape)}. Usually λ has another number of rows than the batch has samples, or "
-            "the layer holds them otherwise: give condition(…, example=inputs), batch_dim=, or leave it out."
+            "the layer holds them otherwise: give condition(…, example=inputs) inputs like these (an example given "
+            "before was unlike them), or batch_dim=, or leave the layer out with exclude=."
         )
 
 
