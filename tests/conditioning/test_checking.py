@@ -65,6 +65,25 @@ def test_layers_that_are_called_and_read_elsewhere_too_are_left_out():
         condition(Words(), SPACE, example=ids, sites=["words", "second"])
 
 
+class Determinant(nn.Module):
+    """A flow's invertible layer, whose weight gives the volume too."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(5, 5), nn.Linear(5, 2)
+
+    def forward(self, x):
+        return self.last(self.first(x.float())), torch.linalg.slogdet(self.first.weight)[1].expand(len(x))
+
+
+@pytest.mark.parametrize("kind", [Words, Determinant])
+def test_layers_that_are_read_elsewhere_too_are_told_at_the_first_call(kind):
+    x, model = torch.randint(9, (3, 5)), condition(kind(), SPACE)
+    with pytest.warns(UserWarning, match=r"weights of 'first' are read without calling.* exclude=.* example=inputs"):
+        model(x, at=SPACE.sample(3))
+    model(x, at=SPACE.sample(3))
+
+
 def test_a_network_that_draws_otherwise_at_every_call_is_not_judged_by_it():
     class Counting(nn.Module):
         calls = 0

@@ -1,5 +1,7 @@
 """Networks that keep results of earlier calls, computed weights among them, are conditioned, baked and copied."""
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -46,6 +48,45 @@ def test_results_of_earlier_calls_do_not_hinder(example):
     check(model, x)
     assert net.features.requires_grad
     assert len(net.history) == 1
+
+
+class Recorder:
+    """Keeps activations: an object that is no module."""
+
+    def __init__(self):
+        self.kept, self.by_name = Kept(), {}
+
+    def __call__(self, module, inputs, output):
+        self.kept["all"] = self.by_name["first"] = output
+
+    def keep(self, module, inputs, output):
+        self(module, inputs, output)
+
+
+class Kept(dict):
+    """A dictionary of somebody's own."""
+
+
+class Recorded(nn.Module):
+    def __init__(self, attribute, method):
+        super().__init__()
+        self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 2)
+        recorder = Recorder()
+        self.recorders = [recorder] if attribute else []
+        self.first.register_forward_hook(recorder.keep if method else recorder)
+
+    def forward(self, x):
+        return self.last(self.first(x).relu())
+
+
+@pytest.mark.parametrize("method", [False, True])
+@pytest.mark.parametrize("attribute", [False, True])
+def test_objects_may_keep_results_of_earlier_calls(attribute, method):
+    model, x = condition(Recorded(attribute, method), SPACE), torch.randn(3, 4)
+    model(x, at=SPACE.sample(3)).sum().backward()
+    model.bake(size=0.3, probe=x)
+    twin = copy.deepcopy(model)
+    check(twin, x)
 
 
 @pytest.mark.filterwarnings("ignore:.*weight_norm:FutureWarning", "ignore:condition")

@@ -153,6 +153,16 @@ def test_reentrant_checkpointing_is_refused():
         assert bound(x).shape == (6, 4)  # bound with gradients, used without: fine
 
 
+def test_a_file_of_the_users_may_be_called_checkpoint(tmp_path):
+    file, names = tmp_path / "eval_checkpoint.py", {}
+    text = "def forward(net, x):\n    return net(x)\n"
+    exec(compile(text, str(file), "exec"), names)
+    model, x, lam = model_and_batch()
+    bound = model.at(lam)
+    with torch.no_grad():
+        assert names["forward"](bound, x).shape == (6, 4)
+
+
 def test_gradient_accumulation():
     model, x, lam = model_and_batch()
     for part in range(3):

@@ -225,6 +225,24 @@ def test_other_batches_and_lengths_follow_the_example(network):
         torch.testing.assert_close(call(model.at(lam), x), alone, rtol=1e-9, atol=1e-9)
 
 
+class Frames(nn.Module):
+    """Sees the frames of all samples at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(8, 3)
+
+    def forward(self, x):
+        return self.layer(x.flatten(0, 1)).view(*x.shape[:2], 3)
+
+
+def test_inputs_unlike_the_example_ask_for_an_example_like_them():
+    model, x = condition(Frames(), SPACE, example=torch.randn(4, 1, 8)), torch.randn(4, 3, 8)
+    with pytest.raises(YotoError, match=r"inputs like these \(an example given before was unlike them"):
+        model(x, at=SPACE.sample(4))
+    assert condition(Frames(), SPACE, example=x)(x, at=SPACE.sample(4)).shape == (4, 3, 3)
+
+
 @pytest.mark.parametrize("network", [Windows, Tiled, SequenceFirst])
 def test_without_an_example_the_first_call_teaches_the_layouts(network):
     x = {Windows: FLAT, Tiled: FLAT[:, 0], SequenceFirst: torch.randn(5, 3, 8)}[network]
@@ -390,6 +408,39 @@ def test_no_site_stands_in_front_of_a_norm(lists, example):
 def test_examples_that_show_nothing_are_refused(example, expected):
     with pytest.raises(YotoError, match=expected):
         condition(nn.Sequential(nn.Linear(8, 2)), SPACE, example=example)
+
+
+def test_both_errors_are_told_of_a_network_that_fails_otherwise_in_float64():
+    class Single(nn.Linear):
+        def forward(self, x):
+            if x.dtype == torch.float64:
+                raise ValueError("x is no angle")
+            return super().forward(x)
+
+    expected = r"Found ValueError: x is no angle \(in float64\), RuntimeError: mat1 .* \(in its own type\)"
+    with pytest.raises(YotoError, match=expected):
+        condition(nn.Sequential(Single(8, 2)), SPACE, example=torch.randn(2, 5))
+
+
+class Forces(nn.Module):
+    """The slope of an energy at inputs that ask for a gradient."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(8, 8), nn.Linear(8, 1)
+
+    def forward(self, x):
+        energy = self.last(self.first(x).tanh()).sum()
+        return torch.autograd.grad(energy, x, create_graph=torch.is_grad_enabled())[0]
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_inputs_that_ask_for_a_gradient_keep_asking(given):
+    x = torch.randn(5, 8, requires_grad=True)
+    model = condition(Forces(), SPACE, example=x if given else None)
+    assert model.conditioned.names == ("first", "last")
+    assert model(x, at=SPACE.grid(5)).shape == x.shape
+    assert model.checked
 
 
 def test_recurrent_layers_say_what_to_condition_instead():

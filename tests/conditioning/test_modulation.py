@@ -64,6 +64,13 @@ def network():
     return nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(inplace=True), nn.Conv2d(4, 3, 3), nn.Flatten(), nn.Linear(48, 2))
 
 
+def test_models_with_stacked_parameters_through_vmap():
+    models, x, lam = [condition(nn.Linear(4, 3), SPACE) for _ in range(3)], torch.randn(5, 4), SPACE.sample(5)
+    stacked = torch.func.stack_module_state(models)
+    run = lambda *state: torch.func.functional_call(models[0], state, (x,), {"at": lam})  # noqa: E731
+    torch.testing.assert_close(torch.func.vmap(run)(*stacked), torch.stack([model(x, at=lam) for model in models]))
+
+
 def test_gradients_sample_by_sample_through_vmap():
     """`torch.func` over samples, each with a λ of its own, against a loop."""
     model, x = condition(network(), SPACE).eval(), torch.randn(5, 2, 8, 8)

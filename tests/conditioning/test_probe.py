@@ -187,6 +187,25 @@ def test_the_search_for_layers_at_fault_survives_what_does_not_run_in_part():
         model.bake(b=3.0, probe=torch.randn(2, 4))
 
 
+class Together(nn.Module):
+    """Reads whether the weights of two layers have changed, and tells it where both have."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = nn.Sequential(*(nn.Linear(4, 4) for _ in range(6)))
+        self.first, self.last = (self.layers[i].weight.detach().clone() for i in (1, 4))
+
+    def forward(self, x):
+        apart = (self.layers[1].weight - self.first).norm() * (self.layers[4].weight - self.last).norm()
+        return self.layers(x) + apart
+
+
+def test_of_layers_that_are_at_fault_together_only_these_are_named():
+    model = condition(Together(), SPACE, multiplier=1.0)
+    with pytest.raises(YotoError, match=r"because of 2 of 6 layers.*exclude='layers.1\|layers.4'"):
+        model.bake(b=3.0, probe=torch.randn(2, 4))
+
+
 class Noisy(nn.Module):
     """Draws from Python's and numpy's global random numbers."""
 

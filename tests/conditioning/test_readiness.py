@@ -52,3 +52,20 @@ def test_a_bound_network_is_copied_where_torch_copies_its_tensors(rows):
             assert torch.equal(again(x), expected)
         fresh = condition(model.plain, SPACE)
         assert torch.equal(copy.deepcopy(fresh.at(lam))(x), fresh.at(lam)(x))
+
+
+class Shard(nn.Parameter):
+    """Looks like a parameter of FSDP2."""
+
+    def full_tensor(self):
+        return self
+
+
+def test_a_network_in_shards_says_what_it_cannot_do():
+    model, x = condition(nn.Sequential(nn.Linear(4, 3)), SPACE), torch.randn(5, 4)
+    model.plain[0].weight = Shard(model.plain[0].weight.detach())
+    with pytest.warns(UserWarning, match=r"dimension 0 .* are taken for the samples. condition\(…, example=inputs\)"):
+        model(x, at=SPACE.sample(5))
+    model(x, at=SPACE.sample(5))
+    with pytest.raises(YotoError, match="A network to bake should be whole. Found parameters in shards"):
+        model.bake(b=1.0)

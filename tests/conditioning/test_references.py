@@ -101,6 +101,17 @@ class Held(Net):
         return self.space.queue[0](self.record.layer(x).tanh())
 
 
+class Keyed(Net):
+    """Dictionaries that have layers for keys."""
+
+    def prepare(self):
+        self.gains, self.shifts = {self.first: 2.0}, {("shift", self.last): 1.0}
+
+    def forward(self, x):
+        x = self.first(x) * self.gains[self.first] / self.gains.get(self.first, 1.0)
+        return self.last(x.tanh()) + self.shifts.get(("shift", self.last), 0.0) - 1
+
+
 def check(model, x):
     lam = SPACE.sample(len(x), torch.Generator().manual_seed(0))
     rows = torch.cat([model.bake(lam[i], probe=x)(x[i : i + 1]) for i in range(len(x))])
@@ -110,7 +121,7 @@ def check(model, x):
 
 
 @pytest.mark.parametrize("given", [False, True], ids=["without", "example"])
-@pytest.mark.parametrize("kind", [Stores, StoresBeside, Lambda, Default, Weakly, Held])
+@pytest.mark.parametrize("kind", [Stores, StoresBeside, Lambda, Default, Weakly, Held, Keyed])
 def test_copies_follow(kind, given):
     torch.manual_seed(0)
     net, x = kind(), torch.randn(3, 4)

@@ -149,7 +149,8 @@ def save(
     """
     from yoto.conditioning import Conditional
     from yoto.conditioning.binding import refuse_bound
-    from yoto.conditioning.wrappers import refuse_sharded, unwrapped
+    from yoto.conditioning.ranks import refuse_sharded
+    from yoto.conditioning.wrappers import unwrapped
 
     check_saved(model, curve, objective, directions)
     model = unwrapped(model)

@@ -126,21 +126,32 @@ def at_fault(
     probe: Any,
     names: list[str],
     allowed: float,
+    beside: Sequence[str] = (),
 ) -> list[str]:
-    """The sites among `names` whose fold alone changes the outputs, by halving; all of them if it takes several."""
+    """The sites among `names` whose fold changes the outputs, by halving: those that do so alone, else together.
+
+    Args:
+        beside: Sites outside `names` that are folded all the time.
+    """
     if len(names) == 1:
         return names
     result: list[str] = []
-    for part in (names[: len(names) // 2], names[len(names) // 2 :]):
-        fold(plain, target, modulations, part)
-        bound = bound_clone(plain, {name: modulations[name] for name in part}, find_links(plain))
+    halves = names[: len(names) // 2], names[len(names) // 2 :]
+    for part in halves:
+        folding = [*part, *beside]
+        fold(plain, target, modulations, folding)
+        bound = bound_clone(plain, {name: modulations[name] for name in folding}, find_links(plain))
         try:
             same = apart(bound, target, probe)[0] <= allowed
         except Exception:  # noqa: BLE001 - some run with all of their layers bound, or none (torch.func on equal ones)
             return names
         if not same:
-            result += at_fault(plain, target, modulations, probe, part, allowed)
-    return result or names
+            result += at_fault(plain, target, modulations, probe, part, allowed, beside)
+    if result:
+        return result
+    for part, other in (halves, halves[::-1]):
+        result += at_fault(plain, target, modulations, probe, part, allowed, [*other, *beside])
+    return result
 
 
 def apart(bound: nn.Module, target: nn.Module, probe: Any) -> tuple[float, float]:

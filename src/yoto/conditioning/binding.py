@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
+from torch.utils import checkpoint
 
 from yoto.conditioning.derived import derived
 from yoto.conditioning.fast_path import FAST, leave_fast_path
@@ -103,7 +104,8 @@ class Modulation:
         raise YotoError(
             f"With a λ per sample, the output of layer {self.site.name!r} should have {samples} samples in {where}. "
             f"Found shape {tuple(output.shape)}. Usually λ has another number of rows than the batch has samples, or "
-            "the layer holds them otherwise: give condition(…, example=inputs), batch_dim=, or leave it out."
+            "the layer holds them otherwise: give condition(…, example=inputs) inputs like these (an example given "
+            "before was unlike them), or batch_dim=, or leave the layer out with exclude=."
         )
 
 
@@ -238,10 +240,7 @@ def refuse_reentrant_checkpoint(name: str) -> None:
     """Refuse reentrant checkpointing if it is found on the stack."""
     frame = sys._getframe()
     while frame is not None:
-        if frame.f_code.co_filename.endswith("checkpoint.py") and frame.f_code.co_name in (
-            "forward",
-            "backward",
-        ):
+        if frame.f_code.co_filename == checkpoint.__file__ and frame.f_code.co_name in ("forward", "backward"):
             raise YotoError(
                 f"Layer {name!r} should not run under reentrant checkpointing, which loses gradients of the FiLM "
                 "values. Give use_reentrant=False to torch.utils.checkpoint.checkpoint."

@@ -19,7 +19,7 @@ from yoto.conditioning.film import ConditioningNetwork
 from yoto.conditioning.first_call import Watch
 from yoto.conditioning.folding import Layer, Site
 from yoto.conditioning.layouts import SampleLayout
-from yoto.conditioning.ranks import warn_unwrapped
+from yoto.conditioning.ranks import refuse_sharded, warn_unwrapped
 from yoto.conditioning.references import find_links
 from yoto.errors import YotoError
 from yoto.space import Distribution, LossSpace, Value
@@ -274,9 +274,10 @@ class Conditional(nn.Module, Generic[M]):
                 where they are better, and says so.
 
         Raises:
-            YotoError: If λ is per sample, `into` has another structure or shares weights with the model, or the
-                outputs on `probe` deviate by more than 1e-5 relative in float32.
+            YotoError: If λ is per sample, parameters are in shards, `into` has another structure or shares weights with
+                the model, or the outputs on `probe` deviate by more than 1e-5 relative in float32.
         """
+        refuse_sharded(self, "bake")
         lam = self.lam(at, extrapolate=extrapolate, **values)
         if lam.ndim != 1:
             raise YotoError(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import copy
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from operator import is_
-from types import FunctionType
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, TypeVar
 
 import torch
@@ -16,6 +16,8 @@ from torch.utils import _pytree as pytree
 from yoto.conditioning.references import DEPTH, recaptured
 
 M = TypeVar("M", bound=nn.Module)
+SHARED = (type, FunctionType, ModuleType)
+"""What a deep copy holds as it is."""
 
 
 def copy_of(net: M) -> M:
@@ -43,14 +45,28 @@ def double(net: M) -> M:
 
 
 def uncopied(net: nn.Module) -> dict[int, Any]:
-    """What stands in a copy for that which torch does not copy, by its id."""
+    """What stands in a copy for that which torch does not copy, by its id: in modules and the objects they hold."""
     memo: dict[int, Any] = {}
-    for leaf in (leaf for module in net.modules() for leaf in pytree.tree_leaves(list(vars(module).values()))):
-        if isinstance(leaf, Tensor) and not leaf.is_leaf:
-            memo[id(leaf)] = leaf.detach().clone()
-        elif isinstance(leaf, torch.jit.ScriptFunction):
-            memo[id(leaf)] = leaf
+    seen: set[int] = {id(net)}
+    waiting: list[Any] = [net]
+    while waiting:
+        for leaf in held(waiting.pop()):
+            if isinstance(leaf, Tensor):
+                if not leaf.is_leaf:
+                    memo[id(leaf)] = leaf.detach().clone()
+            elif isinstance(leaf, torch.jit.ScriptFunction):
+                memo[id(leaf)] = leaf
+            elif hasattr(leaf, "__dict__") and not isinstance(leaf, SHARED) and id(leaf) not in seen:
+                seen.add(id(leaf))
+                waiting.append(leaf)
     return memo
+
+
+def held(value: Any) -> Iterator[Any]:
+    """What lies in an object's attributes, and in its containers."""
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, (list, set)) else ()
+    for leaf in pytree.tree_leaves([*vars(value).values(), *inside]):
+        yield leaf.__self__ if isinstance(leaf, MethodType) else leaf
 
 
 def follow(net: nn.Module, memo: Mapping[int, Any]) -> None:

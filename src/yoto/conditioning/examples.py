@@ -37,7 +37,8 @@ def varied(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any]:
         if leaf.is_floating_point():
             noise = torch.rand(leaf.shape, generator=generator, dtype=torch.float64).to(leaf.device, leaf.dtype)
             spread = leaf.detach().abs().mean() if leaf.numel() else leaf.new_ones(())
-            return leaf.detach() + noise * torch.where(spread > 0, spread, torch.ones_like(spread))
+            other = leaf.detach() + noise * torch.where(spread > 0, spread, torch.ones_like(spread))
+            return other.requires_grad_(leaf.requires_grad)
         if leaf.dtype != torch.bool and leaf.ndim > batch_dim + 1 and all_alike(leaf, batch_dim):
             rows = [row.roll(n, -1) for n, row in enumerate(leaf.unbind(batch_dim))]
             return torch.stack(rows, batch_dim)

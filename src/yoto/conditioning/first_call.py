@@ -16,6 +16,7 @@ from yoto.conditioning.examples import holds_samples, sample_count
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.probing import MIXED, MOVED, Found, probe
+from yoto.conditioning.ranks import is_sharded
 from yoto.errors import YotoError
 
 SAMPLES = 3
@@ -72,13 +73,18 @@ class Watch:
         self.model.told = True
         silent = [site.name for site in self.model.sites if site.name not in self.ran]
         if silent:
-            more = f" and {len(silent) - 4} more" if len(silent) > 4 else ""
             warnings.warn(
-                f"λ does not reach {', '.join(map(repr, silent[:4]))}{more}: never run as layers of the bound network "
+                f"λ does not reach {listed(silent)}: never run as layers of the bound network "
                 "(used by another way, such as an object that keeps them, or not at all). Leave them out with "
                 "exclude=, or give condition(…, example=inputs), which does.",
                 stacklevel=2,
             )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names of layers for a message, the first four."""
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return f"{', '.join(map(repr, names[:4]))}{more}"
 
 
 class Begin:
@@ -120,11 +126,18 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
     Raises:
         YotoError: If a conditioned layer gives the same for all samples, so that a λ per sample has no place there.
     """
+    if is_sharded(model.plain):
+        warnings.warn(
+            "How layers hold the samples was not looked at, since the parameters are in shards: entries along "
+            f"dimension {model.batch_dim} of their outputs are taken for the samples. condition(…, example=inputs) "
+            "looks, before sharding.",
+            stacklevel=2,
+        )
     if any(type(p) not in (nn.Parameter, Tensor) for p in model.plain.parameters()):
-        return  # sharded: a copy is not to be had
+        return  # a copy is not to be had
     tensors = [leaf for leaf in pytree.tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
-    if any(t.is_nested or is_functorch_wrapped_tensor(t) for t in tensors):
-        return  # samples of several lengths, or the whole call runs under torch.func: what inputs hold cannot be seen
+    if any(t.is_nested or is_functorch_wrapped_tensor(t) for t in [*tensors, *model.plain.parameters()]):
+        return  # samples of several lengths, or the whole call runs under torch.func: what they hold cannot be seen
     found = best(model, args, kwargs, samples)
     if found is None:
         return
@@ -149,6 +162,14 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
         raise YotoError(
             f"A λ per sample cannot reach layer {alike[0]!r}: {ALIKE}. Give condition(…, example=inputs), which leaves "
             "such layers out, leave it out with exclude=, or give one λ for the whole batch."
+        )
+    read = [site.name for site in model.sites if site.name in found.read]
+    if read:
+        warnings.warn(
+            f"The weights of {listed(read)} are read without calling the layer too: λ does not reach what is read, and "
+            "the baked network differs. Leave such layers out with exclude=, or give condition(…, example=inputs), "
+            "which does.",
+            stacklevel=2,
         )
     model.take_up(found.unusual([site.name for site in model.sites], model.batch_dim))
 

@@ -8,6 +8,7 @@ random parameters and factors, in float64 where the layer computes in it.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -18,17 +19,19 @@ from torch.utils import _pytree as pytree
 from yoto.conditioning.copies import copy_of
 from yoto.conditioning.derived import derived
 from yoto.conditioning.folding import (
+    CPU,
     FOLDABLE,
     NORMS,
     SHAPED,
     Layer,
+    adds_parameters,
     deviation,
     example_input,
     folded,
     random_scale,
     tolerance_of,
 )
-from yoto.errors import YotoError
+from yoto.support.seeds import seed_all, streams_kept
 
 Inputs = tuple[tuple[Any, ...], dict[str, Any]]
 Change = Callable[[Tensor], Tensor]
@@ -93,7 +96,9 @@ class Trial:
                 lambda _, args: (self.passed(args[0]), *args[1:]) if args else None
             )
         self.own = dict(self.module.named_parameters(recurse=False))
-        self.kept = {n: p.detach().clone() for n, p in self.own.items()}
+        self.all = dict(self.module.named_parameters())
+        self.kept = {n: p.detach().clone() for n, p in self.all.items()}
+        self.trains = isinstance(module, FOLDABLE) and adds_parameters(module)
 
     def passed(self, value: Any) -> Any:
         """What goes on from the place that is looked at: a tensor as `change` makes it."""
@@ -101,7 +106,9 @@ class Trial:
         return value if self.change is None else self.change(value)
 
     @torch.no_grad()
-    def __call__(self, values: Mapping[str, Tensor] | None = None, change: Change | None = None) -> Tensor | None:
+    def __call__(
+        self, values: Mapping[str, Tensor] | None = None, change: Change | None = None, training: bool = False
+    ) -> Tensor | None:
         """The result with some parameters replaced, or None where it is no floating tensor; `whole` is the layer's.
 
         Args:
@@ -109,12 +116,16 @@ class Trial:
         """
         self.seen.clear()
         self.change = change
+        self.module.train(training)
         for name, value in {**self.kept, **(values or {})}.items():
-            self.own[name].data.copy_(value)
+            self.all[name].data.copy_(value)
         args, kwargs = pytree.tree_map_only(Tensor, Tensor.clone, (self.args, self.kwargs))
-        output = self.module(*args, **kwargs)
+        with streams_kept(CPU) if training else nullcontext():
+            if training:
+                seed_all(0, CPU)
+            output = self.module(*args, **kwargs)
         for name, value in self.kept.items():
-            self.own[name].data.copy_(value)
+            self.all[name].data.copy_(value)
         self.whole = [leaf for leaf in pytree.tree_leaves(output) if isinstance(leaf, Tensor)]
         if self.before or self.inside:
             output = self.seen[0] if len(self.seen) == 1 else None
@@ -125,7 +136,8 @@ class Trial:
     def vary(self, weight: str, like: Tensor) -> None:
         """Set the parameters to other values than they start from, vectors beside `weight` to the size of an output.
 
-        A bias that is 0, or too small beside the outputs to be seen, would make a layer with a ReLU look linear.
+        A bias that is 0, or too small beside the outputs to be seen, would make a layer with a ReLU look linear, and a
+        projection that starts at 0, a child's too, do nothing.
         """
         generator = torch.Generator().manual_seed(1)
         size = float(like.abs().mean())
@@ -170,7 +182,7 @@ def guesses(trial: Trial, name: str, output: Tensor) -> Iterator[tuple[Layer, in
 
 
 def folds(trial: Trial, output: Tensor, layer: Layer, axis: int) -> bool:
-    """Whether folded parameters give the scaled and shifted output."""
+    """Whether folded parameters give the scaled and shifted output, in training mode too where that is asked."""
     generator = torch.Generator().manual_seed(0)
     scale = random_scale(layer.channels, generator)
     shift = torch.randn(layer.channels, generator=generator, dtype=torch.float64) if layer.shift else None
@@ -180,11 +192,25 @@ def folds(trial: Trial, output: Tensor, layer: Layer, axis: int) -> bool:
     def change(value: Tensor) -> Tensor:
         return value * scale.view(shape) + (0 if shift is None else shift.view(shape))
 
-    found = trial(folded(trial.module, layer, scale, shift))
+    new = folded(trial.module, layer, scale, shift)
+    if not agree(trial, output, new, change):
+        return False
+    if trial.trains:
+        try:
+            trained = trial(training=True)
+            return trained is not None and agree(trial, trained, new, change, training=True)
+        except Exception:  # noqa: BLE001 - these samples may be too few to train on
+            trial()
+    return True
+
+
+def agree(trial: Trial, output: Tensor, new: Mapping[str, Tensor], change: Change, training: bool = False) -> bool:
+    """Whether new parameters change the output, and what the rest of the layer makes of it, as `change` would."""
+    found = trial(new, training=training)
     whole, allowed = trial.whole, tolerance_of(output)
     if found is None or found.shape != output.shape or not deviation(found, change(output)) <= allowed:
         return False
-    trial(change=change)  # the rest of the layer may use the parameters too
+    trial(change=change, training=training)  # the rest of the layer may use the parameters too
     pairs = list(zip(whole, trial.whole, strict=False))
     return len(whole) == len(trial.whole) and all(a.shape == b.shape and deviation(a, b) <= allowed for a, b in pairs)
 
@@ -204,10 +230,6 @@ def usual_inputs(module: nn.Module) -> list[Inputs]:
     return [((torch.randn(shape, generator=generator, dtype=torch.float64),), {}) for shape in shapes]
 
 
-FAILURES = (RuntimeError, TypeError, ValueError, IndexError, AttributeError, AssertionError, YotoError)
-"""What a layer may raise when it is run on its own."""
-
-
 def holds(module: nn.Module, inputs: Sequence[Inputs], layer: Layer) -> bool:
     """Whether a layer folds as another of its class and shapes does: they may differ in what no shape shows."""
     base = torchs(module) if layer.inside else None
@@ -221,7 +243,7 @@ def holds(module: nn.Module, inputs: Sequence[Inputs], layer: Layer) -> bool:
             varied = trial()
             if varied is None or not folds(trial, varied, layer, layer.channel_axis(varied)):
                 return False
-    except FAILURES:
+    except Exception:  # noqa: BLE001 - whatever a layer raises when it is run on its own
         return False
     return True
 
@@ -237,7 +259,7 @@ def fit(module: nn.Module, inputs: Sequence[Inputs]) -> Layer | None:
     for each in inputs:
         try:
             found = fit_one(module, each)
-        except FAILURES:
+        except Exception:  # noqa: BLE001, S112 - likewise
             continue
         if found is None:
             return None

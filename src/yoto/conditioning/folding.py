@@ -7,6 +7,7 @@ For such a layer with weights W and b, `s·layer(x) + t` per channel is the same
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -19,6 +20,7 @@ from torch.nn.utils import parametrize
 
 from yoto.conditioning.copies import copy_of, double
 from yoto.errors import YotoError
+from yoto.support.seeds import seed_all, streams_kept
 
 NORMS = (_BatchNorm, _InstanceNorm, nn.GroupNorm, nn.LayerNorm, nn.RMSNorm)
 SHAPED = (nn.LayerNorm, nn.RMSNorm)
@@ -36,6 +38,7 @@ FOLDABLE = (_ConvNd, nn.Linear, *NORMS)
 CHECK_TOLERANCE = 1e-9
 """Largest relative deviation of a fold in float64."""
 FLOAT32_TOLERANCE = 1e-5
+CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
@@ -227,23 +230,71 @@ def random_scale(channels: int, generator: torch.Generator) -> Tensor:
     return size * (1 - 2 * torch.randint(2, (channels,), generator=generator))
 
 
+def adds_parameters(module: nn.Module) -> bool:
+    """Whether a layer has more parameters than its class of torch, those of its children included."""
+    names = (name for name, _ in module.named_parameters())
+    return any(name not in ("weight", "bias") and not name.startswith("parametrizations.") for name in names)
+
+
 @torch.no_grad()
 def verify(name: str, module: nn.Module, layer: Layer) -> None:
     """Run the layer with folded weights and the layer followed by a random scale and shift, in float64, and compare.
 
+    A layer with parameters that its class of torch lacks is run with other values of all of them too, since some start
+    where they do nothing, and in training mode, in which it may use them otherwise.
+
     Raises:
         YotoError: If they differ: the layer's `forward` is then not the affine map its class promises.
     """
-    generator = torch.Generator().manual_seed(0)
-    plain = double(copy_of(module).cpu()).eval()
-    x = example_input(plain, generator)
+    where = "in float64"
     try:
-        output = plain(x.clone())  # a layer may change its input in place
-    except (RuntimeError, TypeError, ValueError) as error:
+        found, allowed = fold_error(module, layer)
+        if found <= allowed and adds_parameters(module):
+            found, allowed = fold_error(module, layer, varied=True)
+            if found <= allowed:
+                with suppress(Exception):  # so few samples may be too few to train on
+                    found, allowed = fold_error(module, layer, varied=True, training=True)
+                    where = "in training mode"
+    except Exception as error:  # noqa: BLE001 - a layer may raise anything on an input that is not its own
+        shape = tuple(example_input(module, torch.Generator()).shape)
         raise YotoError(
             f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: it could not be run on an input of shape "
-            f"{tuple(x.shape)} ({' '.join(str(error).split())[:120]}). Leave it out with exclude=."
+            f"{shape} ({type(error).__name__}: {' '.join(str(error).split())[:120]}). Leave it out with exclude=."
         ) from None
+    if any(not bool(p.isfinite().all()) for p in module.parameters(recurse=False)):
+        raise YotoError(
+            f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: its parameters hold NaN or infinity."
+        )
+    if not found <= allowed:
+        raise YotoError(
+            f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: its folded form deviates by {found:.1e} "
+            f"{where}, so its forward does more than its class says. Leave it out with exclude=."
+        )
+
+
+def fold_error(module: nn.Module, layer: Layer, varied: bool = False, training: bool = False) -> tuple[float, float]:
+    """By how much a fold at a random scale and shift deviates on a random input, and what is allowed.
+
+    Args:
+        varied: Whether all parameters are set to other values before.
+    """
+    generator = torch.Generator().manual_seed(0)
+    plain = double(copy_of(module).cpu()).train(training)
+    for parameter in plain.parameters() if varied else ():  # upwards: what has to be positive stays so
+        noise = torch.rand(parameter.shape, generator=generator, dtype=torch.float64)
+        parameter.data += 0.3 * noise * (float(parameter.abs().mean()) or 1.0)
+    x = example_input(plain, generator)
+
+    def run() -> Tensor:
+        with streams_kept(CPU) if varied else nullcontext():
+            if varied:
+                seed_all(0, CPU)
+            output = plain(x.clone())  # a layer may change its input in place
+        if not isinstance(output, Tensor):
+            raise TypeError(f"it gives a {type(output).__name__} in place of a tensor")
+        return output
+
+    output = run()
     s = random_scale(layer.channels, generator)
     t = torch.randn(layer.channels, generator=generator, dtype=torch.float64) if layer.shift else None
     shape = [1] * output.ndim
@@ -251,16 +302,7 @@ def verify(name: str, module: nn.Module, layer: Layer) -> None:
     expected = output * s.view(shape) + (0 if t is None else t.view(shape))
     for key, value in folded(plain, layer, s, t).items():
         plain.get_parameter(key).data.copy_(value)
-    found = deviation(plain(x.clone()), expected)
-    if any(not bool(p.isfinite().all()) for p in module.parameters(recurse=False)):
-        raise YotoError(
-            f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: its parameters hold NaN or infinity."
-        )
-    if not found <= tolerance_of(output):
-        raise YotoError(
-            f"Layer {name!r} ({type(module).__name__}) cannot be conditioned: its folded form deviates by {found:.1e} "
-            "in float64, so its forward does more than its class says. Leave it out with exclude=."
-        )
+    return deviation(run(), expected), tolerance_of(output)
 
 
 def tolerance_of(output: Tensor) -> float:

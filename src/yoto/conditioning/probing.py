@@ -138,11 +138,14 @@ def copied(net: nn.Module) -> nn.Module:
     return result
 
 
-def does_not_run(on: str, error: Exception) -> YotoError:
-    """What is said of a network that fails on inputs."""
-    return YotoError(
-        f"The network should run on {on}. Found {type(error).__name__}: {' '.join(str(error).split())[:200]}"
+def does_not_run(on: str, error: Exception, wide: Exception | None = None) -> YotoError:
+    """What is said of a network that fails on inputs, and failed in float64 before."""
+    said, before = (
+        "" if each is None else f"{type(each).__name__}: {' '.join(str(each).split())[:200]}" for each in (error, wide)
     )
+    if before not in ("", said):
+        said = f"{before} (in float64), {said} (in its own type)"
+    return YotoError(f"The network should run on {on}. Found {said}")
 
 
 def probe(
@@ -175,13 +178,13 @@ def probe(
         with Reads(shadow) as reads:
             base = run(shadow, wide, spec, names, inputs=True)
         leaves = wide
-    except Exception:  # noqa: BLE001 - a network may insist on its own type anywhere
+    except Exception as wide_error:  # noqa: BLE001 - a network may insist on its own type anywhere
         shadow, tolerance = copied(net), CHANGED * 1000
         try:
             with Reads(shadow) as reads:
                 base = run(shadow, leaves, spec, names, inputs=True)
         except Exception as error:  # noqa: BLE001
-            raise does_not_run("`example`", error) from None
+            raise does_not_run("`example`", error, wide_error) from None
     refuse_moves(shadow, names)
     refuse_changes(net, shadow, partial(run, leaves=leaves, spec=spec, names=(), inputs=False))
     numbers = sorted({0, 1, samples - 1})

@@ -1,4 +1,4 @@
-"""Whether a network on several ranks is used where nothing averages its gradients."""
+"""Whether a network on several ranks is used where nothing averages its gradients, or where it should be whole."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from types import FrameType
 
 import torch
 from torch import nn
+
+from yoto.errors import YotoError
 
 WRAPPERS = {"DistributedDataParallel", "FSDPModule", "FullyShardedDataParallel", "DeepSpeedEngine"}
 """Classes whose forward pass sees to the gradients of all ranks."""
@@ -44,3 +46,22 @@ def in_wrapper() -> bool:
                 return True
         frame = frame.f_back
     return False
+
+
+def is_sharded(model: nn.Module) -> bool:
+    """Whether FSDP2 holds some of a network's parameters in shards."""
+    return any(hasattr(parameter, "full_tensor") for parameter in model.parameters())
+
+
+def refuse_sharded(model: nn.Module, action: str) -> None:
+    """Refuse a network whose parameters FSDP2 holds in shards.
+
+    Raises:
+        YotoError: Saying how to get a whole one.
+    """
+    if is_sharded(model):
+        raise YotoError(
+            f"A network to {action} should be whole. Found parameters in shards. Load the full state "
+            "(get_model_state_dict of torch.distributed.checkpoint.state_dict, full_state_dict=True) into one that is "
+            "not sharded."
+        )

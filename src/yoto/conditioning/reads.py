@@ -46,7 +46,7 @@ class Reads(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         result = func(*args, **(kwargs or {}))
-        if isinstance(result, Tensor) and func not in ABOUT:
+        if func not in ABOUT and any(isinstance(leaf, Tensor) for leaf in pytree.tree_leaves(result)):
             for leaf in pytree.tree_leaves((args, kwargs)):
                 if leaf is result:
                     continue  # changed in place: `probe` looks whether it did change

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import is_dataclass
 from functools import partial
+from itertools import chain
 from types import CellType, FunctionType, MethodType, SimpleNamespace
 from typing import Any
 
@@ -73,7 +74,7 @@ def modules_in(value: Any, depth: int = DEPTH) -> Iterator[nn.Module]:
     elif depth and isinstance(value, weakref.ref):
         yield from modules_in(value(), depth - 1)
     elif depth and isinstance(value, (dict, list, tuple, set, deque)):
-        for item in value.values() if isinstance(value, dict) else value:
+        for item in chain(value, value.values()) if isinstance(value, dict) else value:
             yield from modules_in(item, depth - 1)
     elif depth and is_record(value):
         yield from modules_in(vars(value), depth - 1)
@@ -98,7 +99,8 @@ def relinked(value: Any, clones: Mapping[int, nn.Module], depth: int = DEPTH) ->
     if depth and isinstance(value, weakref.ref):
         return weakref.ref(clones[id(value())]) if id(value()) in clones else value
     if depth and type(value) in (dict, OrderedDict):
-        return type(value)((key, relinked(item, clones, depth - 1)) for key, item in value.items())
+        pairs = value.items()
+        return type(value)((relinked(key, clones, depth - 1), relinked(item, clones, depth - 1)) for key, item in pairs)
     if depth and type(value) in (list, tuple, set):
         return type(value)(relinked(item, clones, depth - 1) for item in value)
     if depth and type(value) is deque:

@@ -24,7 +24,10 @@ Selection: TypeAlias = "str | type[nn.Module] | Sequence[str] | Sequence[type[nn
 Exclusion: TypeAlias = "str | type[nn.Module] | Sequence[type[nn.Module]] | None"
 
 READ = "its weight is read elsewhere too, where a fold would change it"
-NEVER_RUN = "it never runs as a layer: its weight is read without a call, or it is reached beside the module tree"
+NEVER_RUN = (
+    "it never runs as a layer that gives a tensor: its weight is read without a call, it is reached beside the module "
+    "tree, or it gives several"
+)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from yoto.conditioning.conditional import Conditional
+from yoto.conditioning.ranks import refuse_sharded
 from yoto.errors import YotoError
 
 INNER = {
@@ -44,17 +45,3 @@ def conditional(model: Any, action: str | None = None) -> Conditional[Any]:
     if action is not None:
         refuse_sharded(inner, action)
     return inner
-
-
-def refuse_sharded(model: nn.Module, action: str) -> None:
-    """Refuse a network whose parameters FSDP2 holds in shards.
-
-    Raises:
-        YotoError: Saying how to get a whole one.
-    """
-    if any(hasattr(parameter, "full_tensor") for parameter in model.parameters()):
-        raise YotoError(
-            f"A network to {action} should be whole. Found parameters in shards. Load the full state "
-            "(get_model_state_dict of torch.distributed.checkpoint.state_dict, full_state_dict=True) into one that is "
-            "not sharded."
-        )

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from yoto.conditioning import Conditional, bind
 from yoto.conditioning.modes import evaluating
-from yoto.conditioning.wrappers import refuse_sharded, unwrapped
+from yoto.conditioning.ranks import refuse_sharded
+from yoto.conditioning.wrappers import unwrapped
 from yoto.curves.batches import Batches, copied
 from yoto.curves.metric import Metric
 from yoto.curves.sums import Sums

@@ -15,7 +15,8 @@ from yoto.bundle.example import argument_names
 from yoto.conditioning import Conditional
 from yoto.conditioning.binding import refuse_bound
 from yoto.conditioning.copies import copy_of
-from yoto.conditioning.wrappers import refuse_sharded, unwrapped
+from yoto.conditioning.ranks import refuse_sharded
+from yoto.conditioning.wrappers import unwrapped
 from yoto.errors import YotoError
 from yoto.export.entry import LAMBDA, Entry
 from yoto.export.onnx import write_onnx
