@@ -68,12 +68,35 @@ def replaced(leaves: Sequence[Any], batch_dim: int, samples: int, number: int) -
     return [replace(leaf) for leaf in leaves]
 
 
-def longer(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any]:
-    """The leaves of an input with the last sample once more."""
+def longer(leaves: Sequence[Any], batch_dim: int, samples: int, again: int | None = None) -> list[Any]:
+    """The leaves of an input with sample `again`, by default the last one, once more."""
+    number = samples - 1 if again is None else again
 
     def grow(leaf: Any) -> Any:
         if not holds_samples(leaf, batch_dim, samples):
             return leaf
-        return torch.cat([leaf, leaf.narrow(batch_dim, samples - 1, 1)], batch_dim)
+        return torch.cat(
+            [leaf.narrow(batch_dim, 0, number + 1), leaf.narrow(batch_dim, number, samples - number)], batch_dim
+        )
 
     return [grow(leaf) for leaf in leaves]
+
+
+def disturbed(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any] | None:
+    """The leaves of an input with what may regroup rows changed for sample 0, as far as it goes: a number (a length, a
+    class) is one less, a mask without exceptions gets one at its end. None where there is nothing of these.
+    """
+    result = list(leaves)
+    for index, leaf in enumerate(leaves):
+        if not holds_samples(leaf, batch_dim, samples) or leaf.is_floating_point() or leaf.is_complex():
+            continue
+        new = leaf.clone()
+        row = new.select(batch_dim, 0)
+        if row.numel() == 1 and leaf.dtype != torch.bool and bool(row > 1):
+            row.sub_(1)
+        elif row.numel() > 1 and bool((row == row.flatten()[0]).all()) and (leaf.dtype == torch.bool or row.max() == 1):
+            row[(-1,) * row.ndim] = row.flatten()[0] == 0
+        else:
+            continue
+        result[index] = new
+    return None if all(new is old for new, old in zip(result, leaves, strict=True)) else result

@@ -1,8 +1,9 @@
 """A probing run: what a network's layers do with a batch, learned from an example of its inputs.
 
 The network runs as a copy of its own, in evaluation mode and in float64 where that works: once on the example, once for
-each of up to three samples with that sample in another's place, and once with a sample more; again in its own type
-where float64 fails. Buffers, modes and random states of the network stay as they are.
+each of up to three samples with that sample in another's place (of the first its masks and lengths change too), and
+once or twice with a sample more; again in its own type where float64 fails. Buffers, modes and random states of the
+network stay as they are.
 """
 
 from __future__ import annotations
@@ -19,9 +20,9 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.copies import copy_of, double, doubled
-from yoto.conditioning.examples import longer, replaced, sample_count, varied
+from yoto.conditioning.examples import disturbed, longer, replaced, sample_count, varied
 from yoto.conditioning.fast_path import leave_fast_path
-from yoto.conditioning.layouts import SampleLayout, layout_of, told_apart
+from yoto.conditioning.layouts import SampleLayout, entries, layout_of, told_apart
 from yoto.conditioning.reads import Reads
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
@@ -31,6 +32,7 @@ from yoto.support.seeds import seed_all, streams_kept
 DOUBLE = (torch.float64, torch.complex128)
 MIXED = "its output mixes the samples of a batch"
 MOVED = "its output holds the samples of a batch in another order"
+UNEVEN = "its output holds other things than samples too: it does not grow in step with them"
 CHANGED = 1e-9
 """Relative change of an output, in float64, from which on it counts as one; a thousandfold in float32."""
 
@@ -189,19 +191,28 @@ def probe(
         others = {n: run(shadow, replaced(leaves, batch_dim, samples, n), spec, names, inputs=False) for n in numbers}
     except Exception as error:  # noqa: BLE001
         raise does_not_run("`example` with a sample in its neighbour's place too", error) from None
-    try:
-        grown = run(shadow, longer(leaves, batch_dim, samples), spec, names, inputs=False)
-    except Exception:  # noqa: BLE001 - a network may insist on its batch
-        grown = {}
+    more = disturbed(replaced(leaves, batch_dim, samples, 0), batch_dim, samples)
+    others |= {0: tried(shadow, more, spec, names) or others[0]} if more else {}
+    grown = tried(shadow, longer(leaves, batch_dim, samples), spec, names)
+    second = tried(shadow, longer(leaves, batch_dim, samples, 0), spec, names) if samples == 2 else {}
     again = partial(run, leaves=leaves, spec=spec, names=names, inputs=False)
     given = pytree.tree_unflatten(list(leaves), spec)
     found = Found(shadow, again, given[0] or given[1], tolerance, samples, base, read=reads.names)
     for name, calls in base.items():
         seen = {n: other.get(name, []) for n, other in others.items()}
-        found.layouts[name], alike = common_layouts(calls, seen, grown.get(name, []), samples, tolerance)
+        more = [each.get(name, []) for each in (grown, second)]
+        found.layouts[name], alike = common_layouts(calls, seen, more, samples, tolerance)
         if alike:
             found.alike.add(name)
     return found
+
+
+def tried(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str]) -> dict[str, list[Call]]:
+    """A run on other inputs; no calls where it fails, since a network may insist on its batch."""
+    try:
+        return run(net, leaves, spec, names, inputs=False)
+    except Exception:  # noqa: BLE001 - whatever a network's own parts raise
+        return {}
 
 
 def refuse_moves(shadow: nn.Module, names: Sequence[str]) -> None:
@@ -247,42 +258,69 @@ def changed(before: nn.Module, after: nn.Module) -> str | None:
 
 
 def common_layouts(
-    calls: Sequence[Call], others: Mapping[int, Sequence[Call]], grown: Sequence[Call], samples: int, tolerance: float
+    calls: Sequence[Call],
+    others: Mapping[int, Sequence[Call]],
+    more: Sequence[Sequence[Call]],
+    samples: int,
+    tolerance: float,
 ) -> tuple[tuple[SampleLayout, ...] | str, bool]:
     """The layouts of one layer's calls, or why a λ per sample cannot reach it; and whether its samples are all alike.
 
     Args:
         calls: In the run on the example.
         others: In the runs in which one sample was replaced, by its number.
-        grown: In a run with one sample more.
+        more: In runs with one sample more: the last once more, and of two samples the first.
     """
     if not calls:
         return "it runs under torch.func, which hides the samples", False
     result: list[SampleLayout] = []
     alike = False
+    grown = [each for each in more if len(each) == len(calls)]
     for index, call in enumerate(calls):
         changed: dict[int, list[Tensor]] = {}
         for number, other in others.items():
             if len(other) != len(calls) or other[index].output.shape != call.output.shape:
                 return "it runs otherwise for other samples", False
-            apart = (other[index].output - call.output).abs()
-            mask = apart > tolerance * call.output.abs().max().clamp_min(1e-30)
-            changed[number] = [torch.unique(indices) for indices in mask.nonzero(as_tuple=True)]
+            changed[number] = differing(call.output, other[index].output, tolerance)
         layout: SampleLayout | None
         if any(len(indices) for each in changed.values() for indices in each):
             layout = layout_of(changed, call.output.shape, samples)
         else:  # the samples are there but alike, or they are not there
             alike = True
-            layout = layout_by_size(call, grown[index] if len(grown) == len(calls) else call, samples)
+            layout = layout_by_size(call, grown[0][index] if grown else call, samples)
             if layout is None:
                 return "its output is the same for all samples", True
         if layout is None:
             return MOVED if moves(changed, call.output.shape, samples) else MIXED, False
+        reason = belied(layout, call.output, [each[index].output for each in grown], samples, tolerance)
+        if reason is not None:
+            return reason, False
         if layout not in result:
             result.append(layout)
     if not told_apart(result):
         return "its calls lay the samples out in several ways", False
     return tuple(result), alike
+
+
+def differing(output: Tensor, other: Tensor, tolerance: float) -> list[Tensor]:
+    """The indices along each axis at which an output of the same shape differs."""
+    mask = (other - output).abs() > tolerance * output.abs().max().clamp_min(1e-30)
+    return [torch.unique(indices) for indices in mask.nonzero(as_tuple=True)]
+
+
+def belied(layout: SampleLayout, output: Tensor, more: Sequence[Tensor], samples: int, tolerance: float) -> str | None:
+    """What outputs for a batch with a sample more show against a layout; None if nothing.
+
+    Args:
+        more: With the last sample once more; of two samples also with the first, where the second of three differs.
+    """
+    axis, size = layout.axis, output.shape[layout.axis] // samples
+    if any(each.ndim != output.ndim or each.shape[axis] != size * (samples + 1) for each in more):
+        return UNEVEN
+    if len(more) < 2 or more[0].shape != more[1].shape:
+        return None
+    places = entries(layout.order, 1, samples + 1, size)
+    return None if set(differing(more[0], more[1], tolerance)[axis].tolist()) <= places else MOVED
 
 
 def moves(changed: Mapping[int, Sequence[Tensor]], shape: Sequence[int], samples: int) -> bool:
