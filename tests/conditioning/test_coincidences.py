@@ -132,3 +132,55 @@ def test_rows_that_are_samples_stay(network, example):
         model = condition(network(), SPACE, example=example)
         assert model.conditioned.names == ("a", "last")
         condition(network(), SPACE)(*example, at=SPACE.sample(len(example[0])))
+
+
+class Rows(nn.Module):
+    """The layer sees one sample [T, C] at a time."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(6, 6)
+
+    def forward(self, x):
+        return torch.stack([self.a(row) for row in x])
+
+
+class Steps(nn.Module):
+    """Samples along axis 1, which is the first one behind the recurrent layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.steps, self.last = nn.GRU(6, 6), nn.Linear(6, 2)
+
+    def forward(self, x):
+        return self.last(self.steps(x)[0][-1])
+
+
+def test_another_axis_of_as_many_entries_is_told():
+    x, lam = torch.randn(3, 3, 6), SPACE.sample(3)
+    with pytest.warns(UserWarning, match=r"lie along axis 1: along axis 0 layer 'a' mixes them\. Give batch_dim=1"):
+        condition(Rows(), SPACE)(x, at=lam)
+    with pytest.warns(UserWarning, match="lie along axis 1: along axis 0 layer 'last' mixes them"):
+        condition(Steps(), SPACE, sites=["last"])(x, at=lam)
+    with pytest.warns(UserWarning, match="lie along axis 1: axis 2 does not show them"):
+        condition(Steps(), SPACE, sites=["last"], batch_dim=2)(x, at=lam)
+    condition(Steps(), SPACE, sites=["last"], batch_dim=1)(x, at=lam)
+    condition(Steps(), SPACE, sites=["last"])(torch.randn(5, 3, 6), at=lam)
+
+
+class Centred(nn.Module):
+    """Mixes along axis 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(6, 6)
+
+    def forward(self, x):
+        return self.a(x - x.mean(1, keepdim=True))
+
+
+def test_a_given_axis_is_kept():
+    x, lam = torch.randn(3, 3, 6), SPACE.sample(3)
+    condition(Centred(), SPACE)(x, at=lam)
+    with pytest.warns(UserWarning, match="'a': its output mixes the samples of a batch"):
+        condition(Centred(), SPACE, batch_dim=1)(x, at=lam)

@@ -15,7 +15,7 @@ from yoto.conditioning.checking import ALIKE, mixes
 from yoto.conditioning.examples import holds_samples, sample_count
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
-from yoto.conditioning.probing import MIXED, MOVED, Found, probe
+from yoto.conditioning.probing import MIXED, MOVED, UNEVEN, Found, probe
 from yoto.errors import YotoError
 
 SAMPLES = 3
@@ -154,10 +154,14 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
 
 
 def best(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> Found | None:
-    """What a probing run shows along the axis of the inputs that explains most layers; None where none can be made."""
+    """What a probing run shows along the axis of the inputs that explains most layers; None where none can be made.
+
+    Another axis than the model's `batch_dim` is told, where that holds as many entries or was asked for (it is not 0).
+    """
     leaves, spec = pytree.tree_flatten((args, dict(kwargs)))
     names = [site.name for site in model.sites]
     result: Found | None = None
+    asked: Found | None = None
     for axis in dict.fromkeys([model.batch_dim, 0, 1]):
         if sample_count(leaves, axis) != samples:
             continue
@@ -167,10 +171,27 @@ def best(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], sampl
             found = probe(model.plain, positional, named, axis, names)
         except YotoError:
             continue
-        if not {MIXED, MOVED}.intersection(found.layouts.values()):
+        if not {MIXED, MOVED, UNEVEN}.intersection(found.layouts.values()):
+            if axis != model.batch_dim and (model.batch_dim or sample_count(leaves, 0) == samples):
+                tell_axis(model.batch_dim, axis, asked)
             return found
+        if axis == model.batch_dim:
+            asked = found
+        if model.batch_dim and asked is not None:
+            return asked
         result = result or found
     return result
+
+
+def tell_axis(asked: int, axis: int, other: Found | None) -> None:
+    """Say that the samples are taken to lie along another axis of the inputs than `batch_dim`."""
+    mixed = [name for name, layouts in ({} if other is None else other.layouts).items() if isinstance(layouts, str)]
+    why = f"along axis {asked} layer {mixed[0]!r} mixes them" if mixed else f"axis {asked} does not show them"
+    warnings.warn(
+        f"The samples of the inputs are taken to lie along axis {axis}: {why}. Give batch_dim={axis} where that is "
+        "right, else leave out layers that do not see the whole batch with exclude=, or give one λ for the batch.",
+        stacklevel=2,
+    )
 
 
 def shortened(leaf: Any, axis: int, samples: int) -> Any:
