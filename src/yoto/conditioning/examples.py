@@ -68,6 +68,17 @@ def replaced(leaves: Sequence[Any], batch_dim: int, samples: int, number: int) -
     return [replace(leaf) for leaf in leaves]
 
 
+def filled(leaves: Sequence[Any], batch_dim: int, samples: int, number: int) -> list[Any]:
+    """The leaves of an input with one sample in the place of all."""
+
+    def fill(leaf: Any) -> Any:
+        if not holds_samples(leaf, batch_dim, samples):
+            return leaf
+        return leaf.narrow(batch_dim, number, 1).repeat_interleave(samples, batch_dim)
+
+    return [fill(leaf) for leaf in leaves]
+
+
 def longer(leaves: Sequence[Any], batch_dim: int, samples: int, again: int | None = None) -> list[Any]:
     """The leaves of an input with sample `again`, by default the last one, once more."""
     number = samples - 1 if again is None else again

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
-from yoto.conditioning.checking import ALIKE, mixes
+from yoto.conditioning.checking import ALIKE, mixes, strays
+from yoto.conditioning.evidence import MIXED, MOVED, UNEVEN
 from yoto.conditioning.examples import holds_samples, sample_count
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
-from yoto.conditioning.probing import MIXED, MOVED, UNEVEN, Found, probe
+from yoto.conditioning.probing import Found, probe
+from yoto.conditioning.rows import STRAYS
 from yoto.errors import YotoError
 
 SAMPLES = 3
@@ -149,6 +151,12 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
         raise YotoError(
             f"A λ per sample cannot reach layer {alike[0]!r}: {ALIKE}. Give condition(…, example=inputs), which leaves "
             "such layers out, leave it out with exclude=, or give one λ for the whole batch."
+        )
+    names = strays(found, model.sites)
+    if names:
+        raise YotoError(
+            f"A λ per sample cannot reach layer {names[0]!r}: {STRAYS}. Give condition(…, example=inputs), which "
+            "leaves such layers out, leave it out with exclude=, or give one λ for the whole batch."
         )
     model.take_up(found.unusual([site.name for site in model.sites], model.batch_dim))
 
