@@ -14,6 +14,7 @@ from yoto.conditioning.binding import refuse_bound
 from yoto.conditioning.checking import unfit
 from yoto.conditioning.conditional import Conditional, conditioner_of, learned_config
 from yoto.conditioning.copies import copy_of
+from yoto.conditioning.counting import counted
 from yoto.conditioning.examples import arguments
 from yoto.conditioning.film import WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import Layer
@@ -121,7 +122,8 @@ def condition(
     found = None
     if example is not None:
         asked = [name for name, module in plain.named_modules() if not name or owns(module)]
-        found = probe(plain, *arguments(example), batch_dim, asked)
+        args, kwargs = arguments(example)
+        found = probe(plain, args, kwargs, batch_dim, asked, counted(plain, args, kwargs, batch_dim))
     chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
     reasons = {} if found is None else unfit(found, chosen)
     if found is not None and reasons:

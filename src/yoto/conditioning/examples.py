@@ -22,6 +22,22 @@ def sample_count(inputs: Sequence[Any], batch_dim: int) -> int:
     return int(sizes[0]) if sizes else 0
 
 
+def sample_counts(inputs: Sequence[Any], batch_dim: int) -> list[int]:
+    """The sizes from two on that tensors of a call's inputs have along `batch_dim`, in order, each once."""
+    sizes = [t.shape[batch_dim] for t in inputs if isinstance(t, Tensor) and t.ndim > batch_dim]
+    return list(dict.fromkeys(size for size in sizes if size > 1))
+
+
+def first_list(inputs: Any) -> list[Tensor]:
+    """The tensors of the list or tuple, within a call's arguments, that holds their first tensor; none without one."""
+    for item in inputs:
+        if isinstance(item, Tensor):
+            return []
+        if isinstance(item, (list, tuple)) and any(isinstance(each, Tensor) for each in item):
+            return [each for each in item if isinstance(each, Tensor)]
+    return []
+
+
 def holds_samples(leaf: Any, batch_dim: int, samples: int) -> bool:
     """Whether a part of a call's inputs is a tensor with so many samples along `batch_dim`."""
     return isinstance(leaf, Tensor) and leaf.ndim > batch_dim and leaf.shape[batch_dim] == samples

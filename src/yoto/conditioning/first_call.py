@@ -12,8 +12,9 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.checking import ALIKE, mixes, strays
+from yoto.conditioning.counting import counted
 from yoto.conditioning.evidence import MIXED, MOVED, UNEVEN
-from yoto.conditioning.examples import holds_samples, sample_count
+from yoto.conditioning.examples import first_list, holds_samples, sample_count
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.probing import Found, probe
@@ -138,7 +139,7 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
                 "leaves such layers out, leave it out with exclude=, or give one λ for the whole batch."
             )
     mixed = [site.name for site in model.sites if found.layouts.get(site.name) == MIXED]
-    if mixed and sample_count(pytree.tree_leaves((args, kwargs)), model.batch_dim) == samples:
+    if mixed and found.batch_dim == model.batch_dim:
         more = f" (and {len(mixed) - 1} more)" if len(mixed) > 1 else ""
         warnings.warn(
             f"Layer {mixed[0]!r}{more}: {MIXED}. With a λ per sample, entry i of it gets λ of sample i, which is right "
@@ -170,13 +171,16 @@ def best(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], sampl
     names = [site.name for site in model.sites]
     result: Found | None = None
     asked: Found | None = None
-    for axis in dict.fromkeys([model.batch_dim, 0, 1]):
-        if sample_count(leaves, axis) != samples:
-            continue
+    if not is_batched(model, args, kwargs, samples):
+        return None
+    axes = [axis for axis in dict.fromkeys([model.batch_dim, 0, 1]) if sample_count(leaves, axis) == samples]
+    if not axes and any(holds_samples(leaf, model.batch_dim, samples) for leaf in leaves):
+        axes = [model.batch_dim]  # behind what all samples share, such as a graph
+    for axis in axes:
         few = [shortened(leaf, axis, samples) for leaf in leaves]
         positional, named = pytree.tree_unflatten(few, spec)
         try:
-            found = probe(model.plain, positional, named, axis, names)
+            found = probe(model.plain, positional, named, axis, names, min(SAMPLES, samples))
         except YotoError:
             continue
         if not {MIXED, MOVED, UNEVEN}.intersection(found.layouts.values()):
@@ -189,6 +193,17 @@ def best(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], sampl
             return asked
         result = result or found
     return result
+
+
+def is_batched(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> bool:
+    """Whether the samples are in tensors, and not in a list of as many: a run on fewer of these shows nothing."""
+    if len(first_list([*args, *kwargs.values()])) != samples:
+        return True
+    try:
+        counted(model.plain, args, kwargs, model.batch_dim)
+    except YotoError:
+        return False
+    return True
 
 
 def tell_axis(asked: int, axis: int, other: Found | None) -> None:

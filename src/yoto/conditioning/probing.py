@@ -149,7 +149,12 @@ def does_not_run(on: str, error: Exception) -> YotoError:
 
 
 def probe(
-    net: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], batch_dim: int, names: Sequence[str]
+    net: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    batch_dim: int,
+    names: Sequence[str],
+    samples: int | None = None,
 ) -> Found:
     """Learn from one example what the layers do with its samples.
 
@@ -158,12 +163,13 @@ def probe(
         args, kwargs: The example's inputs, with at least two samples.
         batch_dim: The axis of the inputs that holds the samples.
         names: Which layers.
+        samples: How many the example holds, if not as many as its first tensor.
 
     Raises:
         YotoError: If the network cannot be run on the example, or it holds fewer than two samples.
     """
     leaves, spec = pytree.tree_flatten((tuple(args), dict(kwargs)))
-    samples = sample_count(leaves, batch_dim)
+    samples = sample_count(leaves, batch_dim) if samples is None else samples
     if samples < 2:
         raise YotoError(
             f"`example` should hold at least two samples along axis {batch_dim} of its inputs. Found {samples}."
