@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 from torch.utils import checkpoint
 
+from yoto.conditioning.containers import separate
 from yoto.conditioning.derived import derived
 from yoto.conditioning.fast_path import FAST, leave_fast_path
 from yoto.conditioning.folding import Site
@@ -274,7 +275,8 @@ def registered(root: nn.Module, name: str) -> nn.Module:
 def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[tuple[str, str]] = ()) -> M:
     """A shallow copy of the module tree: same parameters and buffers, sites with their modulation attached.
 
-    Hooks that a forward pass registers stay with the copy.
+    Hooks that a forward pass registers stay with the copy, as does what it keeps in containers (outside of graphs that
+    are compiled).
 
     Args:
         root: The plain network.
@@ -295,6 +297,8 @@ def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[
                     hooks[key] = relinked(hook, clones)
         children = module.__dict__["_modules"]
         clones[id(module)].__dict__["_modules"] = {k: None if c is None else clones[id(c)] for k, c in children.items()}
+    if not torch.compiler.is_compiling():
+        separate(clones)
     for module in root.modules():
         if isinstance(module, FAST) and any(id(part) in films for part in module.modules()):
             leave_fast_path([clones[id(module)]])

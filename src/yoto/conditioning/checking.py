@@ -9,7 +9,6 @@ of that (`reads.Reads`); whatever it misses, the outputs of a folded copy show.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -17,9 +16,11 @@ from torch import Tensor
 from yoto.conditioning.baking import WIDE_TOLERANCE, apart, at_fault, fold, untie
 from yoto.conditioning.binding import Modulation, bound_clone
 from yoto.conditioning.copies import copy_of
+from yoto.conditioning.evidence import Call
 from yoto.conditioning.folding import Site
-from yoto.conditioning.probing import Call, Found
+from yoto.conditioning.probing import Found
 from yoto.conditioning.references import find_links
+from yoto.conditioning.rows import STRAYS, one, strayed
 from yoto.conditioning.sites import READ
 from yoto.errors import YotoError
 
@@ -32,12 +33,17 @@ def unfit(found: Found, sites: Sequence[Site]) -> dict[str, str]:
     """Which of the layers that would be conditioned should not be, and why.
 
     Args:
-        found: A probing run; the network runs at least twice more, and twice as often where samples are alike.
+        found: A probing run; the network runs up to six times more, and twice more where samples are alike.
         sites: The layers that would be conditioned.
     """
     if mixes(found, sites):
         return dict.fromkeys(found.alike, ALIKE)
-    return dict.fromkeys(read_elsewhere(found, sites), READ)
+    return dict.fromkeys(strays(found, sites), STRAYS) | dict.fromkeys(read_elsewhere(found, sites), READ)
+
+
+def strays(found: Found, sites: Sequence[Site]) -> list[str]:
+    """The sites through which λ of a sample reaches rows of another one in the outputs."""
+    return strayed(found, values(found, [site for site in sites if found.calls.get(site.name)], False))
 
 
 def mixes(found: Found, sites: Sequence[Site]) -> bool:
@@ -73,12 +79,6 @@ def read_elsewhere(found: Found, sites: Sequence[Site]) -> list[str]:
     return at_fault(found.shadow, target, modulations, found.example, list(modulations), allowed)
 
 
-def one(modulation: Modulation) -> Modulation:
-    """The values of sample 0 for all samples."""
-    shift = modulation.shift
-    return replace(modulation, scale=modulation.scale[0], shift=None if shift is None else shift[0])
-
-
 def bound(found: Found, modulations: Mapping[str, Modulation]) -> torch.nn.Module:
     """The network that was probed, bound."""
     return bound_clone(found.shadow, modulations, find_links(found.shadow))
@@ -97,7 +97,7 @@ def values(found: Found, sites: Sequence[Site], changed: bool) -> dict[str, Modu
         if changed:
             scale[:1], shift[:1] = others
         added = 0.3 * size * shift if site.layer.shift else None
-        result[site.name] = Modulation(site, 1 + 0.5 * scale, added, 0, found.known())
+        result[site.name] = Modulation(site, 1 + 0.5 * scale, added, found.batch_dim, found.known())
     return result
 
 

@@ -14,6 +14,7 @@ from yoto.conditioning.binding import refuse_bound
 from yoto.conditioning.checking import unfit
 from yoto.conditioning.conditional import Conditional, conditioner_of, learned_config
 from yoto.conditioning.copies import copy_of
+from yoto.conditioning.counting import counted
 from yoto.conditioning.examples import arguments
 from yoto.conditioning.film import KNOTS, WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import Layer
@@ -75,10 +76,11 @@ def condition(
         batch_dim: Dimension of the inputs, and without an example of the layers' outputs, that holds the samples.
         channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels. By default the
             first of three or more ([C, H, W]); over two it has to be said.
-        example: Inputs of at least two samples (a tensor, a tuple of arguments, a mapping of keyword arguments). A copy
-            of the network runs on them up to ten times, in float64 where that works, and more to find a layer at fault:
-            it shows how each layer's output holds the samples, which layers never run or have their weights read
-            elsewhere, and how layers of unknown classes fold.
+        example: Inputs of at least two samples (a tensor, a tuple of arguments, a mapping of keyword arguments), best
+            with no other axis as long as there are samples. A copy of the network runs on them up to fifteen times, in
+            float64 where that works, and more to find a layer at fault: it shows how each layer's output holds the
+            samples, by which layers λ of a sample would reach other samples' outputs, which layers never run or have
+            their weights read elsewhere, and how layers of unknown classes fold.
         start: "near" the plain network, or exactly "plain" for every λ: for pretrained networks, and
             worth a try for others.
         train: "all", or "film": the plain network's parameters are frozen.
@@ -122,7 +124,8 @@ def condition(
     found = None
     if example is not None:
         asked = [name for name, module in plain.named_modules() if not name or owns(module)]
-        found = probe(plain, *arguments(example), batch_dim, asked)
+        args, kwargs = arguments(example)
+        found = probe(plain, args, kwargs, batch_dim, asked, counted(plain, args, kwargs, batch_dim))
     chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
     reasons = {} if found is None else unfit(found, chosen)
     if found is not None and reasons:

@@ -22,6 +22,22 @@ def sample_count(inputs: Sequence[Any], batch_dim: int) -> int:
     return int(sizes[0]) if sizes else 0
 
 
+def sample_counts(inputs: Sequence[Any], batch_dim: int) -> list[int]:
+    """The sizes from two on that tensors of a call's inputs have along `batch_dim`, in order, each once."""
+    sizes = [t.shape[batch_dim] for t in inputs if isinstance(t, Tensor) and t.ndim > batch_dim]
+    return list(dict.fromkeys(size for size in sizes if size > 1))
+
+
+def first_list(inputs: Any) -> list[Tensor]:
+    """The tensors of the list or tuple, within a call's arguments, that holds their first tensor; none without one."""
+    for item in inputs:
+        if isinstance(item, Tensor):
+            return []
+        if isinstance(item, (list, tuple)) and any(isinstance(each, Tensor) for each in item):
+            return [each for each in item if isinstance(each, Tensor)]
+    return []
+
+
 def holds_samples(leaf: Any, batch_dim: int, samples: int) -> bool:
     """Whether a part of a call's inputs is a tensor with so many samples along `batch_dim`."""
     return isinstance(leaf, Tensor) and leaf.ndim > batch_dim and leaf.shape[batch_dim] == samples
@@ -69,12 +85,46 @@ def replaced(leaves: Sequence[Any], batch_dim: int, samples: int, number: int) -
     return [replace(leaf) for leaf in leaves]
 
 
-def longer(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any]:
-    """The leaves of an input with the last sample once more."""
+def filled(leaves: Sequence[Any], batch_dim: int, samples: int, number: int) -> list[Any]:
+    """The leaves of an input with one sample in the place of all."""
+
+    def fill(leaf: Any) -> Any:
+        if not holds_samples(leaf, batch_dim, samples):
+            return leaf
+        return leaf.narrow(batch_dim, number, 1).repeat_interleave(samples, batch_dim)
+
+    return [fill(leaf) for leaf in leaves]
+
+
+def longer(leaves: Sequence[Any], batch_dim: int, samples: int, again: int | None = None) -> list[Any]:
+    """The leaves of an input with sample `again`, by default the last one, once more."""
+    number = samples - 1 if again is None else again
 
     def grow(leaf: Any) -> Any:
         if not holds_samples(leaf, batch_dim, samples):
             return leaf
-        return torch.cat([leaf, leaf.narrow(batch_dim, samples - 1, 1)], batch_dim)
+        return torch.cat(
+            [leaf.narrow(batch_dim, 0, number + 1), leaf.narrow(batch_dim, number, samples - number)], batch_dim
+        )
 
     return [grow(leaf) for leaf in leaves]
+
+
+def disturbed(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any] | None:
+    """The leaves of an input with what may regroup rows changed for sample 0, as far as it goes: a number (a length, a
+    class) is one less, a mask without exceptions gets one at its end. None where there is nothing of these.
+    """
+    result = list(leaves)
+    for index, leaf in enumerate(leaves):
+        if not holds_samples(leaf, batch_dim, samples) or leaf.is_floating_point() or leaf.is_complex():
+            continue
+        new = leaf.clone()
+        row = new.select(batch_dim, 0)
+        if row.numel() == 1 and leaf.dtype != torch.bool and bool(row > 1):
+            row.sub_(1)
+        elif row.numel() > 1 and bool((row == row.flatten()[0]).all()) and (leaf.dtype == torch.bool or row.max() == 1):
+            row[(-1,) * row.ndim] = row.flatten()[0] == 0
+        else:
+            continue
+        result[index] = new
+    return None if all(new is old for new, old in zip(result, leaves, strict=True)) else result

@@ -94,7 +94,7 @@ class StackedLinear(nn.Module):
 
 
 class Hats(nn.Module):
-    """Hat functions of positions: of a sum of such, each is the value at one knot, and between knots lie straight lines.
+    """Hat functions of positions, one for each knot: their sums are straight lines between values at the knots.
 
     Args:
         columns: Components of the conditioning vector that are positions in [-1, 1].
@@ -164,9 +164,9 @@ class ConditioningNetwork(Conditioner):
 
     @classmethod
     def from_config(cls, space: LossSpace, sites: Sequence[Site], config: Mapping[str, Any]) -> Self:
-        settings = (config[name] for name in ("hidden", "layout", "multiplier", "gain", "skip"))
+        settings = {name: config[name] for name in ("hidden", "layout", "multiplier", "gain", "skip")}
         inputs, positions = space.encoded_size(config["fourier"], config["raw"]), space.positions(config["fourier"])
-        return cls(inputs, sites, *settings, positions=positions)
+        return cls(inputs, sites, **settings, positions=positions)
 
     @staticmethod
     def check_settings(config: Mapping[str, Any]) -> None:

@@ -11,12 +11,15 @@ from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
-from yoto.conditioning.checking import ALIKE, mixes
-from yoto.conditioning.examples import holds_samples, sample_count
+from yoto.conditioning.checking import ALIKE, mixes, strays
+from yoto.conditioning.counting import counted
+from yoto.conditioning.evidence import MIXED, MOVED, UNEVEN
+from yoto.conditioning.examples import first_list, holds_samples, sample_count
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
-from yoto.conditioning.probing import MIXED, MOVED, Found, probe
+from yoto.conditioning.probing import Found, probe
 from yoto.conditioning.ranks import is_sharded
+from yoto.conditioning.rows import STRAYS
 from yoto.errors import YotoError
 
 SAMPLES = 3
@@ -149,7 +152,7 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
                 "leaves such layers out, leave it out with exclude=, or give one λ for the whole batch."
             )
     mixed = [site.name for site in model.sites if found.layouts.get(site.name) == MIXED]
-    if mixed and sample_count(pytree.tree_leaves((args, kwargs)), model.batch_dim) == samples:
+    if mixed and found.batch_dim == model.batch_dim:
         more = f" (and {len(mixed) - 1} more)" if len(mixed) > 1 else ""
         warnings.warn(
             f"Layer {mixed[0]!r}{more}: {MIXED}. With a λ per sample, entry i of it gets λ of sample i, which is right "
@@ -171,27 +174,68 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
             "which does.",
             stacklevel=2,
         )
+    names = strays(found, model.sites)
+    if names:
+        raise YotoError(
+            f"A λ per sample cannot reach layer {names[0]!r}: {STRAYS}. Give condition(…, example=inputs), which "
+            "leaves such layers out, leave it out with exclude=, or give one λ for the whole batch."
+        )
     model.take_up(found.unusual([site.name for site in model.sites], model.batch_dim))
 
 
 def best(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> Found | None:
-    """What a probing run shows along the axis of the inputs that explains most layers; None where none can be made."""
+    """What a probing run shows along the axis of the inputs that explains most layers; None where none can be made.
+
+    Another axis than the model's `batch_dim` is told, where that holds as many entries or was asked for (it is not 0).
+    """
     leaves, spec = pytree.tree_flatten((args, dict(kwargs)))
     names = [site.name for site in model.sites]
     result: Found | None = None
-    for axis in dict.fromkeys([model.batch_dim, 0, 1]):
-        if sample_count(leaves, axis) != samples:
-            continue
+    asked: Found | None = None
+    if not is_batched(model, args, kwargs, samples):
+        return None
+    axes = [axis for axis in dict.fromkeys([model.batch_dim, 0, 1]) if sample_count(leaves, axis) == samples]
+    if not axes and any(holds_samples(leaf, model.batch_dim, samples) for leaf in leaves):
+        axes = [model.batch_dim]  # behind what all samples share, such as a graph
+    for axis in axes:
         few = [shortened(leaf, axis, samples) for leaf in leaves]
         positional, named = pytree.tree_unflatten(few, spec)
         try:
-            found = probe(model.plain, positional, named, axis, names)
+            found = probe(model.plain, positional, named, axis, names, min(SAMPLES, samples))
         except YotoError:
             continue
-        if not {MIXED, MOVED}.intersection(found.layouts.values()):
+        if not {MIXED, MOVED, UNEVEN}.intersection(found.layouts.values()):
+            if axis != model.batch_dim and (model.batch_dim or sample_count(leaves, 0) == samples):
+                tell_axis(model.batch_dim, axis, asked)
             return found
+        if axis == model.batch_dim:
+            asked = found
+        if model.batch_dim and asked is not None:
+            return asked
         result = result or found
     return result
+
+
+def is_batched(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> bool:
+    """Whether the samples are in tensors, and not in a list of as many: a run on fewer of these shows nothing."""
+    if len(first_list([*args, *kwargs.values()])) != samples:
+        return True
+    try:
+        counted(model.plain, args, kwargs, model.batch_dim)
+    except YotoError:
+        return False
+    return True
+
+
+def tell_axis(asked: int, axis: int, other: Found | None) -> None:
+    """Say that the samples are taken to lie along another axis of the inputs than `batch_dim`."""
+    mixed = [name for name, layouts in ({} if other is None else other.layouts).items() if isinstance(layouts, str)]
+    why = f"along axis {asked} layer {mixed[0]!r} mixes them" if mixed else f"axis {asked} does not show them"
+    warnings.warn(
+        f"The samples of the inputs are taken to lie along axis {axis}: {why}. Give batch_dim={axis} where that is "
+        "right, else leave out layers that do not see the whole batch with exclude=, or give one λ for the batch.",
+        stacklevel=2,
+    )
 
 
 def shortened(leaf: Any, axis: int, samples: int) -> Any:

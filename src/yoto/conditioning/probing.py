@@ -1,8 +1,9 @@
 """A probing run: what a network's layers do with a batch, learned from an example of its inputs.
 
 The network runs as a copy of its own, in evaluation mode and in float64 where that works: once on the example, once for
-each of up to three samples with that sample in another's place, and once with a sample more; again in its own type
-where float64 fails. Buffers, modes and random states of the network stay as they are.
+each of up to three samples with that sample in another's place (of the first its masks and lengths change too), and
+once or twice with a sample more; again in its own type where float64 fails. Buffers, modes and random states of the
+network stay as they are.
 """
 
 from __future__ import annotations
@@ -19,35 +20,21 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.copies import copy_of, double, doubled
-from yoto.conditioning.examples import longer, replaced, sample_count, varied
+from yoto.conditioning.evidence import Call, common_layouts
+from yoto.conditioning.examples import disturbed, filled, longer, replaced, sample_count, varied
 from yoto.conditioning.fast_path import leave_fast_path
-from yoto.conditioning.layouts import SampleLayout, layout_of, told_apart
+from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.reads import Reads
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
-from yoto.support.outputs import consumed
+from yoto.support.outputs import consumed, tensors_in
 from yoto.support.seeds import seed_all, streams_kept
 
 DOUBLE = (torch.float64, torch.complex128)
-MIXED = "its output mixes the samples of a batch"
-MOVED = "its output holds the samples of a batch in another order"
+OUTPUTS = "outputs of yoto"
+"""Name of the network's own outputs among the calls of a run; no layer can have it."""
 CHANGED = 1e-9
 """Relative change of an output, in float64, from which on it counts as one; a thousandfold in float32."""
-
-
-@dataclass
-class Call:
-    """One call of a layer in the run on the example: what went in, what came out (`raw`), and a copy of it."""
-
-    args: tuple[Any, ...]
-    kwargs: dict[str, Any]
-    raw: Tensor
-    output: Tensor
-
-    def feeds(self, other: Call) -> bool:
-        """Whether another layer got this output as its first argument, as it is."""
-        given = other.args[0] if other.args else None
-        return isinstance(given, Tensor) and given.data_ptr() == self.raw.data_ptr() and given.shape == self.raw.shape
 
 
 @dataclass
@@ -59,15 +46,24 @@ class Found:
         layouts: Of every layer that ran: its layouts, or why a λ per sample cannot reach it.
         alike: Layers whose outputs hold the samples, which are all alike there.
         read: Layers whose parameters are used elsewhere than in their calls.
-        shadow: The copy of the network that ran; `again(net)` runs another one in the same way, on `example`.
+        outputs: The tensors that the network gave, as calls.
+        places: Where they hold the samples; None for one that does not, or mixes them.
+        numbers: The samples that were replaced.
+        shadow: The copy of the network that ran; `again(net)` runs another one in the same way, on `example`, and
+            `filled(net, number)` on that sample in the place of all.
     """
 
     shadow: nn.Module
     again: Callable[[nn.Module], dict[str, list[Call]]]
+    filled: Callable[[nn.Module, int], dict[str, list[Call]]]
     example: Any
     tolerance: float
     samples: int
+    batch_dim: int
+    numbers: Sequence[int]
     calls: dict[str, list[Call]]
+    outputs: list[Call]
+    places: list[SampleLayout | None] = field(default_factory=list)
     layouts: dict[str, tuple[SampleLayout, ...] | str] = field(default_factory=dict)
     alike: set[str] = field(default_factory=set)
     read: set[str] = field(default_factory=set)
@@ -116,11 +112,18 @@ def run(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str], 
         into.clear()
         args, kwargs = pytree.tree_unflatten([own(leaf) for leaf in leaves], spec)
         seed_all(0)
-        consumed(net(*args, **kwargs))
+        given = tensors_in(consumed(net(*args, **kwargs)))
+        into[OUTPUTS] = [Call((), {}, t, t.detach().clone()) for t in given if comparable(t)]
 
     with streams_kept(), recording(net, names, into, inputs):
         without_graph(call)
     return into
+
+
+def comparable(output: Tensor) -> bool:
+    """Whether a network's output holds numbers whose changes show."""
+    dense = output.layout == torch.strided and not output.is_nested and not is_functorch_wrapped_tensor(output)
+    return dense and (output.is_floating_point() or output.is_complex())
 
 
 def own(leaf: Any) -> Any:
@@ -149,7 +152,12 @@ def does_not_run(on: str, error: Exception, wide: Exception | None = None) -> Yo
 
 
 def probe(
-    net: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], batch_dim: int, names: Sequence[str]
+    net: nn.Module,
+    args: tuple[Any, ...],
+    kwargs: Mapping[str, Any],
+    batch_dim: int,
+    names: Sequence[str],
+    samples: int | None = None,
 ) -> Found:
     """Learn from one example what the layers do with its samples.
 
@@ -158,12 +166,13 @@ def probe(
         args, kwargs: The example's inputs, with at least two samples.
         batch_dim: The axis of the inputs that holds the samples.
         names: Which layers.
+        samples: How many the example holds, if not as many as its first tensor.
 
     Raises:
         YotoError: If the network cannot be run on the example, or it holds fewer than two samples.
     """
     leaves, spec = pytree.tree_flatten((tuple(args), dict(kwargs)))
-    samples = sample_count(leaves, batch_dim)
+    samples = sample_count(leaves, batch_dim) if samples is None else samples
     if samples < 2:
         raise YotoError(
             f"`example` should hold at least two samples along axis {batch_dim} of its inputs. Found {samples}."
@@ -192,19 +201,45 @@ def probe(
         others = {n: run(shadow, replaced(leaves, batch_dim, samples, n), spec, names, inputs=False) for n in numbers}
     except Exception as error:  # noqa: BLE001
         raise does_not_run("`example` with a sample in its neighbour's place too", error) from None
-    try:
-        grown = run(shadow, longer(leaves, batch_dim, samples), spec, names, inputs=False)
-    except Exception:  # noqa: BLE001 - a network may insist on its batch
-        grown = {}
+    more = disturbed(replaced(leaves, batch_dim, samples, 0), batch_dim, samples)
+    others |= {0: tried(shadow, more, spec, names) or others[0]} if more else {}
+    grown = tried(shadow, longer(leaves, batch_dim, samples), spec, names)
+    second = tried(shadow, longer(leaves, batch_dim, samples, 0), spec, names) if samples == 2 else {}
     again = partial(run, leaves=leaves, spec=spec, names=names, inputs=False)
     given = pytree.tree_unflatten(list(leaves), spec)
-    found = Found(shadow, again, given[0] or given[1], tolerance, samples, base, read=reads.names)
+    outputs = base.pop(OUTPUTS)
+    found = Found(
+        shadow,
+        again,
+        lambda net, number: run(net, filled(leaves, batch_dim, samples, number), spec, names, inputs=False),
+        given[0] or given[1],
+        tolerance,
+        samples,
+        batch_dim,
+        numbers,
+        base,
+        outputs,
+        read=reads.names,
+    )
     for name, calls in base.items():
         seen = {n: other.get(name, []) for n, other in others.items()}
-        found.layouts[name], alike = common_layouts(calls, seen, grown.get(name, []), samples, tolerance)
+        more = [each.get(name, []) for each in (grown, second)]
+        found.layouts[name], alike = common_layouts(calls, seen, more, samples, tolerance)
         if alike:
             found.alike.add(name)
+    for index, call in enumerate(outputs):
+        seen = {n: other[OUTPUTS][index : index + 1] for n, other in others.items()}
+        layouts, alike = common_layouts([call], seen, [], samples, tolerance)
+        found.places.append(None if alike or isinstance(layouts, str) else layouts[0])
     return found
+
+
+def tried(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str]) -> dict[str, list[Call]]:
+    """A run on other inputs; no calls where it fails, since a network may insist on its batch."""
+    try:
+        return run(net, leaves, spec, names, inputs=False)
+    except Exception:  # noqa: BLE001 - whatever a network's own parts raise
+        return {}
 
 
 def refuse_moves(shadow: nn.Module, names: Sequence[str]) -> None:
@@ -247,60 +282,3 @@ def changed(before: nn.Module, after: nn.Module) -> str | None:
         if not torch.equal(old.to(new.dtype), new):
             return name
     return None
-
-
-def common_layouts(
-    calls: Sequence[Call], others: Mapping[int, Sequence[Call]], grown: Sequence[Call], samples: int, tolerance: float
-) -> tuple[tuple[SampleLayout, ...] | str, bool]:
-    """The layouts of one layer's calls, or why a λ per sample cannot reach it; and whether its samples are all alike.
-
-    Args:
-        calls: In the run on the example.
-        others: In the runs in which one sample was replaced, by its number.
-        grown: In a run with one sample more.
-    """
-    if not calls:
-        return "it runs under torch.func, which hides the samples", False
-    result: list[SampleLayout] = []
-    alike = False
-    for index, call in enumerate(calls):
-        changed: dict[int, list[Tensor]] = {}
-        for number, other in others.items():
-            if len(other) != len(calls) or other[index].output.shape != call.output.shape:
-                return "it runs otherwise for other samples", False
-            apart = (other[index].output - call.output).abs()
-            mask = apart > tolerance * call.output.abs().max().clamp_min(1e-30)
-            changed[number] = [torch.unique(indices) for indices in mask.nonzero(as_tuple=True)]
-        layout: SampleLayout | None
-        if any(len(indices) for each in changed.values() for indices in each):
-            layout = layout_of(changed, call.output.shape, samples)
-        else:  # the samples are there but alike, or they are not there
-            alike = True
-            layout = layout_by_size(call, grown[index] if len(grown) == len(calls) else call, samples)
-            if layout is None:
-                return "its output is the same for all samples", True
-        if layout is None:
-            return MOVED if moves(changed, call.output.shape, samples) else MIXED, False
-        if layout not in result:
-            result.append(layout)
-    if not told_apart(result):
-        return "its calls lay the samples out in several ways", False
-    return tuple(result), alike
-
-
-def moves(changed: Mapping[int, Sequence[Tensor]], shape: Sequence[int], samples: int) -> bool:
-    """Whether a sample leaves its own entry as it is, along each axis that has an entry for every sample."""
-    axes = [axis for axis, size in enumerate(shape) if size == samples]
-    return bool(axes) and all(
-        any(len(indices[axis]) and sample not in indices[axis].tolist() for sample, indices in changed.items())
-        for axis in axes
-    )
-
-
-def layout_by_size(call: Call, grown: Call, samples: int) -> SampleLayout | None:
-    """The layout of an output with one entry per sample along the only axis that is longer with a sample more."""
-    before, after = call.output.shape, grown.output.shape
-    axes = [axis for axis, (a, b) in enumerate(zip(before, after, strict=False)) if a != b]
-    if len(before) != len(after) or len(axes) != 1 or (before[axes[0]], after[axes[0]]) != (samples, samples + 1):
-        return None
-    return SampleLayout(len(before), axes[0])

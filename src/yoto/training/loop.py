@@ -60,8 +60,8 @@ def train(
         resume: Go on with the run in `out`.
         force: Replace the run in `out`.
         weights: A model (as of `bundle.load`) whose parameters a new run starts from, in place of random ones; or the
-            folder of an unfinished run, as its last checkpoint stands. Where it says how it was conditioned, the new run
-            is conditioned so, whatever `recipe` says. run.json counts what was spent on them.
+            folder of an unfinished run, as its last checkpoint stands. Where it says how it was conditioned, the new
+            run is conditioned so, whatever `recipe` says. run.json counts what was spent on them.
         max_minutes: Stop after this time, setting up included.
         devices, nodes, accelerator: As for Lightning Fabric; every process takes its share of the batch.
         progress: Show progress on stderr.

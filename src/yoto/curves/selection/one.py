@@ -225,7 +225,7 @@ class LineSearch:
         lowest, at = min(feasible)
         enough = lowest - worth(lowest, costs)
         better = costs < enough
-        looks = (
+        looks: tuple[Callable[[], float | None], ...] = (
             lambda: self.bracketed(found, known) if promised < enough else None,
             lambda: self.crossing(at, known, grid[better]),
             lambda: self.turning(at, known),
