@@ -162,9 +162,10 @@ class LineSearch:
     def lines(self) -> tuple[Line, list[Line]]:
         """The objective and each bound's excess over its scale, as they are known."""
         scales = self.request.scales([m for _, m in (*self.guide, *self.exact)])
-        guide, exact = (
-            ([], [*self.guide, *self.exact]) if self.of_these_data() else (self.guide, self.exact)
-        )  # what was measured here comes last, and counts
+        guide, exact = self.guide, self.exact
+        if self.of_these_data():
+            new = [(u, m) for u, m in self.guide if self.unless_known(u, SPACING) is not None]
+            guide, exact = [], [*new, *self.exact]
         cost = Line([(u, self.request.cost(m)) for u, m in guide], [(u, self.request.cost(m)) for u, m in exact])
         excesses = [
             Line(
@@ -235,7 +236,8 @@ class LineSearch:
 
     def known(self, cost: Line, miss: Callable[[Any], Any]) -> list[Known]:
         """Every place that was measured or that the guide has, in order."""
-        places = np.array(sorted({u for u, _ in (*self.guide, *self.exact)}))
+        new = [u for u, _ in self.guide if self.unless_known(u, SPACING) is not None]
+        places = np.array(sorted([*new, *(u for u, _ in self.exact)]))
         return [Known(*map(float, row)) for row in zip(places, cost(places), miss(places), strict=True)]
 
     def nearest(
