@@ -3,8 +3,8 @@
     python benchmarks/against_report.py RUN... --report results/compression/parity -o results/compression/piecewise
 
 How a network is conditioned does not bear on the separate networks, so their losses stay what `yoto compare` measured.
-RUN... are finished runs of as many steps, by recipes that differ in `conditioning` and `training.balance` alone; each is
-held against the separate networks of its seed, on the same test examples.
+RUN... are finished runs of as many steps, by recipes that differ in `conditioning` and `training.balance` alone; each
+is held against the separate networks of its seed, on the same test examples.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from yoto.build import build_objective
 from yoto.curves import sweep
 from yoto.support.files import write_atomic
 from yoto.task import BaseTask
+from yoto.training.machine import processor
 
 
 def references(table: Path) -> dict[int, dict[float, float]]:
@@ -52,7 +53,7 @@ def measured(run: Path, table: Path) -> dict[str, Any]:
     return {
         "seed": recipe.seed,
         "steps": recipe.training.steps,
-        "machine": loaded.header.info["machine"],
+        "machine": processor(),
         "points": list(wanted),
         "losses": list(map(float, curve.series("loss"))),
         "ratios": ratios,
@@ -70,8 +71,8 @@ def page(rows: list[dict[str, Any]], report: Path, command: str) -> str:
         "",
         f"`{command}`",
         "",
-        f"Losses on the test split over those of the separate networks of [{report.name}]({report.name}/report.md), "
-        f"{rows[0]['steps']:,} steps each. Processor: {rows[0]['machine']['processor']}, one thread.",
+        f"Losses on the test split over those of the separate networks of [{report.name}]({report.name}/report.md),",
+        f"{rows[0]['steps']:,} steps each. Processor: {rows[0]['machine']}, one thread.",
         "",
         "| seed | " + " | ".join(f"λ = {value:g}" for value in points) + " | geometric mean |",
         "| --- |" + " ---: |" * (len(points) + 1),
