@@ -123,7 +123,7 @@ def main() -> None:
     """Measure, simulate, and write JSON and Markdown."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, required=True)
-    parser.add_argument("--at", type=float, default=0.001214)
+    parser.add_argument("--at", type=float, default=0.001181)
     parser.add_argument("--count", type=int, help="training photographs, the first so many")
     parser.add_argument("-o", "--out", type=Path, required=True)
     options = parser.parse_args()
