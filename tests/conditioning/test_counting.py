@@ -97,7 +97,9 @@ def test_one_sample_beside_a_pair_of_something_is_one_sample():
 
 
 @pytest.mark.parametrize(
-    ("join", "lengths"), [(torch.stack, (3, 3, 3)), (torch.stack, (5, 5, 5)), (torch.cat, (4, 2, 6))], ids=str
+    ("join", "lengths"),
+    [(torch.stack, (3, 3, 3)), (torch.stack, (5, 5, 5)), (torch.cat, (4, 2, 6))],
+    ids=["stacked", "stacked, more", "concatenated"],
 )
 def test_a_list_with_a_tensor_for_each_sample_is_refused_as_an_example(join, lengths):
     bags = [torch.randn(length, 6) for length in lengths]
