@@ -67,9 +67,28 @@ def test_features_are_read_from_the_bound_network():
     net.features, net[0].seen = beside, {}
     net[0].register_forward_hook(keep)
     net[1].register_forward_hook(lambda _, inputs, output: beside.update(last=output))
-    model, x = condition(net, SPACE), torch.randn(2, 4)
+    model, x = condition(net, SPACE).eval(), torch.randn(2, 4)
     bound = model.at(b=0.3)
     y = bound(x)
     assert bound.features["last"] is y
     assert torch.equal(bound[0].seen["last"].tanh(), y)
     assert not model.plain[0].seen
+
+
+def test_a_memory_that_is_filled_in_training_goes_on_from_step_to_step():
+    class Memory(nn.Linear):
+        def __init__(self):
+            super().__init__(4, 4)
+            self.queue, self.calls = [], {"number": 0}
+
+        def forward(self, x):
+            self.queue.append(x.detach())
+            self.calls["number"] += 1
+            return super().forward(x)
+
+    model, x = condition(nn.Sequential(Memory(), nn.Tanh()), SPACE), torch.rand(2, 4)
+    model.plain[0].queue.clear()
+    model.plain[0].calls["number"] = 0
+    for weight in (0.2, 1.0, 5.0):
+        model(x, b=weight)
+    assert len(model.plain[0].queue) == model.plain[0].calls["number"] == 3

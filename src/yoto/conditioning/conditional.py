@@ -184,8 +184,8 @@ class Conditional(nn.Module, Generic[M]):
         """The plain network bound at λ: an object of its class whose every method acts at λ.
 
         It shares parameters and buffers with this module; gradients reach the conditioning network. Other attributes
-        that a method sets (a counter, say) stay with the bound object, as does what it puts into a dictionary, list or
-        set (a cache, features), but for those that a hook holds in its closure.
+        that a method sets (a counter, say) stay with the bound object, as does, in evaluation, what it puts into a
+        dictionary, list or set (a cache, features), but for those that a hook holds in its closure.
 
         It goes past whatever wraps or compiles this module, which act on `forward` alone: `torch.compile(model).at(…)`
         is not compiled, and under DDP its gradients are not averaged (on several ranks it warns once). For those wrap

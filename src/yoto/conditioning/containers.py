@@ -1,4 +1,7 @@
-"""Dictionaries, lists and sets that modules keep: each bound network has its own, and sees no other λ's entries."""
+"""Dictionaries, lists and sets that modules keep: in evaluation each bound network has its own, of its λ alone.
+
+In training they stay those of the plain network: counters, queues and memories go on from call to call.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ HOOKS = tuple(name for name in TORCHS if "hooks" in name)
 
 
 def separate(clones: Mapping[int, nn.Module]) -> None:
-    """Give the modules of a bound network containers of their own; one that several of them hold stays one.
+    """Give the modules of a bound network that evaluate containers of their own; one that several hold stays one.
 
     Those that a hook holds in its closure stay as they are: what it writes is read where it was made.
 
@@ -34,7 +37,7 @@ def separate(clones: Mapping[int, nn.Module]) -> None:
     made: dict[int, Any] = {}
     for clone in clones.values():
         for name, value in vars(clone).items():
-            if type(value) in COPIED and name not in TORCHS and id(value) not in shared:
+            if not clone.training and type(value) in COPIED and name not in TORCHS and id(value) not in shared:
                 vars(clone)[name] = separated(value, clones, made)
 
 

@@ -76,7 +76,7 @@ class Batches:
         try:
             number = len(self.data) if self.data is not None else len(self.given.dataset)
         except (AttributeError, TypeError):
-            sizes = [samples(each) for each in self.given] if isinstance(self.given, (list, tuple)) else []
+            sizes = [samples(each) for each in self.given] if type(self.given) in (list, tuple) else []
             number = 0 if None in sizes else sum(filter(None, sizes))
             if not number:
                 return None
