@@ -275,8 +275,8 @@ def registered(root: nn.Module, name: str) -> nn.Module:
 def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[tuple[str, str]] = ()) -> M:
     """A shallow copy of the module tree: same parameters and buffers, sites with their modulation attached.
 
-    Hooks that a forward pass registers stay with the copy, as does, in evaluation and outside of compiled graphs, what it
-    keeps in containers.
+    Hooks that a forward pass registers stay with the copy, as does, in evaluation and outside of compiled graphs, what
+    it keeps in containers.
 
     Args:
         root: The plain network.
