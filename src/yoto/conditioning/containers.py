@@ -32,13 +32,21 @@ def separate(clones: Mapping[int, nn.Module]) -> None:
     Args:
         clones: The modules, by the id of what they stand for.
     """
+    kept = [
+        (clone, name, value)
+        for clone in clones.values()
+        if not clone.__dict__["training"]
+        for name, value in clone.__dict__.items()
+        if type(value) in COPIED and name not in TORCHS
+    ]
+    if not kept:
+        return
     hooks = (hook for clone in clones.values() for name in HOOKS for hook in (vars(clone)[name] or {}).values())
     shared = {id(held) for hook in hooks if isinstance(hook, FunctionType) for held in captured(hook)}
     made: dict[int, Any] = {}
-    for clone in clones.values():
-        for name, value in vars(clone).items():
-            if not clone.training and type(value) in COPIED and name not in TORCHS and id(value) not in shared:
-                vars(clone)[name] = separated(value, clones, made)
+    for clone, name, value in kept:
+        if id(value) not in shared:
+            vars(clone)[name] = separated(value, clones, made)
 
 
 def separated(value: Any, clones: Mapping[int, nn.Module], made: dict[int, Any], depth: int = DEPTH) -> Any:
