@@ -147,10 +147,7 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
     for site in model.sites:
         reason = found.layouts.get(site.name)
         if isinstance(reason, str) and reason != MIXED:
-            raise YotoError(
-                f"A λ per sample cannot reach layer {site.name!r}: {reason}. Give condition(…, example=inputs), which "
-                "leaves such layers out, leave it out with exclude=, or give one λ for the whole batch."
-            )
+            raise no_place(site.name, reason)
     mixed = [site.name for site in model.sites if found.layouts.get(site.name) == MIXED]
     if mixed and found.batch_dim == model.batch_dim:
         more = f" (and {len(mixed) - 1} more)" if len(mixed) > 1 else ""
@@ -162,10 +159,7 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
         )
     if mixes(found, model.sites):
         alike = [site.name for site in model.sites if site.name in found.alike]
-        raise YotoError(
-            f"A λ per sample cannot reach layer {alike[0]!r}: {ALIKE}. Give condition(…, example=inputs), which leaves "
-            "such layers out, leave it out with exclude=, or give one λ for the whole batch."
-        )
+        raise no_place(alike[0], ALIKE)
     read = [site.name for site in model.sites if site.name in found.read]
     if read:
         warnings.warn(
@@ -176,11 +170,16 @@ def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samp
         )
     names = strays(found, model.sites)
     if names:
-        raise YotoError(
-            f"A λ per sample cannot reach layer {names[0]!r}: {STRAYS}. Give condition(…, example=inputs), which "
-            "leaves such layers out, leave it out with exclude=, or give one λ for the whole batch."
-        )
+        raise no_place(names[0], STRAYS)
     model.take_up(found.unusual([site.name for site in model.sites], model.batch_dim))
+
+
+def no_place(name: str, reason: str) -> YotoError:
+    """What is said of a layer that a λ per sample has no place in."""
+    return YotoError(
+        f"A λ per sample cannot reach layer {name!r}: {reason}. Give condition(…, example=inputs), which leaves such "
+        "layers out, leave it out with exclude=, or give one λ for the whole batch."
+    )
 
 
 def best(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> Found | None:

@@ -96,8 +96,9 @@ def train(
         check_logger(logger)
     begin = time.monotonic()
     out = Path(out)
-    if branched(out) if resume else weights is not None:
-        recipe = conditioned_as(out if resume or weights is None else weights, recipe)
+    start = weights if not resume else out if branched(out) else None
+    if start is not None:
+        recipe = conditioned_as(start, recipe)
     fabric = launch(devices, nodes, accelerator)
 
     def take() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from yoto import bundle
 from yoto.recipe import Recipe, read
-from yoto.training.checkpoint import load_checkpoint
+from yoto.training.checkpoint import load_checkpoint, load_state
 from yoto.training.folder import MODEL, is_unfinished, record
 
 
@@ -76,7 +76,7 @@ def conditioned_as(name_or_path: str | Path, recipe: Recipe) -> Recipe:
 
 def branched(out: Path) -> bool:
     """Whether the unfinished run in a folder began with the parameters of another."""
-    return is_unfinished(out) and load_checkpoint(out / "last")[1].get("source") is not None
+    return is_unfinished(out) and load_state(out / "last").get("source") is not None
 
 
 def added(digest: str, own: Mapping[str, Any], before: Any) -> Source:

@@ -108,8 +108,7 @@ class LineSearch:
         scales = self.request.scales([m for _, m in (*self.guide, *self.exact)])
         guide, exact = self.guide, self.exact
         if self.of_these_data():
-            new = [(u, m) for u, m in self.guide if self.unless_known(u, SPACING) is not None]
-            guide, exact = [], [*new, *self.exact]
+            guide, exact = [], [*self.unmeasured(), *self.exact]
         cost = Line([(u, self.request.cost(m)) for u, m in guide], [(u, self.request.cost(m)) for u, m in exact])
         excesses = [
             Line(
@@ -119,6 +118,10 @@ class LineSearch:
             for i, scale in enumerate(scales)
         ]
         return cost, excesses
+
+    def unmeasured(self) -> list[tuple[float, Measured]]:
+        """The guide, without the places that were measured."""
+        return [(u, said) for u, said in self.guide if self.unless_known(u, SPACING) is not None]
 
     def compared(self) -> bool:
         """Whether a place of the guide was measured."""
@@ -180,8 +183,7 @@ class LineSearch:
 
     def known(self, cost: Line, miss: Callable[[Any], Any]) -> list[Known]:
         """Every place that was measured or that the guide has, in order."""
-        new = [u for u, _ in self.guide if self.unless_known(u, SPACING) is not None]
-        places = np.array(sorted([*new, *(u for u, _ in self.exact)]))
+        places = np.array(sorted(u for u, _ in (*self.unmeasured(), *self.exact)))
         return [Known(*map(float, row)) for row in zip(places, cost(places), miss(places), strict=True)]
 
     def nearest(
