@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 from torch.utils import checkpoint
 
-from yoto.conditioning.containers import separate
+from yoto.conditioning.carrying import carry
+from yoto.conditioning.containers import HOOKS, separate
 from yoto.conditioning.derived import derived
 from yoto.conditioning.fast_path import FAST, leave_fast_path
 from yoto.conditioning.folding import Site
@@ -249,10 +250,6 @@ def refuse_reentrant_checkpoint(name: str) -> None:
         frame = frame.f_back  # type: ignore[assignment]
 
 
-HOOKS = tuple(name for name, value in vars(nn.Module()).items() if "hooks" in name and isinstance(value, dict))
-"""Attributes of a module that hold its hooks."""
-
-
 def shell(module: nn.Module, cls: type[nn.Module], film: Modulation | None = None) -> nn.Module:
     """A copy of a module without its children, as an object of `cls`: the same parameters, hooks of its own."""
     new: nn.Module = object.__new__(cls)
@@ -272,11 +269,22 @@ def registered(root: nn.Module, name: str) -> nn.Module:
     return root
 
 
+def connect(root: nn.Module, clones: Mapping[int, nn.Module]) -> None:
+    """Give the clones of a tree's modules each other as children, and hooks that lead to each other."""
+    for module in root.modules():
+        for hooks in (clones[id(module)].__dict__[name] for name in HOOKS):
+            for key, hook in hooks.items():
+                if not (isinstance(hook, FunctionType) and torch.compiler.is_compiling()):  # traced, its closure breaks
+                    hooks[key] = relinked(hook, clones)
+        children = module.__dict__["_modules"]
+        clones[id(module)].__dict__["_modules"] = {k: None if c is None else clones[id(c)] for k, c in children.items()}
+
+
 def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[tuple[str, str]] = ()) -> M:
     """A shallow copy of the module tree: same parameters and buffers, sites with their modulation attached.
 
     Hooks that a forward pass registers stay with the copy, as does, in evaluation and outside of compiled graphs, what
-    it keeps in containers.
+    it keeps in containers and the attributes that it sets; in training both go on from call to call.
 
     Args:
         root: The plain network.
@@ -290,13 +298,7 @@ def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[
         after = film is not None and not film.site.layer.before
         cls = site_class(type(module), film.site.layer.inside) if film is not None and after else type(module)
         clones[id(module)] = shell(module, cls, film if after else None)
-    for module in root.modules():
-        for hooks in (clones[id(module)].__dict__[name] for name in HOOKS):
-            for key, hook in hooks.items():
-                if not (isinstance(hook, FunctionType) and torch.compiler.is_compiling()):  # traced, its closure breaks
-                    hooks[key] = relinked(hook, clones)
-        children = module.__dict__["_modules"]
-        clones[id(module)].__dict__["_modules"] = {k: None if c is None else clones[id(c)] for k, c in children.items()}
+    connect(root, clones)
     if not torch.compiler.is_compiling():
         separate(clones)
     for module in root.modules():
@@ -310,4 +312,6 @@ def bound_clone(root: M, modulations: Mapping[str, Modulation], links: Sequence[
     for name, attribute in links:
         module = registered(root, name)
         clones[id(module)].__dict__[attribute] = relinked(module.__dict__[attribute], clones)
+    if not torch.compiler.is_compiling():
+        carry(clones, root)
     return clones[id(root)]  # type: ignore[return-value]

@@ -19,9 +19,8 @@ LOOKED_INTO = 100
 """Entries up to which a container is looked into, for containers and modules; a longer one (a vocabulary) is not."""
 TORCHS = frozenset(vars(nn.Module()))
 """Attributes of every module."""
-
-
-HOOKS = tuple(name for name in TORCHS if "hooks" in name)
+HOOKS = tuple(name for name, value in vars(nn.Module()).items() if "hooks" in name and isinstance(value, dict))
+"""Those that hold its hooks."""
 
 
 def separate(clones: Mapping[int, nn.Module]) -> None:
@@ -41,7 +40,7 @@ def separate(clones: Mapping[int, nn.Module]) -> None:
     ]
     if not kept:
         return
-    hooks = (hook for clone in clones.values() for name in HOOKS for hook in (vars(clone)[name] or {}).values())
+    hooks = (hook for clone in clones.values() for name in HOOKS for hook in vars(clone)[name].values())
     shared = {id(held) for hook in hooks if isinstance(hook, FunctionType) for held in captured(hook)}
     made: dict[int, Any] = {}
     for clone, name, value in kept:

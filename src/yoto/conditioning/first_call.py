@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
+from yoto.conditioning.carrying import Passing
 from yoto.conditioning.checking import ALIKE, mixes, strays
 from yoto.conditioning.counting import counted
 from yoto.conditioning.evidence import MIXED, MOVED, UNEVEN
@@ -44,7 +45,7 @@ class Watched(Protocol):
         """Keep how layers hold the samples."""
 
 
-class Watch:
+class Watch(Passing):
     """Hooks of a network that was bound before its model ran so for the first time; they go away with that call.
 
     Args:
@@ -90,7 +91,7 @@ def listed(names: Sequence[str]) -> str:
     return f"{', '.join(map(repr, names[:4]))}{more}"
 
 
-class Begin:
+class Begin(Passing):
     """Begins to watch a call; an object, since a copy of a bound method would be one of its function."""
 
     def __init__(self, watch: Watch) -> None:
@@ -103,7 +104,7 @@ class Begin:
         self.watch.before(bound, args, kwargs)
 
 
-class Mark:
+class Mark(Passing):
     """Notes that a layer ran."""
 
     def __init__(self, watch: Watch, name: str) -> None:
