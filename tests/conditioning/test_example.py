@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 
 import pytest
@@ -340,6 +341,21 @@ def test_a_layer_that_only_an_object_reaches_is_told():
     model = condition(Kept(), SPACE)
     with pytest.warns(UserWarning, match="λ does not reach 'layer'"):
         model(FLAT, b=1.0)
+
+
+def test_a_layer_whose_forward_is_called_directly_is_reached_without_a_warning(recwarn):
+    class Direct(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.layer.forward(x)
+
+    model = condition(Direct(), SPACE, multiplier=1.0)
+    low, high = (copy.deepcopy(model)(FLAT, b=value) for value in (0.2, 5.0))
+    assert not recwarn
+    assert not torch.equal(low, high)
 
 
 def test_odd_layers_do_not_refuse_a_network():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from copy import copy
 from types import GeneratorType
 from typing import Any, Protocol
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
+from yoto.conditioning.binding import FILM, Modulation
 from yoto.conditioning.carrying import Passing
 from yoto.conditioning.checking import ALIKE, mixes, strays
 from yoto.conditioning.counting import counted
@@ -57,6 +59,7 @@ class Watch(Passing):
     def __init__(self, model: Watched, bound: nn.Module, samples: int) -> None:
         self.model, self.samples = model, samples
         self.ran: set[str] = set()
+        self.marks: list[tuple[dict[str, Any], Modulation]] = []
         self.handles = [bound.register_forward_pre_hook(Begin(self), with_kwargs=True)]
 
     def before(self, bound: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -64,13 +67,18 @@ class Watch(Passing):
         if self.samples > 1 and not self.model.checked:
             learn(self.model, args, kwargs, self.samples)
         for site in self.model.sites if not self.model.told else ():
-            self.handles.append(bound.get_submodule(site.name).register_forward_hook(Mark(self, site.name)))
+            layer = bound.get_submodule(site.name)
+            holder = vars(layer.get_submodule(site.layer.before) if site.layer.before else layer)
+            self.marks.append((holder, holder[FILM]))
+            holder[FILM] = Mark(self.ran, holder[FILM])
         self.handles.append(bound.register_forward_hook(self.after))
 
     def after(self, _: nn.Module, args: Any, output: Any) -> None:
         """Say which layers the call did not run."""
         for handle in self.handles:
             handle.remove()
+        for holder, film in self.marks:
+            holder[FILM] = film
         self.model.checked |= self.samples > 1
         if self.model.told or isinstance(output, GeneratorType):  # which runs them later
             return
@@ -104,17 +112,19 @@ class Begin(Passing):
         self.watch.before(bound, args, kwargs)
 
 
-class Mark(Passing):
-    """Notes that a layer ran."""
+class Mark:
+    """The modulation of a layer that notes that it ran; a layer's hooks would not see its `forward` called directly."""
 
-    def __init__(self, watch: Watch, name: str) -> None:
-        self.watch, self.name = watch, name
+    def __init__(self, ran: set[str], film: Modulation) -> None:
+        self.ran, self.film = ran, film
+        self.site, self.scale = film.site, film.scale
 
     def __reduce__(self) -> Any:
-        return Silent, ()
+        return copy, (self.film,)
 
-    def __call__(self, *_: Any) -> None:
-        self.watch.ran.add(self.name)
+    def __call__(self, output: Tensor) -> Tensor:
+        self.ran.add(self.site.name)
+        return self.film(output)
 
 
 class Silent:
