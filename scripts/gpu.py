@@ -78,7 +78,10 @@ class Run:
 RUNS = {
     "codec": Run(
         "compression/hyperprior-2",
-        ("training.batch=32", "options.crop=256", "training.checkpoint_every=20000", "training.log_every=200"),
+        (
+            *("training.batch=32", "options.crop=256", "training.spread=null"),
+            *("training.checkpoint_every=20000", "training.log_every=200"),
+        ),
         ("options.crop=64",),
         photographs=True,
         weights="compression/photo",

@@ -90,6 +90,14 @@ def test_a_wider_range_begins_at_the_model_by_its_anchor(yoto, tmp_path):
     assert new.space.parameters["kl"].low == 0.01
 
 
+def test_a_run_from_a_model_is_told_that_its_schedule_begins_with_a_part_of_the_range(yoto):
+    assert "training.spread" not in yoto("train", "vae/digits", *SMALL, "training.spread=[0,1]", "-o", "run").err
+    narrow = ["train", "vae/digits", *SMALL, "--from", "run/model.safetensors", "--max-minutes", 0]
+    assert "add training.spread=null" in yoto(*narrow, "training.spread=[0,1]", "-o", "first").err
+    for said in ("null", "[1,0.5]"):
+        assert "training.spread" not in yoto(*narrow, f"training.spread={said}", "-o", f"other{len(said)}").err
+
+
 def test_force_starts_anew(yoto, tmp_path):
     command = ["train", "vae/digits", *SMALL, "-o", "run"]
     yoto(*command)

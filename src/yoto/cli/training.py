@@ -13,6 +13,7 @@ from yoto.cli.output import note
 from yoto.support import locks, memory
 
 if TYPE_CHECKING:
+    from yoto.recipe import Recipe
     from yoto.space import LossSpace
 
 ACCELERATORS = ("auto", "cpu", "cuda", "mps")
@@ -81,6 +82,7 @@ def train(
         from yoto.training.folder import space_of
 
         note_other_ranges(chosen.loss_space(), space_of(weights))
+        note_narrow_start(chosen)
 
     memory.keep_freed()
     from yoto.training import train as train_model
@@ -137,3 +139,13 @@ def check_run(run: Path, *, resume: bool, force: bool) -> None:
     if exists and not resume and not force:
         raise checks.UsageError(f"output {str(run)!r} holds a run; --resume goes on with it, --force starts it anew")
     checks.output_folder(run, force=resume or force or begun)
+
+
+def note_narrow_start(recipe: Recipe) -> None:
+    """Say that a schedule which begins with a part of the range is for networks that know nothing yet."""
+    spread = recipe.training.spread
+    if recipe.fixed is None and spread is not None and spread[0] < spread[-1]:
+        note(
+            f"training.spread begins with {spread[0]:.0%} of the range, and what the model knows of the rest fades "
+            "meanwhile; to draw all of it from the start add training.spread=null"
+        )
