@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from yoto.task import SPLITS
+
 
 def recipe_names(incomplete: str) -> list[str]:
     """Recipes of the package, for shell completion."""
@@ -56,7 +58,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 DataFolder = Annotated[
     str | None, typer.Option("--data", metavar="DIR", help="Folder of the data set, instead of YOTO_DATA.")
 ]
-SPLITS = ("train", "validation", "test")
 Split = Annotated[str, typer.Option("--split", metavar="|".join(SPLITS), help="Which part of the data.")]
 Limit = Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="The first N examples only.")]
 NoiseSeed = Annotated[int | None, typer.Option("--seed", metavar="S", help="Of the model's noise.")]

@@ -11,9 +11,10 @@ import typer
 
 from yoto.cli import checks, tasks
 from yoto.cli.opening import checked_output, opened, with_data
-from yoto.cli.options import SPLITS, DataFolder, Force, Json, ModelArgument, TaskName
+from yoto.cli.options import DataFolder, Force, Json, ModelArgument, TaskName
 from yoto.cli.output import note, print_json, table
 from yoto.support import memory
+from yoto.task import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -12,7 +12,6 @@ import typer
 from yoto.cli import checks, polishing, tasks
 from yoto.cli.opening import checked_output, opened, opened_own, with_data
 from yoto.cli.options import (
-    SPLITS,
     DataFolder,
     Force,
     Json,
@@ -24,6 +23,7 @@ from yoto.cli.options import (
 )
 from yoto.cli.output import note, print_json, table
 from yoto.errors import YotoError
+from yoto.task import SPLITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,9 +10,10 @@ import typer
 
 from yoto.cli import checks, tasks
 from yoto.cli.opening import opened, with_data
-from yoto.cli.options import SPLITS, DataFolder, Force, Json, Limit, ModelArgument, NoiseSeed, Split, TaskName
+from yoto.cli.options import DataFolder, Force, Json, Limit, ModelArgument, NoiseSeed, Split, TaskName
 from yoto.cli.output import note, print_json, table
 from yoto.registry import find, imported
+from yoto.task import SPLITS
 
 if TYPE_CHECKING:
     from yoto.bundle import Header

@@ -10,10 +10,11 @@ import torch
 from PIL import Image
 
 from yoto.apps.vae import data as vae_data
-from yoto.apps.vae.data import SPLITS, load_images
+from yoto.apps.vae.data import load_images
 from yoto.apps.vae.options import VAEOptions
 from yoto.data import cifar, hdf5, locate
 from yoto.errors import YotoError
+from yoto.task import SPLITS
 
 FASHION = Path(locate.SOURCES["fashion-mnist"].system[0])
 fashion = pytest.mark.skipif(not FASHION.is_dir(), reason="Fashion-MNIST is not installed")

@@ -11,11 +11,11 @@ from yoto.data import ArrayData, Data, SubsetData
 from yoto.data.pixels import to_unit
 from yoto.errors import YotoError
 from yoto.support.extras import needed
+from yoto.task import SPLITS
 
 if TYPE_CHECKING:
     from yoto.apps.vae.options import VAEOptions
 
-SPLITS = ("train", "validation", "test")
 HELD_OUT = 5_000
 """Validation images: the last ones of the training file (MNIST, Fashion-MNIST, CIFAR-10)."""
 
