@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from yoto.data.photographs import BUNDLED
+
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX files")
 
 
@@ -72,6 +74,16 @@ def test_dev_null_takes_any_result(sample):
 def test_a_full_disk_names_the_file(sample):
     code, _, err = sample("-o", "/dev/full")
     assert (code, err) == (1, "yoto sample: /dev/full: No space left on device\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device that is full")
+@pytest.mark.parametrize("output", ["-", "/dev/full"])
+def test_a_full_disk_is_no_bad_input(output):
+    command = [sys.executable, "-m", "yoto", "compress", str(BUNDLED / "casa-mila.webp"), "-o", output]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    named = "standard output" if output == "-" else output
+    assert (done.returncode, done.stderr) == (1, f"yoto compress: {named}: No space left on device\n")
 
 
 def test_dev_stdout_is_standard_output(model, tmp_path):

@@ -73,8 +73,7 @@ def noted(failed: list[YotoError]) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        failed.append(YotoError(f"{where}{error.strerror or error}"))
+        failed.append(checks.SystemFailedError(checks.of_system(error)))
 
 
 def run(

@@ -20,6 +20,16 @@ class UsageError(YotoError):
     """A command line that cannot be understood: the message is followed by a pointer to the command's help."""
 
 
+class SystemFailedError(YotoError):
+    """What the system refused, such as to write to a full disk: no fault of what was given."""
+
+
+def of_system(error: OSError) -> str:
+    """What is said of an error of the system: the file, where it names one, and what is wrong."""
+    where = f"{error.filename}: " if error.filename else ""
+    return f"{where}{error.strerror or error}"
+
+
 def value(text: str) -> float | str:
     """A number where `text` is one, else the text (the name of an option of a `Choice`)."""
     try:

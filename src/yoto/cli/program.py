@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from yoto import __version__
 from yoto.cli import compare, demo, models, new_task, polishing, selecting, sweep, training
-from yoto.cli.checks import UsageError
+from yoto.cli.checks import SystemFailedError, UsageError, of_system
 from yoto.cli.output import complete_streams, drop_output, note, settle, spell_out
 from yoto.errors import YotoError
 from yoto.registry import applications, imported, package_folders
@@ -108,10 +108,11 @@ def run(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except (FrameworkError, YotoError) as error:
         trace()
-        for each in getattr(error, "failed", [error]):
+        causes = getattr(error, "failed", [error])
+        for each in causes:
             message = each.message if isinstance(each, YotoError) else each.format_message()
             report(given, message, usage=isinstance(each, (FrameworkUsageError, UsageError)))
-        return BAD_INPUT
+        return FAILED if all(isinstance(each, SystemFailedError) for each in causes) else BAD_INPUT
     except (KeyboardInterrupt, Interrupted, typer.Abort):
         report(given, "interrupted")
         return INTERRUPTED
@@ -132,8 +133,7 @@ def unforeseen(given: Sequence[str], error: Exception) -> int:
         report(given, f"{told}; YOTO_DEBUG=1 prints the traceback")
         return BAD_INPUT
     if isinstance(error, OSError):
-        where = f"{error.filename}: " if error.filename else ""
-        report(given, f"{where}{error.strerror or error}")
+        report(given, of_system(error))
         return BAD_INPUT if error.errno == errno.ENAMETOOLONG else FAILED
     else:
         report([], f"internal error: {type(error).__name__}: {error}; YOTO_DEBUG=1 prints the traceback")
