@@ -1,10 +1,11 @@
 """Conditional networks, trained anew, against the separate networks of an earlier comparison.
 
-    python benchmarks/against_report.py RUN... --report results/compression/parity -o results/compression/piecewise
+    python benchmarks/against_report.py RUN... --report results/compression/parity -o results/compression/spread
 
-How a network is conditioned does not bear on the separate networks, so their losses stay what `yoto compare` measured.
-RUN... are finished runs of as many steps, by recipes that differ in `conditioning` and `training.balance` alone; each
-is held against the separate networks of its seed, on the same test examples.
+How a network is conditioned, and how λ is drawn, does not bear on the separate networks, so their losses stay what
+`yoto compare` measured. RUN... are finished runs of as many steps, by recipes that differ in `conditioning`,
+`training.balance` and `training.spread` alone; each is held against the separate networks of its seed, on the same
+test examples.
 """
 
 from __future__ import annotations
