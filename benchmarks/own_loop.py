@@ -61,8 +61,8 @@ def train(problem: Problem, data: Batch, seed: int, at: str | None, settings: di
         seed: Of initial parameters, batches and λ.
         at: A name of `problem.points`.
         settings: `algorithm`, `lr` and `conditioning_lr`; `width` and `epochs`; arguments of `condition` and of
-            `sample`; `balance`, `clip`, `progress`, `per_batch` (one λ for each batch), `momentum` (of batch norms) and
-            `within` (see there).
+            `sample`; `balance`, `clip`, `progress`, `whole` (draws from all of the range from the start), `per_batch`
+            (one λ for each batch), `momentum` (of batch norms) and `within` (see there).
     """
     torch.manual_seed(derive(seed, "init"))
     model = problem.network(settings.get("width", 1))
@@ -89,6 +89,8 @@ def train(problem: Problem, data: Batch, seed: int, at: str | None, settings: di
             batch = tuple(part[rows] for part in data)
             if own is None:
                 progress = step / steps if settings.get("progress", True) else None
+                if settings.get("whole") and "spread" not in settings:
+                    moved["spread"] = 1 + step / steps
                 lam = drawn.sample(1 if per_batch else len(rows), progress=progress, **moved)
                 lam = lam.expand(len(rows), -1)
             else:
@@ -231,11 +233,15 @@ def described(name: str, options: argparse.Namespace) -> str:
     return f"{name}: {count:,} samples, {problem.epochs} epochs, {size:,} parameters{note}"
 
 
-def begun(about: str | None, known: Iterable[str]) -> argparse.Namespace:
-    """`problems`, of those known, and `out` from the command line of a benchmark; one thread from here on."""
+def begun(about: str | None, known: Iterable[str], **flags: str) -> argparse.Namespace:
+    """`problems`, of those known, `out` and flags, given with their help, from the command line of a benchmark; one
+    thread from here on.
+    """
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("problems", nargs="*", metavar="PROBLEM", help=", ".join(known))
     parser.add_argument("-o", "--out", type=Path)
+    for flag, help_ in flags.items():
+        parser.add_argument(f"--{flag}", action="store_true", help=help_)
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", message=".*batch norms")
     return parser.parse_args()

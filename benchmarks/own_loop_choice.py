@@ -1,10 +1,12 @@
 """What was tried for the ends of own_loop.py, judged on validation data.
 
     YOTO_DATA=… python benchmarks/own_loop_choice.py [PROBLEM …] [-o results/own_loop_choice]
+    YOTO_DATA=… python benchmarks/own_loop_choice.py --begin -o results/own_loop_begin
 
 Each line is one change of the one network, trained as in own_loop.py. A ratio is its full loss over that of the base at
 that seed, in the geometric mean over seeds: below 1 the change helps. The base is what `condition` and
-`yoto.optimiser` do by default. Validation data: pictures 50,001 to 60,000 of the training file, and 4,096 more curves;
+`yoto.optimiser` do by default, with draws from the whole range from the start, as `progress` made them when these were
+tried. Validation data: pictures 50,001 to 60,000 of the training file, and 4,096 more curves;
 for the arm, which has no data to spare, the first half of its test rows.
 """
 
@@ -14,7 +16,7 @@ import hashlib
 import json
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from own_loop import PICTURES, RATES, begun, measure, show, train
@@ -23,12 +25,15 @@ from own_loop_problems import PROBLEMS, Batch, made_curves
 from yoto.curves.regret import geometric_mean
 from yoto.training.machine import describe_machine
 
+Trial: TypeAlias = tuple[str, dict[str, Any], int]
+"""Label, change and number of seeds."""
 ROWS = Path("runs/own_loop/choice.jsonl")
-BASE = {"algorithm": "muon", "lr": RATES["muon"]}
+BASE = {"algorithm": "muon", "lr": RATES["muon"], "whole": True}
+BEGIN = ("draws begin at the median and widen over the first tenth: `progress` by now", {"whole": False}, 3)
 PLAIN = ("λ changes nothing at first: `start='plain'`", {"start": "plain"}, 2)
 WIDE = ("64 features of λ for every layer: `hidden=[64]`", {"hidden": [64]}, 2)
 DEEP = ("two layers of 64: `hidden=[64, 64]`", {"hidden": [64, 64]}, 2)
-TRIALS: dict[str, list[tuple[str, dict[str, Any], int]]] = {
+TRIALS: dict[str, list[Trial]] = {
     "pictures": [
         ("λ from [0.1, 1] alone", {"within": {"reconstruction": [0.1, 1.0]}}, 2),
         ("λ from [0.5, 1] alone", {"within": {"reconstruction": [0.5, 1.0]}}, 2),
@@ -50,7 +55,6 @@ TRIALS: dict[str, list[tuple[str, dict[str, Any], int]]] = {
     "arm": [DEEP],
     "curves": [PLAIN, WIDE, DEEP],
 }
-"""Label, change and number of seeds."""
 
 
 @cache
@@ -81,10 +85,10 @@ def losses(name: str, seed: int, change: dict[str, Any]) -> dict[str, float]:
     return dict(known["losses"])
 
 
-def compare(name: str) -> list[dict[str, Any]]:
+def compare(name: str, trials: list[Trial]) -> list[dict[str, Any]]:
     """Ratios of every trial of a problem."""
     result = []
-    for label, change, seeds in TRIALS[name]:
+    for label, change, seeds in trials:
         pairs = [(losses(name, seed, change), losses(name, seed, {})) for seed in range(seeds)]
         ratios = {at: geometric_mean([one[at] / base[at] for one, base in pairs]) for at in PROBLEMS[name].points}
         result.append({"trial": label, "change": change, "seeds": seeds, "ratios": ratios})
@@ -104,10 +108,12 @@ def table(name: str, trials: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Train what is missing, print the tables, and write them if asked."""
-    options = begun(__doc__, TRIALS)
-    results = {name: compare(name) for name in options.problems or TRIALS}
+    options = begun(__doc__, TRIALS, begin="where draws begin, and nothing else")
+    trials = {name: [BEGIN] for name in TRIALS} if options.begin else TRIALS
+    results = {name: compare(name, trials[name]) for name in options.problems or TRIALS}
     machine = describe_machine(torch.device("cpu"))
-    text = "`python benchmarks/own_loop_choice.py`\n\nFull loss on validation data over that of the base.\n\n"
+    flag = " --begin" if options.begin else ""
+    text = f"`python benchmarks/own_loop_choice.py{flag}`\n\nFull loss on validation data over that of the base.\n\n"
     text += "\n\n".join(table(name, trials) for name, trials in results.items())
     text += f"\n\nSeeds from 0 on, one thread. Machine: {machine['processor']}, {machine['cores']} cores.\n"
     show(text, {"machine": machine, "results": results}, options.out)
