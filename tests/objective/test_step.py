@@ -149,3 +149,20 @@ def test_a_step_pickles():
     step = LossStep(condition(nn.Linear(3, 2), SPACE), terms, Objective(SPACE))
     batch, lam = torch.rand(4, 3), SPACE.sample(4)
     assert torch.equal(pickle.loads(pickle.dumps(step))(batch, lam)[0], step(batch, lam)[0])
+
+
+@pytest.mark.parametrize("wrap", [lambda step: step, lambda step: torch.compile(step, backend="aot_eager")])
+def test_an_autocast_around_the_step_holds_and_its_loss_and_lambda_stay_whole(wrap):
+    """Trainers enter mixed precision so: switched off inside, they would train in float32 and say bfloat16."""
+    torch._dynamo.reset()
+    inside = []
+
+    def looking(net, batch, at):
+        inside.append((net(batch).dtype, at.dtype))
+        return terms(net, batch, at)
+
+    step = wrap(LossStep(condition(nn.Linear(3, 2), SPACE), looking, Objective(SPACE)))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, found = step(torch.rand(4, 3), SPACE.sample(4))
+    assert set(inside) == {(torch.bfloat16, torch.float32)}
+    assert {loss.dtype, *(value.dtype for value in found.values())} == {torch.float32}

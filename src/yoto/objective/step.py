@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -20,7 +21,8 @@ class LossStep(nn.Module):
 
     A wrapper acts on what its own `forward` calls. Here that is all of a step: binding at λ, whatever methods of the
     network the terms call, and the loss. `model.at(lam)` outside of it would leave each rank its own gradients.
-    Mixed precision is entered here too: a wrapper that did it would round λ and the examples.
+    Mixed precision may be entered here too: a wrapper that casts inputs (that of FSDP2, say) would round λ and the
+    examples.
 
     Args:
         model: A `Conditional`, or a plain network that is trained for one λ.
@@ -28,7 +30,8 @@ class LossStep(nn.Module):
             such a method (a `Task`). `net` is the network bound at λ. A module becomes a part of this one, so that its
             parameters (of a feature network, say) are moved and wrapped too.
         objective: Makes one number of them.
-        mixed: Whether the terms are computed in bfloat16 where autocast allows.
+        mixed: Whether the terms are computed in bfloat16 where autocast allows. An `autocast` around the step, as
+            trainers enter it, holds without this.
 
     Raises:
         YotoError: If one of them is something else.
@@ -68,7 +71,7 @@ class LossStep(nn.Module):
             YotoError: If λ or what `terms` gives has another type, shape or names.
         """
         check_lam(lam, self.objective.space.names)
-        with torch.autocast(lam.device.type, torch.bfloat16, enabled=self.mixed):
+        with torch.autocast(lam.device.type, torch.bfloat16) if self.mixed else nullcontext():
             found = self.terms(bind(self.model, lam), batch, lam)
         terms = {name: wide(term) for name, term in found.items()}
         return self.objective(terms, lam), {name: term.detach() for name, term in terms.items()}
