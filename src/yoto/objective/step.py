@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from yoto.conditioning import bind
+from yoto.conditioning import Conditional, bind
+from yoto.conditioning.wrappers import unwrapped
 from yoto.errors import YotoError
 from yoto.objective.objective import Objective
 from yoto.objective.terms import TermsLike, terms_function
@@ -34,7 +35,7 @@ class LossStep(nn.Module):
             trainers enter it, holds without this.
 
     Raises:
-        YotoError: If one of them is something else.
+        YotoError: If one of them is something else, or they are of loss spaces with different columns.
 
     >>> from yoto import LogUniform, LossSpace, condition
     >>> space = LossSpace(fit=1.0, size=LogUniform(0.25, 4.0))
@@ -54,6 +55,7 @@ class LossStep(nn.Module):
             raise YotoError(f"`model` should be a network, conditional or plain. Found {type(model).__name__}.")
         if not isinstance(objective, Objective):
             raise YotoError(f"`objective` should be a yoto.Objective. Found {type(objective).__name__}.")
+        check_model(model, objective)
         self.model = model
         self.terms = terms_function(terms)
         self.features = terms if isinstance(terms, nn.Module) else None
@@ -75,3 +77,26 @@ class LossStep(nn.Module):
             found = self.terms(bind(self.model, lam), batch, lam)
         terms = {name: wide(term) for name, term in found.items()}
         return self.objective(terms, lam), {name: term.detach() for name, term in terms.items()}
+
+
+def check_model(model: nn.Module, objective: Objective) -> None:
+    """Refuse a network that is told another λ than the loss is weighed with: one of other columns, or a wrapped one,
+    which would be called without any.
+    """
+    inner = unwrapped(model)
+    if isinstance(inner, Conditional) and inner is not model:
+        raise YotoError(
+            "`model` should be the conditional network itself, whose step is wrapped then, as in "
+            f"torch.compile(LossStep(…)). Found it inside {type(model).__name__}."
+        )
+    if isinstance(inner, Conditional):
+        check_space(objective, inner)
+
+
+def check_space(objective: Objective, model: Conditional[Any]) -> None:
+    """Refuse an objective whose λ has other columns than the model's."""
+    if objective.space.names != model.space.names:
+        raise YotoError(
+            f"`objective` should be of the model's loss space, columns {', '.join(model.space.names)}. "
+            f"Found {', '.join(objective.space.names)}."
+        )

@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from yoto.conditioning import Conditional
 from yoto.conditioning.wrappers import conditional
 from yoto.curves.batches import unmoved
-from yoto.curves.evaluation import check_kinds, check_space
+from yoto.curves.evaluation import check_kinds
 from yoto.curves.sweep import opened
 from yoto.errors import YotoError
 from yoto.objective import Objective
+from yoto.objective.step import check_space
 from yoto.optim import optimiser as recipes_optimiser
 from yoto.support.numbers import check_seed, check_whole
 from yoto.support.seeds import derive, seed_all, streams_kept
