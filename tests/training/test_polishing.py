@@ -174,6 +174,7 @@ def test_the_rate_falls_with_the_steps():
         ({"terms": lambda net, batch: {n: t.mean() for n, t in terms(net, batch).items()}}, "one number per sample"),
         ({"terms": lambda net, batch: {n: t * torch.nan for n, t in terms(net, batch).items()}}, "Found nan at step 1"),
         ({"terms": lambda net, x: {n: t.detach() for n, t in terms(net, x).items()}}, "without a gradient."),
+        ({"terms": lambda net, x: terms(nn.Linear(3, 2), x)}, "Found no gradient in any of its parameters."),
         ({"optimiser": lambda net: 3}, "It gave int."),
         ({"optimiser": lambda net: torch.optim.LBFGS(net.parameters())}, "LBFGS, whose step asks for a closure"),
         ({"optimiser": torch.optim.SGD(linear().parameters(), 1.0)}, "for a network, such as"),
