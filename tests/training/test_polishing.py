@@ -170,6 +170,7 @@ def test_the_rate_falls_with_the_steps():
         ({"point": SPACE.sample(4)}, "`point` should be one λ, shape [2]."),
         ({"point": 3.0}, "`point` should be the free parameters by name"),
         ({"model": nn.Linear(3, 2)}, "`model` should be a conditional network"),
+        ({"model": condition(nn.Linear(3, 2), SPACE, train="film")}, "Found all frozen, as condition(…, train='film')"),
         ({"terms": lambda net, batch: {"fit": net(batch).mean(1)}}, "size"),
         ({"terms": lambda net, batch: {n: t.mean() for n, t in terms(net, batch).items()}}, "one number per sample"),
         ({"terms": lambda net, batch: {n: t * torch.nan for n, t in terms(net, batch).items()}}, "Found nan at step 1"),
