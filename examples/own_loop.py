@@ -89,6 +89,9 @@ if (folder / "last.pt").exists():  # a LossSpace is a plain value: weights_only 
     print(f"goes on after epoch {first - 1}")
 
 for epoch in range(first, EPOCHS):
+    if waited == PATIENCE:  # at the start of an epoch, so that a loop that has stopped stays so when it is run again
+        print(f"stopped after epoch {epoch - 1}: no better score for {PATIENCE} epochs")
+        break
     order.manual_seed(epoch)  # what is random in an epoch depends on its number alone, so resuming repeats nothing
     draws.manual_seed(epoch)
     for number, batch in enumerate(train, epoch * len(train)):
@@ -107,9 +110,6 @@ for epoch in range(first, EPOCHS):
     parts = {"model": model, "optimiser": optimiser, "schedule": schedule, "clip": clip}
     state = {name: part.state_dict() for name, part in parts.items()}
     torch.save({**state, "space": space, "best": best, "waited": waited, "epoch": epoch}, folder / "last.pt")
-    if waited == PATIENCE:
-        print(f"stopped after epoch {epoch}: no better score for {PATIENCE} epochs")
-        break
 
 model.load_state_dict(torch.load(folder / "best.pt", weights_only=True))
 metrics = {"accuracy": yoto.Metric(correct, better="higher")}

@@ -95,6 +95,20 @@ def test_a_loop_that_is_cut_off_goes_on_as_if_it_had_not_been(tmp_path):
     assert outputs[0] == outputs[1]
 
 
+def test_a_loop_that_has_stopped_early_stays_so_when_it_is_run_again(tmp_path):
+    text = (EXAMPLES / "own_loop.py").read_text("utf-8")
+    worse = {"= 30, 4, 24": "= 30, 2, 24", "signals(4096": "signals(256", ".score()  #": ".score() + epoch  #"}
+    for old, new in worse.items():
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "script.py").write_text(text)
+    run = [sys.executable, tmp_path / "script.py", tmp_path]
+    first, second = (subprocess.run(run, capture_output=True, text=True, check=True).stdout for _ in range(2))
+    stopped = re.search(r"^stopped after epoch (\d+): .*$", first, re.MULTILINE)
+    assert int(stopped[1]) < 29
+    assert second.splitlines()[:2] == [f"goes on after epoch {stopped[1]}", stopped[0]]
+
+
 @pytest.mark.slow
 def test_the_loop_on_two_processes_leaves_both_with_one_network():
     run = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", EXAMPLES / "ddp.py"]

@@ -100,6 +100,7 @@ def test_changes(path):
         ("fixed.beta=1", "no loss parameter"),
         ("evaluation.points={kl: [1, 1000]}", r"\[0.5, 128\]"),
         ("evaluation.points={kl: []}", "should not be empty"),
+        ("evaluation.points={}", "or be null, which is the grid. Found none"),
         ("evaluation.points={kl: [1, 2], reconstruction: [1]}", "free loss parameter"),
         ("space.kl.distribution=loguniform", "Did you mean 'log-uniform'"),
         ("task=vaee", "Did you mean 'vae'"),

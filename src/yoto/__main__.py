@@ -10,13 +10,19 @@ from yoto.support.extras import needed
 
 
 def main() -> NoReturn:
-    """Run the command line; without its libraries say what to install, with the exit code of bad input."""
+    """Run the command line; without its libraries say what to install, with the exit code of bad input.
+
+    Ctrl-C is for `run` to tell of, once that is there.
+    """
     try:
         with needed("The command line"):
             from yoto.cli import main as run
     except YotoError as error:
         print(f"yoto: {error}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print("yoto: interrupted", file=sys.stderr)
+        sys.exit(130)
     run()
 
 

@@ -145,6 +145,32 @@ def test_ctrl_c_ends_with_130_and_no_traceback():
     assert "Traceback" not in err
 
 
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+@pytest.mark.parametrize(
+    ("code", "where"),
+    [
+        # torch catches what ends the import of numpy while it is imported itself, and numpy refuses the next one
+        ("from yoto import bundle\nfrom yoto.cli import program\nbundle.listing = swallowing\n", "yoto models"),
+        ("import yoto.__main__ as program, yoto.cli\nyoto.cli.__getattr__ = waiting\n", "yoto"),
+    ],
+    ids=["swallowed", "while importing"],
+)
+def test_ctrl_c_at_the_start_is_told_as_such(code, where):
+    code = (
+        "import sys, time\n"
+        "def waiting(*_): print('ready', flush=True); time.sleep(60)\n"
+        "def swallowing():\n"
+        "    try: waiting()\n"
+        "    except KeyboardInterrupt: raise ImportError('cannot load module more than once per process') from None\n"
+        f"{code}sys.argv = ['yoto', 'models']\nprogram.main()"
+    )
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, f"{where}: interrupted\n")
+
+
 @pytest.mark.parametrize(("given", "expected"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
 def test_threads_wait_without_spinning_unless_the_user_says_so(yoto, monkeypatch, given, expected):
     monkeypatch.setenv("OMP_WAIT_POLICY", given or "")

@@ -98,6 +98,17 @@ def test_a_run_from_a_model_is_told_that_its_schedule_begins_with_a_part_of_the_
         assert "training.spread" not in yoto(*narrow, f"training.spread={said}", "-o", f"other{len(said)}").err
 
 
+def test_a_models_conditioning_takes_the_place_of_the_recipes_and_is_told(yoto):
+    assert yoto("train", "vae/digits", *SMALL, "conditioning.fourier=1", "-o", "run").code == 0
+    start = ["train", "vae/digits", *SMALL, "--from", "run", "--max-minutes", 0]
+    code, _, err = yoto(*start, "-o", "told")
+    assert (code, "conditioned as the model is: conditioning.fourier=1\n" in err) == (0, True)
+    code, _, err = yoto(*start, "conditioning.fourier=5", "-o", "typed")
+    assert code == 2
+    assert "conditions the network as its model is, conditioning.fourier=1: leave that out" in err
+    assert "conditioned as" not in yoto(*start, "conditioning.fourier=1", "-o", "same").err
+
+
 def test_force_starts_anew(yoto, tmp_path):
     command = ["train", "vae/digits", *SMALL, "-o", "run"]
     yoto(*command)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib
 import json
 import signal
+import sys
 
 import pytest
 
@@ -67,6 +69,25 @@ def test_again_nothing_is_trained_or_measured(done, monkeypatch):
     again = compare(recipe(), folder, **arguments, task=Toy(), progress=False, note=notes.append)
     assert again == result
     assert notes[0] == "10 of 10 runs are finished already"
+
+
+def test_a_task_whose_module_was_changed_is_measured_anew(tmp_path, monkeypatch):
+    text = (
+        "from comparison.toy import Toy\n"
+        "class Mine(Toy):\n"
+        "    def terms(self, net, batch, at):\n"
+        "        return {name: 1 * term for name, term in super().terms(net, batch, at).items()}\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    losses = []
+    for factor in ("1 *", "10 *"):
+        (tmp_path / "mine_of_test_study.py").write_text(text.replace("1 *", factor))
+        monkeypatch.delitem(sys.modules, "mine_of_test_study", raising=False)
+        importlib.invalidate_caches()
+        task = importlib.import_module("mine_of_test_study").Mine()
+        result = compare(recipe(), tmp_path / "out", task=task, progress=False)
+        losses.append(result.contenders[0].curves[0].loss[0])
+    assert losses[1] == pytest.approx(10 * losses[0])
 
 
 def test_other_evaluation_settings_measure_anew_without_training(done, monkeypatch):

@@ -82,8 +82,28 @@ def test_an_iterable_data_set_is_refused():
         def __iter__(self):
             return iter(())
 
+    class Counted(Stream):
+        def __len__(self):
+            return 3
+
     with pytest.raises(YotoError, match="Stream without __len__"):
         DatasetData(Stream())
+    with pytest.raises(YotoError, match="Counted without __getitem__"):
+        DatasetData(Counted())
+
+
+@pytest.mark.parametrize(
+    ("examples", "found"),
+    [
+        ([torch.zeros(3), torch.zeros(2)], "equal size"),
+        ([None, None], "NoneType"),
+        ([{"x": 1}, {"y": 1}], "'x'"),
+        ([[1, 2], [1]], "equal size"),
+    ],
+)
+def test_examples_that_do_not_fit_together_are_told_in_one_line(examples, found):
+    with pytest.raises(YotoError, match=f"fit together as a batch.*{found}.*pad or crop"):
+        DatasetData(examples).batch(torch.arange(2))
 
 
 def test_moving_keeps_the_examples():

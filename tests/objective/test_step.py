@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from yoto import LogUniform, LossSpace, YotoError, condition
+from yoto import LogUniform, LossSpace, YotoError, condition, load, save, sweep
 from yoto.objective import Objective
 from yoto.objective.step import LossStep
 
@@ -149,3 +149,46 @@ def test_a_step_pickles():
     step = LossStep(condition(nn.Linear(3, 2), SPACE), terms, Objective(SPACE))
     batch, lam = torch.rand(4, 3), SPACE.sample(4)
     assert torch.equal(pickle.loads(pickle.dumps(step))(batch, lam)[0], step(batch, lam)[0])
+
+
+@pytest.mark.parametrize("wrap", [lambda step: step, lambda step: torch.compile(step, backend="aot_eager")])
+def test_an_autocast_around_the_step_holds_and_its_loss_and_lambda_stay_whole(wrap):
+    """Trainers enter mixed precision so: switched off inside, they would train in float32 and say bfloat16."""
+    torch._dynamo.reset()
+    inside = []
+
+    def looking(net, batch, at):
+        inside.append((net(batch).dtype, at.dtype))
+        return terms(net, batch, at)
+
+    step = wrap(LossStep(condition(nn.Linear(3, 2), SPACE), looking, Objective(SPACE)))
+    with torch.autocast("cpu", torch.bfloat16):
+        loss, found = step(torch.rand(4, 3), SPACE.sample(4))
+    assert set(inside) == {(torch.bfloat16, torch.float32)}
+    assert {loss.dtype, *(value.dtype for value in found.values())} == {torch.float32}
+
+
+def test_an_objective_of_other_columns_than_the_networks_is_refused():
+    """Its weights would be those of other terms than the network is told."""
+    swapped = LossSpace(size=LogUniform(0.1, 10.0), fit=1.0)
+    with pytest.raises(YotoError, match=r"columns fit, size. Found size, fit\."):
+        LossStep(condition(nn.Linear(3, 2), SPACE), terms, Objective(swapped))
+
+
+def test_a_wrapped_network_is_refused_with_the_way_to_wrap_the_step():
+    model = torch.compile(condition(nn.Linear(3, 2), SPACE), backend="eager")
+    with pytest.raises(YotoError, match=r"Found it inside OptimizedModule"):
+        LossStep(model, terms, Objective(SPACE))
+
+
+def test_what_takes_a_model_takes_its_step():
+    model = condition(nn.Linear(3, 2), SPACE)
+    step, batch = LossStep(model, terms, Objective(SPACE)), torch.rand(8, 3)
+    assert sweep(step, batch, terms, SPACE.grid(3)).terms == sweep(model, batch, terms, SPACE.grid(3)).terms
+
+
+def test_a_saved_step_loads_as_its_network(tmp_path):
+    step = LossStep(condition(nn.Linear(3, 2), SPACE), terms, Objective(SPACE))
+    save(step, tmp_path / "model.safetensors")
+    again, batch = load(tmp_path / "model.safetensors", net=nn.Linear(3, 2)).model, torch.rand(4, 3)
+    assert torch.equal(again(batch, size=2.0), step.model.eval()(batch, size=2.0))

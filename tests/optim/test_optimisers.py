@@ -445,3 +445,16 @@ def test_a_recipes_factor_of_another_network_is_left_out():
     assert {group["lr"] for group in stepper.param_groups if group["params"]} == {0.1, 0.025}
     with pytest.raises(YotoError, match="regular expressions"):
         make_optimiser(net, settings(lr_factors={"(": 0.1}))
+
+
+@pytest.mark.parametrize("widths", [(16, 8), (8, 16)])
+@pytest.mark.parametrize("algorithm", ["muon", "adam"])
+def test_a_state_of_parameters_of_other_shapes_is_refused(widths, algorithm):
+    """torch's fused Adam takes it, reads and writes beyond the ends of the shorter one, and may end the process."""
+    first, second = (nn.Linear(3, width) for width in widths)
+    steps = [optimiser(net, algorithm=algorithm) for net in (first, second)]
+    first(torch.ones(3)).sum().backward()
+    steps[0].step()
+    with pytest.raises(YotoError, match=r"Found a state of shape .* for 'weight', whose shape is"):
+        steps[1].load_state_dict(steps[0].state_dict())
+    assert not steps[1].state

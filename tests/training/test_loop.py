@@ -263,6 +263,19 @@ def test_terms_without_a_gradient_are_told_in_one_line(tmp_path):
         run(tmp_path, Constant())
 
 
+def test_terms_of_another_network_than_the_one_given_are_refused(tmp_path):
+    """Its gradients are its own: the run would end as it began, and say that it is done."""
+
+    class Elsewhere(ToyTask):
+        own = ToyTask().network()
+
+        def terms(self, net, batch, at):
+            return super().terms(self.own, batch, at)
+
+    with pytest.raises(YotoError, match=r"depend on the network that the terms are given.*in place of `net`"):
+        run(tmp_path, Elsewhere())
+
+
 def test_parameters_that_several_processes_would_wait_for_are_named():
     net = torch.nn.ModuleDict({name: torch.nn.Linear(1, 1) for name in "abc"})
     net["b"].requires_grad_(False)

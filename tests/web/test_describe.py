@@ -79,3 +79,22 @@ def test_curves_have_a_number_per_point(name):
 )
 def test_a_model_is_called_as_its_user_calls_it(given, expected):
     assert describe.known_as(given) == expected
+
+
+def test_the_curve_of_a_model_that_was_trained_anew_since_is_not_shown(yoto, tmp_path):
+    train = [
+        "train",
+        "vae/digits",
+        "training.steps=2",
+        "training.batch=8",
+        "limit=32",
+        "evaluation.limit=8",
+        "-o",
+        "run",
+    ]
+    assert yoto(*train).code == 0
+    assert yoto("sweep", "run", "--grid", 2, "--limit", 8).code == 0
+    model = tmp_path / "run" / "model.safetensors"
+    assert len(describe.curve(bundle.read_header(model))["points"]) == 2
+    assert yoto(*train, "--seed", 7, "--force").code == 0
+    assert describe.curve(bundle.read_header(model)) is None

@@ -16,6 +16,8 @@ from yoto.support.files import discard_unfinished
 
 PATIENCE = 0.6
 """Seconds after Ctrl-C in which the program may end by itself."""
+PRESSED = threading.Event()
+"""Whether Ctrl-C was raised, which a library that is being imported may catch and stumble over later."""
 
 
 @contextmanager
@@ -39,6 +41,7 @@ def prompt(late: Callable[[], object]) -> Iterator[None]:
                     late()
                     leave(128 + signal.SIGINT)
 
+    PRESSED.clear()
     previous = signal.set_wakeup_fd(waking.fileno(), warn_on_full_buffer=False)
     if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
         signal.signal(signal.SIGINT, interrupt)
@@ -53,6 +56,7 @@ def prompt(late: Callable[[], object]) -> Iterator[None]:
 
 def interrupt(number: int, frame: FrameType | None) -> NoReturn:
     """Raise KeyboardInterrupt, and let no second one disturb what follows."""
+    PRESSED.set()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     raise KeyboardInterrupt
 

@@ -126,9 +126,13 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def unforeseen(given: Sequence[str], error: Exception) -> int:
-    """Report an error that nobody raised on purpose, and return its exit code."""
+    """Report an error that nobody raised on purpose, or the Ctrl-C behind it, and return its exit code."""
+    from yoto.cli.interrupts import PRESSED
     from yoto.support.whose import blamed
 
+    if PRESSED.is_set():
+        report(given, "interrupted")
+        return INTERRUPTED
     if (told := blamed(error, package_folders())) is not None:
         report(given, f"{told}; YOTO_DEBUG=1 prints the traceback")
         return BAD_INPUT

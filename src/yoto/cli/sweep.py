@@ -132,7 +132,7 @@ def measure_own(header: Header, asked: Asked, task_name: str) -> TradeoffCurve:
         limit=asked.limit,
         seed=asked.seed or 0,
         scores=asked.scores,
-        info={"model": header.path.stem, "split": asked.split},
+        info={"model": header.path.stem, "weights": bundle.sha256(header.path), "split": asked.split},
     )
 
 
@@ -155,6 +155,7 @@ def show(curve: TradeoffCurve, folder: Path, as_json: bool) -> None:
 def measure(header: Header, recipe: Recipe, asked: Asked, task_name: str | None) -> TradeoffCurve:
     """The trade-off curve of a model by its recipe's settings, but for those given."""
     from yoto.build import build_objective, evaluation_points
+    from yoto.bundle import sha256
     from yoto.curves import sweep as measure_points
 
     loaded, task = opened(header, recipe, task_name)
@@ -172,6 +173,7 @@ def measure(header: Header, recipe: Recipe, asked: Asked, task_name: str | None)
         scores=asked.scores,
         info={
             "model": recipe.name,
+            "weights": sha256(header.path),
             "task": header.task,
             "data": recipe.options.get("dataset", ""),
             "split": asked.split,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -39,7 +40,7 @@ def train(
         typer.Option(
             "--from",
             metavar="MODEL|RUN",
-            help="Start from a model's weights, or an unfinished run's, instead of random ones.",
+            help="Start from a model's weights, or an unfinished run's, instead of random ones; conditioned as it is.",
             autocompletion=model_names,
         ),
     ] = None,
@@ -83,6 +84,7 @@ def train(
 
         note_other_ranges(chosen.loss_space(), space_of(weights))
         note_narrow_start(chosen)
+        check_conditioning(chosen, weights, changes)
 
     memory.keep_freed()
     from yoto.training import train as train_model
@@ -124,6 +126,26 @@ def note_other_ranges(new: LossSpace, old: LossSpace) -> None:
             changes.append(f"space.{name}.anchor=[{low:g},{high:g}]")
     if changes:
         note(f"the network sees other ranges than the model's; to begin at its outputs add {' '.join(changes)}")
+
+
+def check_conditioning(new: Recipe, weights: str, changes: Sequence[str]) -> None:
+    """Say where a model's way of conditioning, which its parameters need, takes the place of the recipe's.
+
+    Raises:
+        UsageError: If the recipe's was typed.
+    """
+    from yoto.recipe import differences
+    from yoto.training.folder import value_at
+    from yoto.training.start import conditioned_as
+
+    taken = conditioned_as(weights, new)
+    keys = differences(new, taken)
+    typed = [change.partition("=")[0] for change in changes]
+    said = " ".join(f"{key}={value_at(taken.to_dict(), key)}" for key in keys)
+    if any(f"{key}.".startswith(f"{each}.") for each in typed for key in keys):
+        raise checks.UsageError(f"--from conditions the network as its model is, {said}: leave that out")
+    if keys:
+        note(f"conditioned as the model is: {said}")
 
 
 def check_run(run: Path, *, resume: bool, force: bool) -> None:

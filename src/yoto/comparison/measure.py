@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -17,11 +19,11 @@ from yoto.curves.parity import Cost
 from yoto.curves.sweep import sweep
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
+from yoto.task import path_of
 from yoto.training.folder import record
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     import numpy as np
     from torch import Tensor, nn
@@ -77,8 +79,11 @@ class Bench:
         return torch.stack(rows)
 
     def measure(self, run: Path, recipe: Recipe, points: Tensor) -> TradeoffCurve:
-        """A run's curve at λ [m, D]; kept in its folder and read from there while nothing has changed."""
-        settings = {
+        """A run's curve at λ [m, D]; kept in its folder and read from there while nothing has changed.
+
+        Of a task of the user's own that is its module too. What else it reads, such as its data, is not looked at.
+        """
+        settings: dict[str, Any] = {
             "weights": hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest(),
             "points": points.tolist(),
             "split": self.split,
@@ -87,6 +92,8 @@ class Bench:
             "seed": self.settings.seed,
             "options": {key: value for key, value in recipe.options.items() if key not in ("data", "download")},
         }
+        if self.given is not None:
+            settings["code"] = code_of(self.given)
         key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
         path = run / "curve.json"
         if path.exists():
@@ -117,6 +124,13 @@ class Bench:
         at = recipe.loss_space().point(point).to(self.device)
         task = self.task_of(recipe)
         return without_graph(lambda: task.picture(bind(model, at), at, seed=self.settings.seed))
+
+
+def code_of(task: Task) -> str | None:
+    """The SHA-256 of the module that a task of the user's own comes from; None of one that is in no module's file."""
+    module = sys.modules.get(path_of(task).partition(":")[0])
+    file = Path(getattr(module, "__file__", None) or "")
+    return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
 
 
 def data_info(recipe: Recipe) -> dict[str, str]:

@@ -15,14 +15,15 @@ INNER = {
     "DistributedDataParallel": "module",
     "DataParallel": "module",
     "AveragedModel": "module",
+    "LossStep": "model",
 }
 """By a wrapper's class, the attribute that holds what it wraps."""
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """A network out of `torch.compile`, DDP and `AveragedModel`; any other as it is."""
-    while type(model).__name__ in INNER:
-        model = getattr(model, INNER[type(model).__name__])
+    """A network out of `torch.compile`, DDP, `AveragedModel` and `LossStep`; any other as it is."""
+    while isinstance(inner := getattr(model, INNER.get(type(model).__name__, ""), None), nn.Module):
+        model = inner
     return model
 
 

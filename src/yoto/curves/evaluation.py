@@ -19,6 +19,7 @@ from yoto.curves.metric import Metric
 from yoto.curves.sums import Sums
 from yoto.errors import YotoError
 from yoto.objective import Objective
+from yoto.objective.step import check_space
 from yoto.objective.terms import TermsLike, terms_function, with_lambda
 from yoto.space import LossSpace
 from yoto.space.space import WHOLE
@@ -286,15 +287,6 @@ def check_kinds(model: Any, objective: Any) -> None:
         raise YotoError(f"`model` should be a network, conditional or plain. Found {type(model).__name__}.")
     if objective is not None and not isinstance(objective, Objective):
         raise YotoError(f"`objective` should be a yoto.Objective or None. Found {type(objective).__name__}.")
-
-
-def check_space(objective: Objective, model: Conditional[Any]) -> None:
-    """Refuse an objective whose λ has other columns than the model's."""
-    if objective.space.names != model.space.names:
-        raise YotoError(
-            f"`objective` should be of the model's loss space, columns {', '.join(model.space.names)}. "
-            f"Found {', '.join(objective.space.names)}."
-        )
 
 
 def columns_of(space: LossSpace, lam: Tensor) -> dict[str, float]:

@@ -7,7 +7,7 @@ from typing import Any, Protocol, final, runtime_checkable
 
 import torch
 from torch import Tensor
-from torch.utils.data import default_collate
+from torch.utils.data import IterableDataset, default_collate
 
 from yoto.errors import YotoError
 
@@ -100,10 +100,11 @@ class DatasetData:
 
     def __init__(self, dataset: Any, device: torch.device | str = "cpu") -> None:
         missing = [name for name in ("__len__", "__getitem__") if not hasattr(dataset, name)]
-        if missing:
+        if missing or isinstance(dataset, IterableDataset):  # the latter inherits a __getitem__ that does nothing
+            lacks = " and ".join(missing) or "__getitem__"
             raise YotoError(
-                f"`dataset` should be a map-style data set. Found: {type(dataset).__name__} without "
-                f"{' and '.join(missing)}. Usually: an iterable data set, which has no order to resume from."
+                f"`dataset` should be a map-style data set. Found: {type(dataset).__name__} without {lacks}. "
+                "Usually: an iterable data set, which has no order to resume from."
             )
         self.dataset = dataset
         self.device = torch.device(device)
@@ -112,9 +113,21 @@ class DatasetData:
         return len(self.dataset)
 
     def batch(self, indices: Tensor, generator: torch.Generator | None = None) -> Any:
-        """Examples `indices` [B], put together by torch's `default_collate`."""
+        """Examples `indices` [B], put together by torch's `default_collate`.
+
+        Raises:
+            YotoError: If they do not fit together.
+        """
         check_indices(indices, len(self))
-        return move(default_collate([self.dataset[index] for index in indices.tolist()]), self.device)
+        examples = [self.dataset[index] for index in indices.tolist()]
+        try:
+            batch = default_collate(examples)
+        except (RuntimeError, TypeError, ValueError, KeyError) as error:
+            raise YotoError(
+                "Examples of a data set should fit together as a batch, as torch's default_collate puts them. Found: "
+                f"{' '.join(str(error).split()) or type(error).__name__}. Usually: pad or crop them to one size."
+            ) from None
+        return move(batch, self.device)
 
     def to(self, device: torch.device | str) -> DatasetData:
         """The same data set, its batches on `device`."""

@@ -97,6 +97,24 @@ class Optimiser(torch.optim.Optimizer):
             part.step()
         return loss
 
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the state that `state_dict()` gave.
+
+        Raises:
+            YotoError: If it is of parameters of other shapes, where torch's fused Adam would write beyond their ends.
+        """
+        saved = (index for group in state_dict["param_groups"] for index in group["params"])
+        own = (parameter for group in self.param_groups for parameter in group["params"])
+        for index, parameter in zip(saved, own, strict=False):  # torch refuses other numbers of them
+            for value in state_dict["state"].get(index, {}).values():
+                if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
+                    raise YotoError(
+                        "An optimiser's state should be of the network that it steps. Found a state of shape "
+                        f"{tuple(value.shape)} for {self.names.get(parameter, 'a parameter')!r}, whose shape is "
+                        f"{tuple(parameter.shape)}. Usually: the network is another one than when it was saved."
+                    )
+        super().load_state_dict(state_dict)
+
     def tensors(self) -> dict[str, Tensor]:
         """The state by parameter name and quantity, "encoder.weight#exp_avg" for example."""
         return {

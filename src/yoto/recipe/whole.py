@@ -104,8 +104,10 @@ def points(space: LossSpace, lists: Mapping[str, Sequence[Value]]) -> list[dict[
     """Lists of values by parameter, zipped, to settings of all free parameters; the others at their median.
 
     Raises:
-        YotoError: For unknown parameters, values out of range or lists of different lengths.
+        YotoError: For unknown parameters, values out of range, none, or lists of different lengths.
     """
+    if not lists:
+        raise YotoError("`points` should have values of a loss parameter, or be null, which is the grid. Found none.")
     terms = {t for d in space.parameters.values() if isinstance(d, Simplex) for t in d.terms}
     for name, entries in lists.items():
         if name not in space.free and name not in terms:

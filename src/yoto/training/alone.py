@@ -54,7 +54,8 @@ def train_alone(
         watch: Sees the progress.
 
     Raises:
-        YotoError: If the loss is not finite or has no gradient, or terms are not as the objective needs them.
+        YotoError: If the loss is not finite, has no gradient or none in the network, or terms are not as the objective
+            needs them.
     """
     step_module = LossStep(net.train(), terms, objective, mixed=mixed)
     clipper = clipper or Clipper()
@@ -68,6 +69,8 @@ def train_alone(
             check_gradient(loss)
             (loss / parts).backward()
             window.append(loss.detach())
+        if step == 0:
+            check_trained(net)
         clipper(parameters)
         optimiser.step()
         schedule.step()
@@ -83,6 +86,15 @@ def check_gradient(loss: Tensor) -> None:
     """Refuse a loss that no parameter has a part in: torch's own error names neither terms nor network."""
     if not loss.requires_grad:
         raise YotoError("The loss should depend on the network's parameters. Found terms without a gradient.")
+
+
+def check_trained(net: nn.Module) -> None:
+    """Refuse a network that the first step left without any gradient: it would stay as it is, without a word."""
+    if all(parameter.grad is None for parameter in net.parameters()):
+        raise YotoError(
+            "The loss should depend on the network that the terms are given. Found no gradient in any of its "
+            "parameters. Usually: terms() calls a network that it keeps in place of `net`."
+        )
 
 
 def looked_at(window: list[Tensor], last: int, parts: int) -> float:

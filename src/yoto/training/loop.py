@@ -48,6 +48,8 @@ def train(
     Writes recipe.yaml, log.csv, last/ (resumable state), best/model.safetensors (if the recipe validates), and at
     the end model.safetensors and run.json. Whatever is random depends on the recipe's seed and the step alone, so
     that on the CPU a run that was interrupted and resumed gives the parameters of an uninterrupted one bit for bit.
+    Not so what a network or task keeps in plain attributes (a count of steps, say), which no checkpoint holds: a buffer
+    or `get_extra_state` is kept.
     Ctrl-C, SIGTERM, a closed terminal and `max_minutes` let the present step end and leave a checkpoint.
 
     Commands take model.safetensors, the parameters after the last step (averaged under `ema`). best/ holds those of the

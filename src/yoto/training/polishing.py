@@ -13,10 +13,11 @@ from torch import Tensor, nn
 from yoto.conditioning import Conditional
 from yoto.conditioning.wrappers import conditional
 from yoto.curves.batches import unmoved
-from yoto.curves.evaluation import check_kinds, check_space
+from yoto.curves.evaluation import check_kinds
 from yoto.curves.sweep import opened
 from yoto.errors import YotoError
 from yoto.objective import Objective
+from yoto.objective.step import check_space
 from yoto.optim import optimiser as recipes_optimiser
 from yoto.support.numbers import check_seed, check_whole
 from yoto.support.seeds import derive, seed_all, streams_kept
@@ -118,6 +119,7 @@ def polish(
         seed_all(derive(seed, "polish"))
         source = endless(batches, batch=batch, seed=seed, device=device)
         net: nn.Module = network.bake(lam)
+        check_trainable(net)
         made = recipes_optimiser(net, peak(LR, steps) if lr is None else lr) if optimiser is None else optimiser(net)
         check_optimiser(made, net)
         train_alone(
@@ -131,6 +133,15 @@ def polish(
             watch=None if progress is None else lambda done, _: progress(done, steps),
         )
     return net
+
+
+def check_trainable(net: nn.Module) -> None:
+    """Refuse a network that is frozen as a whole, and say how it is freed."""
+    if not any(parameter.requires_grad for parameter in net.parameters()):
+        raise YotoError(
+            "A network to polish should have parameters to train. Found all frozen, as condition(…, train='film') "
+            "leaves them. Free them before: model.plain.requires_grad_(True)."
+        )
 
 
 def check_optimiser(made: Any, net: nn.Module) -> None:

@@ -23,7 +23,7 @@ from yoto.recipe import Recipe
 from yoto.support.files import write_atomic
 from yoto.support.tensors import restore
 from yoto.task import BaseTask, path_of
-from yoto.training.alone import check_gradient
+from yoto.training.alone import check_gradient, check_trained
 from yoto.training.batches import Batches
 from yoto.training.ema import EMA
 from yoto.training.graphed import GraphedPass
@@ -168,8 +168,10 @@ class Run:
             waits = part + 1 < training.accumulate
             with self.fabric.no_backward_sync(self.step_module, enabled=True) if waits else nullcontext():
                 parts.append((self.passes(batch, lam), lam))
-        if self.fabric.world_size > 1 and not self.reached:
-            check_reached(state.model)
+        if not self.reached:
+            check_trained(state.model)
+            if self.fabric.world_size > 1:
+                check_reached(state.model)
             self.reached = True
         norm = state.clipper(state.optimiser.parameters)
         state.optimiser.step()

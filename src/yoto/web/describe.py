@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from yoto.bundle import Header
+from yoto.bundle import Header, sha256
 from yoto.errors import YotoError
 from yoto.space import Choice, Interval, LogUniform, LossSpace, Simplex
 
@@ -62,7 +62,7 @@ def curve(header: Header) -> dict[str, Any] | None:
 
     `series` holds terms and metrics by name, one number per point; `points` the free parameters there.
     """
-    found = header.curve or swept(header.path.parent)
+    found = header.curve or swept(header.path)
     if found is None:
         return None
     info = found.get("info") or {}
@@ -78,17 +78,19 @@ def curve(header: Header) -> dict[str, Any] | None:
     }
 
 
-def swept(run: Path) -> dict[str, Any] | None:
-    """The curve that a sweep left in a run's folder, as a mapping, or None."""
+def swept(path: Path) -> dict[str, Any] | None:
+    """The curve that a sweep of the model at `path` left in its run's folder, as a mapping, or None."""
     from yoto.curves.curve import TradeoffCurve
 
-    file = run / "sweep" / "curve.json"
+    file = path.parent / "sweep" / "curve.json"
     if not file.is_file():
         return None
     try:
-        return TradeoffCurve.from_json(file).to_dict()
+        curve = TradeoffCurve.from_json(file)
     except (YotoError, OSError):
         return None  # half written, or of another version: the page goes without
+    measured = curve.info.get("weights")  # of a model that was trained anew since, it is another's
+    return curve.to_dict() if measured in (None, sha256(path)) else None
 
 
 def model(header: Header, name: str) -> dict[str, Any]:
