@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -18,6 +19,7 @@ from yoto.conditioning.fast_path import fast_path_off
 from yoto.conditioning.folding import Site, deviation, folded
 from yoto.conditioning.modes import evaluating
 from yoto.conditioning.references import find_links
+from yoto.conditioning.taps import tap
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
 from yoto.support.outputs import consumed, tensors_in
@@ -91,7 +93,7 @@ def check(plain: nn.Module, target: nn.Module, modulations: Mapping[str, Modulat
     """
     bound, ran = bound_clone(plain, modulations, find_links(plain)), set[str]()
     for name in modulations:
-        bound.get_submodule(name).register_forward_hook(lambda *_, name=name: ran.add(name))
+        tap(bound.get_submodule(name), begin=partial(ran.add, name))
     relative, allowed = apart(bound, target, probe)
     if relative <= allowed and not ran:
         raise YotoError(

@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._C._functorch import is_functorch_wrapped_tensor
+from torch._C._functorch import get_unwrapped, is_functorch_wrapped_tensor, is_gradtrackingtensor
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.copies import copy_of, double, doubled
@@ -25,6 +25,7 @@ from yoto.conditioning.examples import disturbed, filled, longer, replaced, samp
 from yoto.conditioning.fast_path import leave_fast_path
 from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.reads import Reads
+from yoto.conditioning.taps import End, remove_all, tap
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
 from yoto.support.outputs import consumed, tensors_in
@@ -86,22 +87,35 @@ class Found:
 def recording(net: nn.Module, names: Sequence[str], into: dict[str, list[Call]], inputs: bool) -> Iterator[None]:
     """A block in which the calls of layers are kept, by the layer's name."""
 
-    def keep(name: str) -> Callable[..., None]:
-        def hook(_: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+    def keep(name: str) -> End:
+        def end(args: Any, kwargs: Any, output: Any) -> None:
+            output = peeled(output)
             if isinstance(output, Tensor) and is_functorch_wrapped_tensor(output):
                 into.setdefault(name, [])
             elif isinstance(output, Tensor) and (output.is_floating_point() or output.is_complex()):
-                given = pytree.tree_map_only(Tensor, Tensor.detach, (args, kwargs)) if inputs else ((), {})
+                given = pytree.tree_map_only(Tensor, detached, (args, kwargs)) if inputs else ((), {})
                 into.setdefault(name, []).append(Call(given[0], given[1], output.detach(), output.detach().clone()))
 
-        return hook
+        return end
 
-    handles = [net.get_submodule(n).register_forward_hook(keep(n), with_kwargs=True) for n in names]
+    taps = [tap(net.get_submodule(n), keep(n)) for n in names]
     try:
         yield
     finally:
-        for handle in handles:
-            handle.remove()
+        remove_all(taps)
+
+
+def peeled(value: Any) -> Any:
+    """A tensor without the wrappers of `torch.func.jvp`, `grad` and `vjp`, in which its entries are what they are."""
+    while isinstance(value, Tensor) and is_gradtrackingtensor(value):
+        value = get_unwrapped(value)
+    return value
+
+
+def detached(value: Tensor) -> Tensor:
+    """A tensor that a layer got, without its graph."""
+    result: Tensor = peeled(value).detach()
+    return result
 
 
 def run(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str], inputs: bool) -> dict[str, list[Call]]:
