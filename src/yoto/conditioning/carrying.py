@@ -52,6 +52,8 @@ class Keep(Passing):
         return Gone, ()
 
     def __call__(self, clone: nn.Module, *_: Any) -> None:
+        if not clone.training:  # by now: a comparison of networks that train, say
+            return
         values = {name: value for name, value in vars(clone).items() if name not in TORCHS}
         new = {name: value for name, value in values.items() if self.before.get(name, self) is not value}
         if new:

@@ -77,7 +77,7 @@ def condition(
         channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels. By default the
             first of three or more ([C, H, W]); over two it has to be said.
         example: Inputs of at least two samples (a tensor, a tuple of arguments, a mapping of keyword arguments), best
-            with no other axis as long as there are samples. A copy of the network runs on them up to fifteen times, in
+            with no other axis as long as there are samples. A copy of the network runs on them up to sixteen times, in
             float64 where that works, and more to find a layer at fault: it shows how each layer's output holds the
             samples, by which layers λ of a sample would reach other samples' outputs, which layers never run or have
             their weights read elsewhere, and how layers of unknown classes fold.

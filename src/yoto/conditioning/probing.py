@@ -3,7 +3,7 @@
 The network runs as a copy of its own, in evaluation mode and in float64 where that works: once on the example, once for
 each of up to three samples with that sample in another's place (of the first its masks and lengths change too), and
 once or twice with a sample more; again in its own type where float64 fails. Buffers, modes and random states of the
-network stay as they are.
+network stay as they are. What a run leaves behind in the network (hidden states) is put back before the next.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from yoto.conditioning.examples import disturbed, filled, longer, replaced, samp
 from yoto.conditioning.fast_path import leave_fast_path
 from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.reads import Reads
+from yoto.conditioning.state import State
 from yoto.conditioning.taps import End, remove_all, tap
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
@@ -118,19 +119,36 @@ def detached(value: Tensor) -> Tensor:
     return result
 
 
-def run(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str], inputs: bool) -> dict[str, list[Call]]:
-    """The calls of layers in one run with fixed random numbers."""
+def run(
+    net: nn.Module,
+    leaves: Sequence[Any],
+    spec: Any,
+    names: Sequence[str],
+    inputs: bool,
+    state: State | None = None,
+) -> dict[str, list[Call]]:
+    """The calls of layers in one run with fixed random numbers.
+
+    Args:
+        state: What the run begins with, and what is put back after it.
+    """
     into: dict[str, list[Call]] = {}
 
     def call() -> None:
         into.clear()
+        if state is not None:
+            state.put_back()
         args, kwargs = pytree.tree_unflatten([own(leaf) for leaf in leaves], spec)
         seed_all(0)
         given = tensors_in(consumed(net(*args, **kwargs)))
         into[OUTPUTS] = [Call((), {}, t, t.detach().clone()) for t in given if comparable(t)]
 
-    with streams_kept(), recording(net, names, into, inputs):
-        without_graph(call)
+    try:
+        with streams_kept(), recording(net, names, into, inputs):
+            without_graph(call)
+    finally:
+        if state is not None:
+            state.put_back()
     return into
 
 
@@ -197,12 +215,14 @@ def probe(
     shadow, tolerance = copied(net), CHANGED
     try:
         shadow = double(shadow)
+        begun = State(shadow)
         wide = [doubled(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
         with Reads(shadow) as reads:
             base = run(shadow, wide, spec, names, inputs=True)
         leaves = wide
     except Exception as wide_error:  # noqa: BLE001 - a network may insist on its own type anywhere
         shadow, tolerance = copied(net), CHANGED * 1000
+        begun = State(shadow)
         try:
             with Reads(shadow) as reads:
                 base = run(shadow, leaves, spec, names, inputs=True)
@@ -210,22 +230,33 @@ def probe(
             raise does_not_run("`example`", error, wide_error) from None
     refuse_moves(shadow, names)
     refuse_changes(net, shadow, partial(run, leaves=leaves, spec=spec, names=(), inputs=False))
+    state = None
+    if begun.changed():  # what the first run leaves behind (hidden states, a flag) all others begin with
+        state = State(shadow)
+        settled = tried(shadow, leaves, spec, names, state, inputs=True)
+        base, state = (settled, state) if settled else (base, None)
+    again = partial(run, spec=spec, names=names, inputs=False, state=state)
     numbers = sorted({0, 1, samples - 1})
     try:
-        others = {n: run(shadow, replaced(leaves, batch_dim, samples, n), spec, names, inputs=False) for n in numbers}
+        others = {n: again(shadow, replaced(leaves, batch_dim, samples, n)) for n in numbers}
     except Exception as error:  # noqa: BLE001
         raise does_not_run("`example` with a sample in its neighbour's place too", error) from None
     more = disturbed(replaced(leaves, batch_dim, samples, 0), batch_dim, samples)
-    others |= {0: tried(shadow, more, spec, names) or others[0]} if more else {}
-    grown = tried(shadow, longer(leaves, batch_dim, samples), spec, names)
-    second = tried(shadow, longer(leaves, batch_dim, samples, 0), spec, names) if samples == 2 else {}
-    again = partial(run, leaves=leaves, spec=spec, names=names, inputs=False)
+    others |= {0: tried(shadow, more, spec, names, state) or others[0]} if more else {}
+    grown = []
+    for number in (None, 0) if samples == 2 else (None,):
+        more = longer(leaves, batch_dim, samples, number)
+        seen_there = tried(shadow, more, spec, names, state)
+        if state is not None and not seen_there:  # of B samples are the hidden states too
+            seen_there = tried(shadow, more, spec, names, begun)
+            state.put_back()
+        grown.append(seen_there)
     given = pytree.tree_unflatten(list(leaves), spec)
     outputs = base.pop(OUTPUTS)
     found = Found(
         shadow,
-        again,
-        lambda net, number: run(net, filled(leaves, batch_dim, samples, number), spec, names, inputs=False),
+        partial(again, leaves=leaves),
+        lambda net, number: again(net, filled(leaves, batch_dim, samples, number)),
         given[0] or given[1],
         tolerance,
         samples,
@@ -237,8 +268,8 @@ def probe(
     )
     for name, calls in base.items():
         seen = {n: other.get(name, []) for n, other in others.items()}
-        more = [each.get(name, []) for each in (grown, second)]
-        found.layouts[name], alike = common_layouts(calls, seen, more, samples, tolerance)
+        grew = [each.get(name, []) for each in grown]
+        found.layouts[name], alike = common_layouts(calls, seen, grew, samples, tolerance)
         if alike:
             found.alike.add(name)
     for index, call in enumerate(outputs):
@@ -248,10 +279,17 @@ def probe(
     return found
 
 
-def tried(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str]) -> dict[str, list[Call]]:
+def tried(
+    net: nn.Module,
+    leaves: Sequence[Any],
+    spec: Any,
+    names: Sequence[str],
+    state: State | None = None,
+    inputs: bool = False,
+) -> dict[str, list[Call]]:
     """A run on other inputs; no calls where it fails, since a network may insist on its batch."""
     try:
-        return run(net, leaves, spec, names, inputs=False)
+        return run(net, leaves, spec, names, inputs, state)
     except Exception:  # noqa: BLE001 - whatever a network's own parts raise
         return {}
 
