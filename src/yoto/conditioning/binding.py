@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -11,7 +10,6 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
-from torch.utils import checkpoint
 
 from yoto.conditioning.carrying import carry
 from yoto.conditioning.containers import HOOKS, separate
@@ -19,6 +17,7 @@ from yoto.conditioning.derived import derived
 from yoto.conditioning.fast_path import FAST, leave_fast_path
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout, fitting
+from yoto.conditioning.recomputing import watch
 from yoto.conditioning.references import relinked
 from yoto.errors import YotoError
 
@@ -152,7 +151,7 @@ class FiLMSite(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """The layer's output, modulated."""
         film: Modulation = getattr(self, FILM)
-        refuse_reentrant(film)
+        watch(film.scale, film.site.name)
         return film(super().forward(*args, **kwargs))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -168,7 +167,7 @@ class FiLMBefore(nn.Module):
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """The child's output on the modulated input."""
         film: Modulation = getattr(self, FILM)
-        refuse_reentrant(film)
+        watch(film.scale, film.site.name)
         output: Tensor = super().forward(film(x), *args, **kwargs)
         return output
 
@@ -230,24 +229,6 @@ def refuse_bound(net: nn.Module, action: str) -> None:
             f"A network to {action} should be plain or conditional. Found one bound at a λ, whose weights are "
             "those before conditioning. Give model.bake(…) in place of model.at(…)."
         )
-
-
-def refuse_reentrant(film: Modulation) -> None:
-    """Refuse to run under reentrant checkpointing, which would lose the conditioning network's gradient."""
-    if film.scale.requires_grad and not torch.compiler.is_compiling() and not torch.is_grad_enabled():
-        refuse_reentrant_checkpoint(film.site.name)
-
-
-def refuse_reentrant_checkpoint(name: str) -> None:
-    """Refuse reentrant checkpointing if it is found on the stack."""
-    frame = sys._getframe()
-    while frame is not None:
-        if frame.f_code.co_filename == checkpoint.__file__ and frame.f_code.co_name in ("forward", "backward"):
-            raise YotoError(
-                f"Layer {name!r} should not run under reentrant checkpointing, which loses gradients of the FiLM "
-                "values. Give use_reentrant=False to torch.utils.checkpoint.checkpoint."
-            )
-        frame = frame.f_back  # type: ignore[assignment]
 
 
 def shell(module: nn.Module, cls: type[nn.Module], film: Modulation | None = None) -> nn.Module:
