@@ -8,9 +8,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from yoto.conditioning.copies import copied
 from yoto.conditioning.evidence import Call
 from yoto.conditioning.examples import first_list, longer, sample_count, sample_counts
-from yoto.conditioning.probing import OUTPUTS, copied, tried
+from yoto.conditioning.probing import OUTPUTS, tried
 from yoto.conditioning.state import State
 from yoto.errors import YotoError
 

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 from torch._C._functorch import get_unwrapped, is_functorch_wrapped_tensor, is_gradtrackingtensor
 from torch.utils import _pytree as pytree
 
-from yoto.conditioning.copies import copy_of, double, doubled
+from yoto.conditioning.copies import copied, double, doubled
 from yoto.conditioning.evidence import Call, common_layouts
 from yoto.conditioning.examples import disturbed, filled, longer, replaced, sample_count, varied
-from yoto.conditioning.fast_path import leave_fast_path
 from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.reads import Reads
+from yoto.conditioning.rewriting import refuse_changes, refuse_moves, refuse_new
 from yoto.conditioning.state import State
 from yoto.conditioning.taps import End, remove_all, tap
 from yoto.errors import YotoError
@@ -32,7 +32,6 @@ from yoto.support.graphs import without_graph
 from yoto.support.outputs import consumed, tensors_in
 from yoto.support.seeds import seed_all, streams_kept
 
-DOUBLE = (torch.float64, torch.complex128)
 OUTPUTS = "outputs of yoto"
 """Name of the network's own outputs among the calls of a run; no layer can have it."""
 CHANGED = 1e-9
@@ -163,16 +162,6 @@ def own(leaf: Any) -> Any:
     return leaf.detach().clone().requires_grad_(leaf.requires_grad) if isinstance(leaf, Tensor) else leaf
 
 
-def copied(net: nn.Module) -> nn.Module:
-    """A copy of a network to run: in evaluation mode, with buffers and random states of its own."""
-    try:
-        result = copy_of(net).eval()
-    except Exception as error:  # noqa: BLE001 - whatever a network's own parts raise
-        raise YotoError(f"The network cannot be copied: {' '.join(str(error).split())[:150]}.") from None
-    leave_fast_path(result.modules())
-    return result
-
-
 def does_not_run(on: str, error: Exception, wide: Exception | None = None) -> YotoError:
     """What is said of a network that fails on inputs, and failed in float64 before."""
     said, before = (
@@ -229,6 +218,7 @@ def probe(
         except Exception as error:  # noqa: BLE001
             raise does_not_run("`example`", error, wide_error) from None
     refuse_moves(shadow, names)
+    refuse_new(net, shadow)
     refuse_changes(net, shadow, partial(run, leaves=leaves, spec=spec, names=(), inputs=False))
     state = None
     if begun.changed():  # what the first run leaves behind (hidden states, a flag) all others begin with
@@ -292,45 +282,3 @@ def tried(
         return run(net, leaves, spec, names, inputs, state)
     except Exception:  # noqa: BLE001 - whatever a network's own parts raise
         return {}
-
-
-def refuse_moves(shadow: nn.Module, names: Sequence[str]) -> None:
-    """Refuse a network that took layers from their places while it ran: sites are known by their places."""
-    places = dict(shadow.named_modules())
-    name = next((name for name in names if name not in places), None)
-    if name is not None:
-        raise YotoError(
-            f"A network should keep its layers in their places when it runs. Found that {name!r} is gone after a call: "
-            "run the network once on such inputs before conditioning it."
-        )
-
-
-def refuse_changes(net: nn.Module, shadow: nn.Module, again: Callable[[nn.Module], Any]) -> None:
-    """Refuse a network that changes its own parameters at every λ: bound networks share them.
-
-    A change that leaves changed parameters as they are (a mask on a kernel) may be made again.
-
-    Args:
-        shadow: A copy that ran.
-        again: Runs another copy, on the same inputs.
-    """
-    if changed(net, shadow) is None:
-        return
-    other = copied(net)
-    other = double(other) if next(shadow.parameters()).dtype in DOUBLE else other
-    other.load_state_dict(shadow.state_dict())
-    again(other)
-    name = changed(shadow, other)
-    if name is not None:
-        raise YotoError(
-            f"A network should leave its parameters alone when it runs. Found that it changes {name!r}, which it would "
-            "do anew at every λ. Have it do so beforehand, or not at all."
-        )
-
-
-def changed(before: nn.Module, after: nn.Module) -> str | None:
-    """The first parameter that differs between two copies of a network."""
-    for (name, old), new in zip(before.named_parameters(), after.parameters(), strict=True):
-        if not torch.equal(old.to(new.dtype), new):
-            return name
-    return None
