@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any, TypeVar
 
@@ -76,6 +76,9 @@ class Modulation:
             return output * scale.reshape(shape)
         return torch.addcmul(shift.reshape(shape), output, scale.reshape(shape))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Modulation:
+        return replace(self, scale=copied(self.scale), shift=None if self.shift is None else copied(self.shift))
+
     def jagged(self, output: Tensor, axis: int, scale: Tensor, shift: Tensor | None) -> Tensor:
         """The same of a nested tensor [B, length, …, C] of torch's jagged layout."""
         if output.layout != torch.jagged or axis != output.ndim - 1 or (scale.ndim == 2 and len(scale) != len(output)):
@@ -106,8 +109,14 @@ class Modulation:
             f"With a λ per sample, the output of layer {self.site.name!r} should have {samples} samples in {where}. "
             f"Found shape {tuple(output.shape)}. Usually λ has another number of rows than the batch has samples, or "
             "the layer holds them otherwise: give condition(…, example=inputs) inputs like these (an example given "
-            "before was unlike them), or batch_dim=, or leave the layer out with exclude=."
+            "before was unlike them), or batch_dim=, or leave the layer out with exclude=, or give one λ for the whole "
+            "batch (graphs or texts of several lengths, one behind another)."
         )
+
+
+def copied(values: Tensor) -> Tensor:
+    """A copy of values, without the graph that they may have: no copy of a tensor has one."""
+    return values.detach().clone().requires_grad_(values.is_leaf and values.requires_grad)
 
 
 def is_planar(output: Tensor) -> bool:
