@@ -141,3 +141,16 @@ def test_a_state_is_put_back_whatever_holds_it():
     assert (net.names, net.record.step, net.missing, net.late, hasattr(net, "added")) == ({1, 2}, 0, None, None, False)
     assert net.streams[0].random() == random.Random(1).random()
     assert net.streams[1].random() == np.random.default_rng(1).random()
+
+
+@pytest.mark.filterwarnings("ignore:condition")
+@pytest.mark.parametrize("example", [None, torch.rand(3, 3)], ids=["unseen", "example"])
+def test_conditioning_leaves_what_hooks_write_elsewhere_as_it_was(example):
+    net = Recurrent()
+    net.seen, last = [], net.last
+    last.calls = 0
+    net.first.register_forward_hook(lambda module, inputs, output: setattr(last, "calls", last.calls + 1))
+    net.last.register_forward_hook(lambda module, inputs, output: net.seen.append(len(output)))
+    model = condition(net, SPACE, example=example)
+    assert (model.plain.last.calls, model.plain.seen, net.seen) == (0, [], [])
+    assert len(model.sites) == 2

@@ -20,6 +20,7 @@ from yoto.conditioning.film import KNOTS, WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import Layer
 from yoto.conditioning.probing import probe
 from yoto.conditioning.sites import Exclusion, Selection, select
+from yoto.conditioning.state import State
 from yoto.errors import YotoError
 from yoto.space import LossSpace
 from yoto.support.numbers import check_whole
@@ -120,6 +121,7 @@ def condition(
     check_one_of("start", start, ("near", "plain"))
     check_one_of("train", train, ("all", "film"))
     plain = plain_copy(net)
+    state = State(plain)
     known = {name: Layer.from_dict(layer) for name, layer in ((learned or {}).get("layers") or {}).items()}
     found = None
     if example is not None:
@@ -131,6 +133,7 @@ def condition(
     if found is not None and reasons:
         found.layouts.update(reasons)
         chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
+    state.put_back()  # hooks of layers that were tried may have written into the rest of the network
     for remark in remarks:
         warnings.warn(f"condition(): {remark}.", stacklevel=2)
     names = [site.name for site in chosen]
