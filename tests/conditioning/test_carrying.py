@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from yoto import LossStep, Objective
 from yoto.conditioning import condition
-from yoto.conditioning.carrying import sets_attributes
+from yoto.conditioning.stores import sets_attributes
 from yoto.space import LogUniform, LossSpace
 
 SPACE = LossSpace(a=1.0, b=LogUniform(0.1, 10.0))

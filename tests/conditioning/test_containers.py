@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from types import SimpleNamespace
+
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from yoto.conditioning import condition
 from yoto.space import LogUniform, LossSpace
@@ -28,6 +31,41 @@ class Tables(nn.Module):
         return x + kept[x.shape[1]]
 
 
+@dataclass
+class Cache:
+    table: Tensor | None = None
+
+
+class Record(nn.Module):
+    """A table that is computed once, kept in a record of some kind, or where a buffer is empty until then."""
+
+    def __init__(self, make):
+        super().__init__()
+        self.table, self.child = nn.Linear(1, 4), nn.Tanh()
+        self.child.kept = self.kept = make(self)
+
+    def forward(self, x):
+        kept = self.child.kept["inner"] if isinstance(self.kept, dict) else self.child.kept
+        if kept.table is None:
+            kept.table = self.table(torch.ones(1, 1)).detach()
+        assert self.kept is self.child.kept
+        return x + kept.table
+
+
+def in_a_buffer(net):
+    kept = nn.Module()
+    kept.register_buffer("table", None, persistent=False)
+    return kept
+
+
+RECORDS = [
+    lambda: Record(lambda net: Cache()),
+    lambda: Record(lambda net: SimpleNamespace(table=None)),
+    lambda: Record(lambda net: {"inner": Cache()}),
+    lambda: Record(in_a_buffer),
+]
+
+
 class Collects(nn.Module):
     """Collects its layers at the first call."""
 
@@ -43,7 +81,7 @@ class Collects(nn.Module):
         return x
 
 
-@pytest.mark.parametrize("make", [lambda: Tables(False), lambda: Tables(True), Collects])
+@pytest.mark.parametrize("make", [lambda: Tables(False), lambda: Tables(True), *RECORDS, Collects])
 @pytest.mark.parametrize("called", [False, True], ids=["bound", "plain"])
 def test_what_is_kept_at_one_lambda_is_not_used_at_another(make, called):
     model, x = condition(make(), SPACE, multiplier=1.0).eval(), torch.rand(2, 5, 4)
@@ -92,3 +130,27 @@ def test_a_memory_that_is_filled_in_training_goes_on_from_step_to_step():
     for weight in (0.2, 1.0, 5.0):
         model(x, b=weight)
     assert len(model.plain[0].queue) == model.plain[0].calls["number"] == 3
+
+
+def test_a_record_that_is_filled_in_training_goes_on_and_frozen_ones_are_shared():
+    @dataclass(frozen=True)
+    class Settings:
+        width: int = 4
+
+    class Counts(nn.Linear):
+        def __init__(self):
+            super().__init__(4, 4)
+            self.record, self.settings = SimpleNamespace(calls=0), Settings()
+
+        def forward(self, x):
+            self.record.calls += 1
+            return super().forward(x)
+
+    model, x = condition(Counts(), SPACE), torch.rand(2, 4)
+    model.plain.record.calls = 0
+    for _ in range(3):
+        model(x, b=0.2)
+    assert model.plain.record.calls == 3
+    model.eval()(x, b=0.2)
+    assert model.plain.record.calls == 3
+    assert model.at(b=0.2).settings is model.plain.settings

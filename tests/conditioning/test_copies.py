@@ -177,3 +177,24 @@ def test_a_copy_with_other_weights_is_refused():
     nn.init.constant_(net[0].bias, float("nan"))
     with pytest.raises(YotoError, match="'0' .Linear.: its parameters hold NaN or infinity"):
         condition(net, SPACE)
+
+
+def test_a_bound_network_is_copied_without_the_graph_of_lambda():
+    class Twice(nn.Module):
+        """Takes a copy of a layer, as what adapts its weights does."""
+
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = nn.Linear(4, 8), nn.Linear(8, 2)
+
+        def forward(self, x):
+            return self.last(self.first(x) + copy.deepcopy(self.first)(x))
+
+    x, lam = torch.rand(3, 4), SPACE.sample(3)
+    model = condition(Twice(), SPACE, multiplier=1.0)
+    bound = model.at(lam)
+    expected = bound(x)
+    for net in (bound, copy.deepcopy(bound)):
+        torch.testing.assert_close(net(x), expected)
+    expected.sum().backward()
+    assert float(model.film.heads.weight.grad.abs().sum()) > 0

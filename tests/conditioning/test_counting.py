@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from yoto.conditioning import condition
 from yoto.errors import YotoError
@@ -114,3 +114,28 @@ def test_a_first_call_takes_it(length):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         check(model, (bags,))
+
+
+class Sparse(nn.Module):
+    """Features of nodes [B, 4, 6], and the graph that all samples share."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 5), nn.Linear(5, 2)
+
+    def forward(self, x, graph):
+        return self.last(torch.stack([torch.sparse.mm(graph, row) for row in self.first(x)]))
+
+
+@pytest.mark.parametrize("kind", [Tensor.to_sparse, Tensor.to_sparse_csr])
+@pytest.mark.parametrize("samples", [3, 4], ids=["", "as many as nodes"])
+@pytest.mark.parametrize("shown", [False, True], ids=["unseen", "example"])
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+def test_a_sparse_graph_is_shared_though_it_has_as_many_nodes_as_there_are_samples(kind, samples, shown):
+    inputs = torch.randn(samples, 4, 6), kind(torch.eye(4).roll(1, 0))
+    model = condition(Sparse(), SPACE, multiplier=1.0, example=inputs if shown else None)
+    lam = SPACE.sample(samples, torch.Generator().manual_seed(0))
+    together = model(*inputs, at=lam)
+    for sample, each in enumerate(lam):
+        torch.testing.assert_close(together[sample], model(*inputs, at=each)[sample])
+    model.bake(b=0.3, probe=inputs)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -18,6 +19,8 @@ from yoto.conditioning.fast_path import fast_path_off
 from yoto.conditioning.folding import Site, deviation, folded
 from yoto.conditioning.modes import evaluating
 from yoto.conditioning.references import find_links
+from yoto.conditioning.state import State
+from yoto.conditioning.taps import tap
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
 from yoto.support.outputs import consumed, tensors_in
@@ -91,7 +94,7 @@ def check(plain: nn.Module, target: nn.Module, modulations: Mapping[str, Modulat
     """
     bound, ran = bound_clone(plain, modulations, find_links(plain)), set[str]()
     for name in modulations:
-        bound.get_submodule(name).register_forward_hook(lambda *_, name=name: ran.add(name))
+        tap(bound.get_submodule(name), begin=partial(ran.add, name))
     relative, allowed = apart(bound, target, probe)
     if relative <= allowed and not ran:
         raise YotoError(
@@ -179,15 +182,19 @@ def tolerance(output: Tensor) -> float:
 
 
 def evaluated(network: nn.Module, probe: Any) -> list[Tensor]:
-    """The tensors that a network gives in evaluation mode, with random numbers from seed 0."""
-    device = next((p.device for p in network.parameters()), torch.device("cpu"))
-    with evaluating(network), fast_path_off(), streams_kept(device):
+    """The tensors that a network gives in evaluation mode, with random numbers from seed 0; its state stays."""
+    device, state = next((p.device for p in network.parameters()), torch.device("cpu")), State(network)
 
-        def seeded() -> list[Tensor]:
-            seed_all(0)
-            return tensors_in(call(network, probe))
+    def seeded() -> list[Tensor]:
+        state.put_back()
+        seed_all(0)
+        return tensors_in(call(network, probe))
 
-        return without_graph(seeded)
+    try:
+        with evaluating(network), fast_path_off(), streams_kept(device):
+            return without_graph(seeded)
+    finally:
+        state.put_back()
 
 
 def call(network: nn.Module, inputs: Any) -> Any:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FunctionType
 from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
-from torch.utils import checkpoint
 
 from yoto.conditioning.carrying import carry
 from yoto.conditioning.containers import HOOKS, separate
@@ -19,6 +17,7 @@ from yoto.conditioning.derived import derived
 from yoto.conditioning.fast_path import FAST, leave_fast_path
 from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout, fitting
+from yoto.conditioning.recomputing import watch
 from yoto.conditioning.references import relinked
 from yoto.errors import YotoError
 
@@ -77,6 +76,9 @@ class Modulation:
             return output * scale.reshape(shape)
         return torch.addcmul(shift.reshape(shape), output, scale.reshape(shape))
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Modulation:
+        return replace(self, scale=copied(self.scale), shift=None if self.shift is None else copied(self.shift))
+
     def jagged(self, output: Tensor, axis: int, scale: Tensor, shift: Tensor | None) -> Tensor:
         """The same of a nested tensor [B, length, …, C] of torch's jagged layout."""
         if output.layout != torch.jagged or axis != output.ndim - 1 or (scale.ndim == 2 and len(scale) != len(output)):
@@ -107,8 +109,14 @@ class Modulation:
             f"With a λ per sample, the output of layer {self.site.name!r} should have {samples} samples in {where}. "
             f"Found shape {tuple(output.shape)}. Usually λ has another number of rows than the batch has samples, or "
             "the layer holds them otherwise: give condition(…, example=inputs) inputs like these (an example given "
-            "before was unlike them), or batch_dim=, or leave the layer out with exclude=."
+            "before was unlike them), or batch_dim=, or leave the layer out with exclude=, or give one λ for the whole "
+            "batch (graphs or texts of several lengths, one behind another)."
         )
+
+
+def copied(values: Tensor) -> Tensor:
+    """A copy of values, without the graph that they may have: no copy of a tensor has one."""
+    return values.detach().clone().requires_grad_(values.is_leaf and values.requires_grad)
 
 
 def is_planar(output: Tensor) -> bool:
@@ -152,7 +160,7 @@ class FiLMSite(nn.Module):
     def forward(self, *args: Any, **kwargs: Any) -> Tensor:
         """The layer's output, modulated."""
         film: Modulation = getattr(self, FILM)
-        refuse_reentrant(film)
+        watch(film.scale, film.site.name)
         return film(super().forward(*args, **kwargs))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -168,7 +176,7 @@ class FiLMBefore(nn.Module):
     def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         """The child's output on the modulated input."""
         film: Modulation = getattr(self, FILM)
-        refuse_reentrant(film)
+        watch(film.scale, film.site.name)
         output: Tensor = super().forward(film(x), *args, **kwargs)
         return output
 
@@ -230,24 +238,6 @@ def refuse_bound(net: nn.Module, action: str) -> None:
             f"A network to {action} should be plain or conditional. Found one bound at a λ, whose weights are "
             "those before conditioning. Give model.bake(…) in place of model.at(…)."
         )
-
-
-def refuse_reentrant(film: Modulation) -> None:
-    """Refuse to run under reentrant checkpointing, which would lose the conditioning network's gradient."""
-    if film.scale.requires_grad and not torch.compiler.is_compiling() and not torch.is_grad_enabled():
-        refuse_reentrant_checkpoint(film.site.name)
-
-
-def refuse_reentrant_checkpoint(name: str) -> None:
-    """Refuse reentrant checkpointing if it is found on the stack."""
-    frame = sys._getframe()
-    while frame is not None:
-        if frame.f_code.co_filename == checkpoint.__file__ and frame.f_code.co_name in ("forward", "backward"):
-            raise YotoError(
-                f"Layer {name!r} should not run under reentrant checkpointing, which loses gradients of the FiLM "
-                "values. Give use_reentrant=False to torch.utils.checkpoint.checkpoint."
-            )
-        frame = frame.f_back  # type: ignore[assignment]
 
 
 def shell(module: nn.Module, cls: type[nn.Module], film: Modulation | None = None) -> nn.Module:

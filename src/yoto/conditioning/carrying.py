@@ -4,11 +4,12 @@ call, as in the plain network.
 
 from __future__ import annotations
 
-import dis
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from enum import Enum
-from inspect import unwrap
-from types import CodeType, FunctionType
+from functools import wraps
+from inspect import isgeneratorfunction, unwrap
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -18,15 +19,16 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.containers import HOOKS, TORCHS
+from yoto.conditioning.derived import derived
+from yoto.conditioning.stores import Sets, methods_that_set, reached, sets, sets_attributes
 
 DATA = (
     *(bool, int, float, complex, str, bytes, type(None), Enum, np.ndarray, np.generic),
     *(Tensor, torch.dtype, torch.device, torch.layout),
 )
-STORES = {"setattr", "__setattr__"}
-"""Functions that set attributes."""
-SETTING: dict[type[nn.Module], bool] = {}
-"""What `sets_attributes` found."""
+KEEP = "keep of yoto"
+"""Attribute of a bound module that holds its hook; no module's own attribute can have such a name."""
+KEPT_CLASSES: dict[type[nn.Module], type[nn.Module]] = {}
 
 
 class Passing:
@@ -37,31 +39,65 @@ class Keep(Passing):
     """A forward hook of a bound module: what the call set is set in the module that it stands for.
 
     It is not where the call made something that stays with the bound network (a hook, a layer, a list of layers): a
-    flag may say that it is there.
+    flag may say that it is there. Of calls within calls of the module's methods the outermost counts.
 
     Args:
         plain: The module of the plain network.
         clone: The bound one, before it runs.
+        whose: Whose attributes its calls may set; of others it looks at the modules below it.
     """
 
-    def __init__(self, plain: nn.Module, clone: nn.Module) -> None:
-        self.plain = plain
-        self.before = {name: value for name, value in vars(clone).items() if name not in TORCHS}
+    def __init__(self, plain: nn.Module, clone: nn.Module, whose: Sets) -> None:
+        self.plain, self.depth, self.before = plain, 0, attributes(clone)
+        self.below: list[tuple[nn.Module, nn.Module, dict[str, Any]]] = []
+        self.begin(clone, whose)
+
+    def begin(self, clone: nn.Module, whose: Sets) -> None:
+        """Before a call that may set such attributes."""
+        if whose & Sets.OTHERS and not self.below:
+            bound = dict(clone.named_modules())
+            pairs = [(module, bound[name]) for name, module in self.plain.named_modules() if name and name in bound]
+            self.below = [(module, other, attributes(other)) for module, other in pairs]
 
     def __reduce__(self) -> Any:
         return Gone, ()
 
     def __call__(self, clone: nn.Module, *_: Any) -> None:
-        values = {name: value for name, value in vars(clone).items() if name not in TORCHS}
-        new = {name: value for name, value in values.items() if self.before.get(name, self) is not value}
-        if new:
-            self.before = values
-            if all(is_data(value) for value in new.values()) and alike(self.plain, clone):
-                vars(self.plain).update((name, value) for name, value in new.items() if lasting(value))
+        if not self.depth:
+            self.before = carried(self.plain, clone, self.before)
+            self.below = [(plain, bound, carried(plain, bound, before)) for plain, bound, before in self.below]
+
+
+def attributes(module: nn.Module) -> dict[str, Any]:
+    """A module's attributes, without those that every module has, and what is here of yoto."""
+    return {name: value for name, value in vars(module).items() if name not in TORCHS and not name.endswith(" of yoto")}
+
+
+def carried(plain: nn.Module, bound: nn.Module, before: dict[str, Any]) -> dict[str, Any]:
+    """Set what a bound module has otherwise than before in the plain one; what it has by now."""
+    if not bound.training:  # by now: networks that train are compared in evaluation, say
+        return before
+    values = attributes(bound)
+    new = {name: value for name, value in values.items() if before.get(name, before) is not value}
+    if not new:
+        return before
+    if all(is_data(value) for value in new.values()) and alike(plain, bound):
+        vars(plain).update((name, value) for name, value in new.items() if lasting(value, known(plain, name)))
+    return values
+
+
+def known(plain: nn.Module, name: str) -> bool:
+    """Whether a module or its class has an attribute of that name."""
+    return name in vars(plain) or hasattr(type(plain), name)
 
 
 class Gone(Passing):
     """What is left of that hook in a copy."""
+
+    depth = 0
+
+    def begin(self, *_: Any) -> None:
+        """Nothing."""
 
     def __call__(self, *_: Any) -> None:
         """Nothing."""
@@ -74,31 +110,93 @@ def carry(clones: Mapping[int, nn.Module], root: nn.Module) -> None:
         clones: The bound modules, by the id of what they stand for.
         root: The plain network.
     """
+    found: list[tuple[nn.Module, Sets]] = []
     for module in root.modules():
-        if module.__dict__["training"] and sets_attributes(type(module)):
-            clone = clones[id(module)]
-            clone.register_forward_hook(Keep(module, clone))
+        held = module.__dict__
+        if held["training"]:
+            kind = sets_attributes(type(module))
+            if held["_forward_hooks"] or held["_forward_pre_hooks"]:
+                hooks = by_hooks(module)
+                kind |= hooks
+                if hooks & Sets.OTHERS and root.training:  # it may be any module's attributes
+                    found.append((root, hooks))
+            if kind:
+                found.append((module, kind))
+    for module, kind in found:
+        clone = clones[id(module)]
+        keep = Keep(module, clone, kind)
+        clone.register_forward_hook(keep)
+        if type(clone) is type(module) is not kept_class(type(module)):
+            with suppress(TypeError):  # of classes with slots
+                clone.__class__ = kept_class(type(module))
+                clone.__dict__[KEEP] = keep
 
 
-def sets_attributes(cls: type[nn.Module]) -> bool:
-    """Whether methods of a class set attributes, its constructors and what torch defines aside."""
-    if cls not in SETTING:
-        SETTING[cls] = any(
-            isinstance(function, FunctionType) and name != "__init__" and stores(unwrap(function).__code__)
-            for each in cls.__mro__
-            if not each.__module__.startswith("torch.")
-            for name, function in vars(each).items()
-        )
-    return SETTING[cls]
+def by_hooks(module: nn.Module) -> Sets:
+    """Whose attributes the functions set that a module has for hooks."""
+    result = Sets.NOTHING
+    for name in ("_forward_pre_hooks", "_forward_hooks"):
+        for hook in module.__dict__[name].values():
+            result |= sets(hook) if isinstance(hook, FunctionType) else Sets.NOTHING
+    return result
 
 
-def stores(code: CodeType) -> bool:
-    """Whether a function's code sets attributes."""
-    return (
-        not STORES.isdisjoint(code.co_names)
-        or any(step.opname == "STORE_ATTR" for step in dis.get_instructions(code))
-        or any(isinstance(inner, CodeType) and stores(inner) for inner in code.co_consts)
-    )
+def kept_methods(cls: type[nn.Module]) -> list[str]:
+    """The methods of a class beside `forward` whose calls may set attributes, but for those that every module has."""
+    own = (name for name in methods_that_set(cls) if not (hasattr(nn.Module, name) or name.startswith("__")))
+    return [name for name in own if isinstance(getattr(cls, name), FunctionType) and not yields(getattr(cls, name))]
+
+
+def yields(function: FunctionType) -> bool:
+    """Whether calls of a function give generators, which run later."""
+    return isgeneratorfunction(unwrap(function))
+
+
+def kept_class(base: type[nn.Module]) -> type[nn.Module]:
+    """The class of bound modules, still of the class `base`, of which calls of such methods count as calls.
+
+    It is `base` where there are none.
+    """
+    if base not in KEPT_CLASSES and not kept_methods(base):
+        KEPT_CLASSES[base] = base
+    elif base not in KEPT_CLASSES:
+        new = KEPT_CLASSES[base] = derived(base.__name__, (Counted, base), base.__doc__)
+        for name in ["forward", *kept_methods(base)]:
+            setattr(new, name, counted(getattr(base, name), reached(base, name)))
+    return KEPT_CLASSES[base]
+
+
+class Counted:
+    """Mixed into a class of modules to copy and pickle its objects."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return rebuild, (type(self).__mro__[type(self).__mro__.index(Counted) + 1],), dict(self.__dict__)
+
+
+def rebuild(base: type[nn.Module]) -> nn.Module:
+    """An empty module of a kept class, for pickling and copying."""
+    cls = kept_class(base)
+    return cls.__new__(cls)
+
+
+def counted(method: Callable[..., Any], whose: Sets) -> Callable[..., Any]:
+    """A method behind which is carried what it set."""
+
+    @wraps(method)
+    def run(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+        keep: Keep | Gone | None = self.__dict__.get(KEEP)
+        if keep is None:  # made by the module's own code, of its class
+            return method(self, *args, **kwargs)
+        keep.begin(self, whose)
+        keep.depth += 1
+        try:
+            result = method(self, *args, **kwargs)
+        finally:
+            keep.depth -= 1
+        keep(self)
+        return result
+
+    return run
 
 
 def alike(plain: nn.Module, clone: nn.Module) -> bool:
@@ -129,10 +227,13 @@ def is_data(value: Any) -> bool:
     return isinstance(value, DATA)
 
 
-def lasting(value: Any) -> bool:
-    """Whether data may outlive a call: no tensor among them has a graph."""
+def lasting(value: Any, known: bool) -> bool:
+    """Whether data may outlive a call: no tensor among them has a graph, but for an attribute that there was before.
+
+    Such a one (a hidden state) is as it is in the plain network, which takes it out of its graph where it goes on.
+    """
     return all(
-        type(leaf) is Tensor and not leaf.requires_grad and not is_functorch_wrapped_tensor(leaf)
+        type(leaf) is Tensor and (known or not leaf.requires_grad) and not is_functorch_wrapped_tensor(leaf)
         for leaf in pytree.tree_leaves(value)
         if isinstance(leaf, Tensor)
     )

@@ -20,6 +20,7 @@ from yoto.conditioning.film import KNOTS, WIDTH, Gain, Layout, affordable
 from yoto.conditioning.folding import Layer
 from yoto.conditioning.probing import probe
 from yoto.conditioning.sites import Exclusion, Selection, select
+from yoto.conditioning.state import State
 from yoto.errors import YotoError
 from yoto.space import LossSpace
 from yoto.support.numbers import check_whole
@@ -77,7 +78,7 @@ def condition(
         channel_axis: For LayerNorms over several dimensions: name to (negative) axis of the channels. By default the
             first of three or more ([C, H, W]); over two it has to be said.
         example: Inputs of at least two samples (a tensor, a tuple of arguments, a mapping of keyword arguments), best
-            with no other axis as long as there are samples. A copy of the network runs on them up to fifteen times, in
+            with no other axis as long as there are samples. A copy of the network runs on them up to sixteen times, in
             float64 where that works, and more to find a layer at fault: it shows how each layer's output holds the
             samples, by which layers λ of a sample would reach other samples' outputs, which layers never run or have
             their weights read elsewhere, and how layers of unknown classes fold.
@@ -120,6 +121,7 @@ def condition(
     check_one_of("start", start, ("near", "plain"))
     check_one_of("train", train, ("all", "film"))
     plain = plain_copy(net)
+    state = State(plain)
     known = {name: Layer.from_dict(layer) for name, layer in ((learned or {}).get("layers") or {}).items()}
     found = None
     if example is not None:
@@ -131,6 +133,7 @@ def condition(
     if found is not None and reasons:
         found.layouts.update(reasons)
         chosen, layers, remarks = select(plain, sites, exclude, settings["channel_axis"], known, found)
+    state.put_back()  # hooks of layers that were tried may have written into the rest of the network
     for remark in remarks:
         warnings.warn(f"condition(): {remark}.", stacklevel=2)
     names = [site.name for site in chosen]

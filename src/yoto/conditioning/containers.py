@@ -1,20 +1,35 @@
-"""Dictionaries, lists and sets that modules keep: in evaluation each bound network has its own, of its λ alone.
+"""Dictionaries, lists, sets and records that modules keep: in evaluation each bound network has its own, of one λ.
 
-In training they stay those of the plain network: counters, queues and memories go on from call to call.
+So it has places for buffers that are empty yet. In training they stay those of the plain network: counters, queues and
+memories go on from call to call.
 """
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Mapping
-from types import FunctionType
+from copy import copy
+from dataclasses import is_dataclass
+from types import FunctionType, SimpleNamespace
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from yoto.conditioning.references import DEPTH, captured
 
 COPIED = frozenset([dict, list, set, OrderedDict, defaultdict, Counter, deque])
+
+
+class Kinds(dict[type, bool]):
+    """By class, whether its objects keep something of their own: containers, and records but for frozen dataclasses."""
+
+    def __missing__(self, kind: type) -> bool:
+        fields = is_dataclass(kind) and not kind.__dataclass_params__.frozen  # type: ignore[attr-defined]
+        self[kind] = fields and bool(kind.__dictoffset__) and not issubclass(kind, (nn.Module, Tensor))
+        return self[kind]
+
+
+KEEPS = Kinds(dict.fromkeys([*COPIED, SimpleNamespace], True))
 LOOKED_INTO = 100
 """Entries up to which a container is looked into, for containers and modules; a longer one (a vocabulary) is not."""
 TORCHS = frozenset(vars(nn.Module()))
@@ -31,13 +46,15 @@ def separate(clones: Mapping[int, nn.Module]) -> None:
     Args:
         clones: The modules, by the id of what they stand for.
     """
-    kept = [
-        (clone, name, value)
-        for clone in clones.values()
-        if not clone.__dict__["training"]
-        for name, value in clone.__dict__.items()
-        if type(value) in COPIED and name not in TORCHS
-    ]
+    kept = []
+    for clone in clones.values():
+        held = clone.__dict__
+        if held["training"]:
+            continue
+        buffers = held["_buffers"]
+        if buffers and any(buffer is None for buffer in buffers.values()):
+            held["_buffers"] = buffers.copy()
+        kept += [(clone, n, value) for n, value in held.items() if KEEPS[type(value)] and n not in TORCHS]
     if not kept:
         return
     hooks = (hook for clone in clones.values() for name in HOOKS for hook in vars(clone)[name].values())
@@ -49,14 +66,15 @@ def separate(clones: Mapping[int, nn.Module]) -> None:
 
 
 def separated(value: Any, clones: Mapping[int, nn.Module], made: dict[int, Any], depth: int = DEPTH) -> Any:
-    """A copy of a container with the containers in it copied and the modules in it replaced; others as they are."""
+    """A copy of a container or record with those in it copied and the modules in it replaced; others as they are."""
     if isinstance(value, nn.Module):
         return clones.get(id(value), value)
-    if not depth or type(value) not in COPIED:
+    if not depth or not KEEPS[type(value)]:
         return value
     if id(value) not in made:
-        made[id(value)] = copy = value.copy()
-        if len(value) <= LOOKED_INTO and not isinstance(value, set):
-            for key, item in list(copy.items() if isinstance(copy, dict) else enumerate(copy)):
-                copy[key] = separated(item, clones, made, depth - 1)
+        made[id(value)] = result = copy(value)
+        entries = result if type(value) in COPIED else vars(result)
+        if len(entries) <= LOOKED_INTO and not isinstance(entries, set):
+            for key, item in list(entries.items() if isinstance(entries, dict) else enumerate(entries)):
+                entries[key] = separated(item, clones, made, depth - 1)
     return made[id(value)]

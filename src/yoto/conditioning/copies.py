@@ -13,9 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from yoto.conditioning.fast_path import leave_fast_path
 from yoto.conditioning.references import DEPTH, recaptured
+from yoto.errors import YotoError
 
 M = TypeVar("M", bound=nn.Module)
+DOUBLE = (torch.float64, torch.complex128)
 SHARED = (type, FunctionType, ModuleType)
 """What a deep copy holds as it is."""
 
@@ -28,6 +31,16 @@ def copy_of(net: M) -> M:
     memo = uncopied(net)
     result = copy.deepcopy(net, memo)
     follow(result, memo)
+    return result
+
+
+def copied(net: nn.Module) -> nn.Module:
+    """A copy of a network to run: in evaluation mode, with buffers and random states of its own."""
+    try:
+        result = copy_of(net).eval()
+    except Exception as error:  # noqa: BLE001 - whatever a network's own parts raise
+        raise YotoError(f"The network cannot be copied: {' '.join(str(error).split())[:150]}.") from None
+    leave_fast_path(result.modules())
     return result
 
 

@@ -8,9 +8,11 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from yoto.conditioning.copies import copied
 from yoto.conditioning.evidence import Call
 from yoto.conditioning.examples import first_list, longer, sample_count, sample_counts
-from yoto.conditioning.probing import OUTPUTS, copied, tried
+from yoto.conditioning.probing import OUTPUTS, tried
+from yoto.conditioning.state import State
 from yoto.errors import YotoError
 
 
@@ -54,10 +56,11 @@ def growing(net: nn.Module, leaves: Sequence[Any], spec: Any, batch_dim: int, si
     Empty where the network does not run on the inputs at all.
     """
     shadow = copied(net)
-    base = tried(shadow, leaves, spec, ()).get(OUTPUTS)
+    state = State(shadow)
+    base = tried(shadow, leaves, spec, (), state).get(OUTPUTS)
     result: dict[int, int] = {}
     for size in sizes if base is not None else ():
-        more = tried(shadow, longer(leaves, batch_dim, size), spec, ()).get(OUTPUTS)
+        more = tried(shadow, longer(leaves, batch_dim, size), spec, (), state).get(OUTPUTS)
         pairs = zip(base or (), more or (), strict=False)
         result[size] = FAILS if more is None else max((grows(*pair, batch_dim, size) for pair in pairs), default=STAYS)
         if result[size] == ALONG:

@@ -39,8 +39,12 @@ def first_list(inputs: Any) -> list[Tensor]:
 
 
 def holds_samples(leaf: Any, batch_dim: int, samples: int) -> bool:
-    """Whether a part of a call's inputs is a tensor with so many samples along `batch_dim`."""
-    return isinstance(leaf, Tensor) and leaf.ndim > batch_dim and leaf.shape[batch_dim] == samples
+    """Whether a part of a call's inputs is a tensor with so many samples along `batch_dim`.
+
+    A sparse one is taken for what all samples share (a graph), and has no rows to replace.
+    """
+    dense = isinstance(leaf, Tensor) and leaf.layout == torch.strided
+    return dense and leaf.ndim > batch_dim and leaf.shape[batch_dim] == samples
 
 
 def varied(leaves: Sequence[Any], batch_dim: int, samples: int) -> list[Any]:

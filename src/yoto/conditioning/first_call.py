@@ -22,6 +22,7 @@ from yoto.conditioning.folding import Site
 from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.probing import Found, probe
 from yoto.conditioning.ranks import is_sharded
+from yoto.conditioning.rewriting import refuse_new
 from yoto.conditioning.rows import STRAYS
 from yoto.errors import YotoError
 
@@ -73,8 +74,12 @@ class Watch(Passing):
             holder[FILM] = Mark(self.ran, holder[FILM])
         self.handles.append(bound.register_forward_hook(self.after))
 
-    def after(self, _: nn.Module, args: Any, output: Any) -> None:
-        """Say which layers the call did not run."""
+    def after(self, bound: nn.Module, args: Any, output: Any) -> None:
+        """Say which layers the call did not run, and refuse a network that makes more of them.
+
+        Raises:
+            YotoError: If it does.
+        """
         for handle in self.handles:
             handle.remove()
         for holder, film in self.marks:
@@ -83,6 +88,7 @@ class Watch(Passing):
         if self.model.told or isinstance(output, GeneratorType):  # which runs them later
             return
         self.model.told = True
+        refuse_new(self.model.plain, bound)
         silent = [site.name for site in self.model.sites if site.name not in self.ran]
         if silent:
             warnings.warn(

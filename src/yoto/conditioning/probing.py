@@ -3,7 +3,7 @@
 The network runs as a copy of its own, in evaluation mode and in float64 where that works: once on the example, once for
 each of up to three samples with that sample in another's place (of the first its masks and lengths change too), and
 once or twice with a sample more; again in its own type where float64 fails. Buffers, modes and random states of the
-network stay as they are.
+network stay as they are. What a run leaves behind in the network (hidden states) is put back before the next.
 """
 
 from __future__ import annotations
@@ -16,21 +16,22 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._C._functorch import is_functorch_wrapped_tensor
+from torch._C._functorch import get_unwrapped, is_functorch_wrapped_tensor, is_gradtrackingtensor
 from torch.utils import _pytree as pytree
 
-from yoto.conditioning.copies import copy_of, double, doubled
+from yoto.conditioning.copies import copied, double, doubled
 from yoto.conditioning.evidence import Call, common_layouts
 from yoto.conditioning.examples import disturbed, filled, longer, replaced, sample_count, varied
-from yoto.conditioning.fast_path import leave_fast_path
 from yoto.conditioning.layouts import SampleLayout
 from yoto.conditioning.reads import Reads
+from yoto.conditioning.rewriting import refuse_changes, refuse_moves, refuse_new
+from yoto.conditioning.state import State
+from yoto.conditioning.taps import End, remove_all, tap
 from yoto.errors import YotoError
 from yoto.support.graphs import without_graph
 from yoto.support.outputs import consumed, tensors_in
 from yoto.support.seeds import seed_all, streams_kept
 
-DOUBLE = (torch.float64, torch.complex128)
 OUTPUTS = "outputs of yoto"
 """Name of the network's own outputs among the calls of a run; no layer can have it."""
 CHANGED = 1e-9
@@ -86,37 +87,67 @@ class Found:
 def recording(net: nn.Module, names: Sequence[str], into: dict[str, list[Call]], inputs: bool) -> Iterator[None]:
     """A block in which the calls of layers are kept, by the layer's name."""
 
-    def keep(name: str) -> Callable[..., None]:
-        def hook(_: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+    def keep(name: str) -> End:
+        def end(args: Any, kwargs: Any, output: Any) -> None:
+            output = peeled(output)
             if isinstance(output, Tensor) and is_functorch_wrapped_tensor(output):
                 into.setdefault(name, [])
             elif isinstance(output, Tensor) and (output.is_floating_point() or output.is_complex()):
-                given = pytree.tree_map_only(Tensor, Tensor.detach, (args, kwargs)) if inputs else ((), {})
+                given = pytree.tree_map_only(Tensor, detached, (args, kwargs)) if inputs else ((), {})
                 into.setdefault(name, []).append(Call(given[0], given[1], output.detach(), output.detach().clone()))
 
-        return hook
+        return end
 
-    handles = [net.get_submodule(n).register_forward_hook(keep(n), with_kwargs=True) for n in names]
+    taps = [tap(net.get_submodule(n), keep(n)) for n in names]
     try:
         yield
     finally:
-        for handle in handles:
-            handle.remove()
+        remove_all(taps)
 
 
-def run(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str], inputs: bool) -> dict[str, list[Call]]:
-    """The calls of layers in one run with fixed random numbers."""
+def peeled(value: Any) -> Any:
+    """A tensor without the wrappers of `torch.func.jvp`, `grad` and `vjp`, in which its entries are what they are."""
+    while isinstance(value, Tensor) and is_gradtrackingtensor(value):
+        value = get_unwrapped(value)
+    return value
+
+
+def detached(value: Tensor) -> Tensor:
+    """A tensor that a layer got, without its graph."""
+    result: Tensor = peeled(value).detach()
+    return result
+
+
+def run(
+    net: nn.Module,
+    leaves: Sequence[Any],
+    spec: Any,
+    names: Sequence[str],
+    inputs: bool,
+    state: State | None = None,
+) -> dict[str, list[Call]]:
+    """The calls of layers in one run with fixed random numbers.
+
+    Args:
+        state: What the run begins with, and what is put back after it.
+    """
     into: dict[str, list[Call]] = {}
 
     def call() -> None:
         into.clear()
+        if state is not None:
+            state.put_back()
         args, kwargs = pytree.tree_unflatten([own(leaf) for leaf in leaves], spec)
         seed_all(0)
         given = tensors_in(consumed(net(*args, **kwargs)))
         into[OUTPUTS] = [Call((), {}, t, t.detach().clone()) for t in given if comparable(t)]
 
-    with streams_kept(), recording(net, names, into, inputs):
-        without_graph(call)
+    try:
+        with streams_kept(), recording(net, names, into, inputs):
+            without_graph(call)
+    finally:
+        if state is not None:
+            state.put_back()
     return into
 
 
@@ -129,16 +160,6 @@ def comparable(output: Tensor) -> bool:
 def own(leaf: Any) -> Any:
     """A copy of an input, which the network may change in place."""
     return leaf.detach().clone().requires_grad_(leaf.requires_grad) if isinstance(leaf, Tensor) else leaf
-
-
-def copied(net: nn.Module) -> nn.Module:
-    """A copy of a network to run: in evaluation mode, with buffers and random states of its own."""
-    try:
-        result = copy_of(net).eval()
-    except Exception as error:  # noqa: BLE001 - whatever a network's own parts raise
-        raise YotoError(f"The network cannot be copied: {' '.join(str(error).split())[:150]}.") from None
-    leave_fast_path(result.modules())
-    return result
 
 
 def does_not_run(on: str, error: Exception, wide: Exception | None = None) -> YotoError:
@@ -183,35 +204,49 @@ def probe(
     shadow, tolerance = copied(net), CHANGED
     try:
         shadow = double(shadow)
+        begun = State(shadow)
         wide = [doubled(leaf) if isinstance(leaf, Tensor) else leaf for leaf in leaves]
         with Reads(shadow) as reads:
             base = run(shadow, wide, spec, names, inputs=True)
         leaves = wide
     except Exception as wide_error:  # noqa: BLE001 - a network may insist on its own type anywhere
         shadow, tolerance = copied(net), CHANGED * 1000
+        begun = State(shadow)
         try:
             with Reads(shadow) as reads:
                 base = run(shadow, leaves, spec, names, inputs=True)
         except Exception as error:  # noqa: BLE001
             raise does_not_run("`example`", error, wide_error) from None
     refuse_moves(shadow, names)
+    refuse_new(net, shadow)
     refuse_changes(net, shadow, partial(run, leaves=leaves, spec=spec, names=(), inputs=False))
+    state = None
+    if begun.changed():  # what the first run leaves behind (hidden states, a flag) all others begin with
+        state = State(shadow)
+        settled = tried(shadow, leaves, spec, names, state, inputs=True)
+        base, state = (settled, state) if settled else (base, None)
+    again = partial(run, spec=spec, names=names, inputs=False, state=state)
     numbers = sorted({0, 1, samples - 1})
     try:
-        others = {n: run(shadow, replaced(leaves, batch_dim, samples, n), spec, names, inputs=False) for n in numbers}
+        others = {n: again(shadow, replaced(leaves, batch_dim, samples, n)) for n in numbers}
     except Exception as error:  # noqa: BLE001
         raise does_not_run("`example` with a sample in its neighbour's place too", error) from None
     more = disturbed(replaced(leaves, batch_dim, samples, 0), batch_dim, samples)
-    others |= {0: tried(shadow, more, spec, names) or others[0]} if more else {}
-    grown = tried(shadow, longer(leaves, batch_dim, samples), spec, names)
-    second = tried(shadow, longer(leaves, batch_dim, samples, 0), spec, names) if samples == 2 else {}
-    again = partial(run, leaves=leaves, spec=spec, names=names, inputs=False)
+    others |= {0: tried(shadow, more, spec, names, state) or others[0]} if more else {}
+    grown = []
+    for number in (None, 0) if samples == 2 else (None,):
+        more = longer(leaves, batch_dim, samples, number)
+        seen_there = tried(shadow, more, spec, names, state)
+        if state is not None and not seen_there:  # of B samples are the hidden states too
+            seen_there = tried(shadow, more, spec, names, begun)
+            state.put_back()
+        grown.append(seen_there)
     given = pytree.tree_unflatten(list(leaves), spec)
     outputs = base.pop(OUTPUTS)
     found = Found(
         shadow,
-        again,
-        lambda net, number: run(net, filled(leaves, batch_dim, samples, number), spec, names, inputs=False),
+        partial(again, leaves=leaves),
+        lambda net, number: again(net, filled(leaves, batch_dim, samples, number)),
         given[0] or given[1],
         tolerance,
         samples,
@@ -223,8 +258,8 @@ def probe(
     )
     for name, calls in base.items():
         seen = {n: other.get(name, []) for n, other in others.items()}
-        more = [each.get(name, []) for each in (grown, second)]
-        found.layouts[name], alike = common_layouts(calls, seen, more, samples, tolerance)
+        grew = [each.get(name, []) for each in grown]
+        found.layouts[name], alike = common_layouts(calls, seen, grew, samples, tolerance)
         if alike:
             found.alike.add(name)
     for index, call in enumerate(outputs):
@@ -234,51 +269,16 @@ def probe(
     return found
 
 
-def tried(net: nn.Module, leaves: Sequence[Any], spec: Any, names: Sequence[str]) -> dict[str, list[Call]]:
+def tried(
+    net: nn.Module,
+    leaves: Sequence[Any],
+    spec: Any,
+    names: Sequence[str],
+    state: State | None = None,
+    inputs: bool = False,
+) -> dict[str, list[Call]]:
     """A run on other inputs; no calls where it fails, since a network may insist on its batch."""
     try:
-        return run(net, leaves, spec, names, inputs=False)
+        return run(net, leaves, spec, names, inputs, state)
     except Exception:  # noqa: BLE001 - whatever a network's own parts raise
         return {}
-
-
-def refuse_moves(shadow: nn.Module, names: Sequence[str]) -> None:
-    """Refuse a network that took layers from their places while it ran: sites are known by their places."""
-    places = dict(shadow.named_modules())
-    name = next((name for name in names if name not in places), None)
-    if name is not None:
-        raise YotoError(
-            f"A network should keep its layers in their places when it runs. Found that {name!r} is gone after a call: "
-            "run the network once on such inputs before conditioning it."
-        )
-
-
-def refuse_changes(net: nn.Module, shadow: nn.Module, again: Callable[[nn.Module], Any]) -> None:
-    """Refuse a network that changes its own parameters at every λ: bound networks share them.
-
-    A change that leaves changed parameters as they are (a mask on a kernel) may be made again.
-
-    Args:
-        shadow: A copy that ran.
-        again: Runs another copy, on the same inputs.
-    """
-    if changed(net, shadow) is None:
-        return
-    other = copied(net)
-    other = double(other) if next(shadow.parameters()).dtype in DOUBLE else other
-    other.load_state_dict(shadow.state_dict())
-    again(other)
-    name = changed(shadow, other)
-    if name is not None:
-        raise YotoError(
-            f"A network should leave its parameters alone when it runs. Found that it changes {name!r}, which it would "
-            "do anew at every λ. Have it do so beforehand, or not at all."
-        )
-
-
-def changed(before: nn.Module, after: nn.Module) -> str | None:
-    """The first parameter that differs between two copies of a network."""
-    for (name, old), new in zip(before.named_parameters(), after.parameters(), strict=True):
-        if not torch.equal(old.to(new.dtype), new):
-            return name
-    return None
