@@ -152,6 +152,15 @@ def test_what_safetensors_cannot_hold_is_named(tensor, said, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_frozen_plain_network_comes_back_frozen_and_a_freed_one_free(tmp_path):
+    model = condition(nn.Linear(3, 2), SPACE, train="film")
+    for trains in (False, True):
+        bundle.save(model.requires_grad_(True) if trains else model, tmp_path / "model.safetensors")
+        again = bundle.load(tmp_path / "model.safetensors", net=nn.Linear(3, 2)).model
+        assert {p.requires_grad for p in again.plain.parameters()} == {trains}
+        assert all(p.requires_grad for p in again.film.parameters())
+
+
 def test_double_precision_stays(tmp_path):
     model = condition(net().double(), SPACE)
     bundle.save(model, tmp_path / "m.safetensors")

@@ -177,11 +177,21 @@ def save(
         "state": tensors.extra_state(state),
         "example": shape,
     }
-    metadata = metadata_of(own, model.config if isinstance(model, Conditional) else None, said, like)
+    metadata = metadata_of(own, rebuilding(model), said, like)
     weights = tensors.only(state)
     stored = {name: tensors.halved(each) for name, each in weights.items()} if half else weights
     stored = {**stored, **{f"{EXTRAS}{name}": tensor for name, tensor in extras.items()}}
     write_atomic(path, tensors.packed(stored, metadata))
+
+
+def rebuilding(model: nn.Module) -> dict[str, Any] | None:
+    """The arguments of `condition` that rebuild a conditional model as it stands; None of a plain network."""
+    from yoto.conditioning import Conditional
+
+    if not isinstance(model, Conditional):
+        return None
+    plain, film = (any(p.requires_grad for p in part.parameters()) for part in (model.plain, model.film))
+    return {**model.config, "train": "film"} if film and not plain else model.config
 
 
 def check_saved(model: Any, curve: Any, objective: Any, directions: Any) -> None:
