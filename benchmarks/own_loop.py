@@ -61,8 +61,8 @@ def train(problem: Problem, data: Batch, seed: int, at: str | None, settings: di
         seed: Of initial parameters, batches and λ.
         at: A name of `problem.points`.
         settings: `algorithm`, `lr` and `conditioning_lr`; `width` and `epochs`; arguments of `condition` and of
-            `sample`; `balance`, `clip`, `progress`, `whole` (draws from all of the range from the start), `per_batch`
-            (one λ for each batch), `momentum` (of batch norms) and `within` (see there).
+            `sample`; `balance`, `clip`, `progress`, `begin` (the share of training in which draws widen from the
+            median), `per_batch` (one λ for each batch), `momentum` (of batch norms) and `within` (see there).
     """
     torch.manual_seed(derive(seed, "init"))
     model = problem.network(settings.get("width", 1))
@@ -89,8 +89,9 @@ def train(problem: Problem, data: Batch, seed: int, at: str | None, settings: di
             batch = tuple(part[rows] for part in data)
             if own is None:
                 progress = step / steps if settings.get("progress", True) else None
-                if settings.get("whole") and "spread" not in settings:
-                    moved["spread"] = 1 + step / steps
+                if (early := settings.get("begin", 0.0)) and step:
+                    done = step / steps
+                    moved["spread"] = done / early if done < early else 1 + (done - early) / (1 - early)
                 lam = drawn.sample(1 if per_batch else len(rows), progress=progress, **moved)
                 lam = lam.expand(len(rows), -1)
             else:

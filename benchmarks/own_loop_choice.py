@@ -5,8 +5,7 @@
 
 Each line is one change of the one network, trained as in own_loop.py. A ratio is its full loss over that of the base at
 that seed, in the geometric mean over seeds: below 1 the change helps. The base is what `condition` and
-`yoto.optimiser` do by default, with draws from the whole range from the start, as `progress` made them when these were
-tried. Validation data: pictures 50,001 to 60,000 of the training file, and 4,096 more curves;
+`yoto.optimiser` do by default. Validation data: pictures 50,001 to 60,000 of the training file, and 4,096 more curves;
 for the arm, which has no data to spare, the first half of its test rows.
 """
 
@@ -28,8 +27,8 @@ from yoto.training.machine import describe_machine
 Trial: TypeAlias = tuple[str, dict[str, Any], int]
 """Label, change and number of seeds."""
 ROWS = Path("runs/own_loop/choice.jsonl")
-BASE = {"algorithm": "muon", "lr": RATES["muon"], "whole": True}
-BEGIN = ("draws begin at the median and widen over the first tenth: `progress` by now", {"whole": False}, 3)
+BASE = {"algorithm": "muon", "lr": RATES["muon"]}
+BEGIN = ("draws widen from the median over the first tenth", {"begin": 0.1}, 3)
 PLAIN = ("λ changes nothing at first: `start='plain'`", {"start": "plain"}, 2)
 WIDE = ("64 features of λ for every layer: `hidden=[64]`", {"hidden": [64]}, 2)
 DEEP = ("two layers of 64: `hidden=[64, 64]`", {"hidden": [64, 64]}, 2)

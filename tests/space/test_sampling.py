@@ -98,10 +98,7 @@ def test_spread_above_one_raises_weights_of_a_simplex_to_that_power():
     torch.testing.assert_close(wide, expected, rtol=1e-4, atol=1e-6)
 
 
-PROGRESS = (0.0, 0.001, 0.05, 0.1, 0.55, 1.0)
-
-
-@pytest.mark.parametrize("progress", PROGRESS)
+@pytest.mark.parametrize("progress", [0.0, 0.3, 1.0])
 def test_progress_follows_the_recommended_schedule_unless_spread_is_given(progress):
     space = LossSpace(a=LogUniform(1, math.e), mix=Simplex("b", "c"))
 
@@ -110,15 +107,6 @@ def test_progress_follows_the_recommended_schedule_unless_spread_is_given(progre
 
     assert torch.equal(draw(progress=progress), draw(spread=recommended_spread(progress)))
     assert torch.equal(draw(progress=progress, spread=0.5), draw(spread=0.5))
-
-
-def test_draws_begin_at_the_median_widen_over_the_first_tenth_and_move_to_the_ends():
-    space = LossSpace(a=LogUniform(1, math.e**2))
-    places = [space.sample(4096, torch.Generator().manual_seed(0), progress=p).log()[:, 0] for p in PROGRESS]
-    widths = [float(place.max() - place.min()) for place in places]
-    assert widths == pytest.approx([2, 0.02, 1, 2, 2, 2], abs=0.01)  # at 0, progress may be counted in whole epochs
-    ends = [float(((place < 1e-6) | (place > 2 - 1e-6)).double().mean()) for place in places]
-    assert ends == pytest.approx([0, 0, 0, 0, 1 / 3, 1 / 2], abs=0.01)
 
 
 def test_the_stream_is_the_generators_own():

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 Sampling = Literal["stratified", "iid", "sobol"]
 WIDEST = 2.0
 """Largest `spread`."""
-BEGINNING = 0.1
-"""Share of training in which the recommended schedule comes to the whole of P_λ."""
 
 
 def uniform_numbers(n: int, width: int, generator: torch.Generator | None, method: Sampling) -> Tensor:
@@ -71,16 +69,12 @@ def check_tilt(tilt: float | Mapping[str, float], parameters: Mapping[str, Distr
 
 
 def recommended_spread(progress: float) -> float:
-    """The `spread` that `LossSpace.sample(progress=…)` uses: from 0 to 1 over the first tenth of training, then to 2.
+    """The `spread` that `LossSpace.sample(progress=…)` uses: from 1 to 2, along a straight line.
 
-    What all λ share is learned faster from one loss than from many at once, so draws begin at the median of P_λ. The
-    ends of a range have neighbours on one side only, and are where one network falls behind separate ones: towards the
-    end of training half of the draws are theirs. At exactly 0 all of P_λ is drawn, for loops that count whole epochs.
-    Measured in results/own_loop.md.
+    The ends of a range have neighbours on one side only, and are where one network falls behind separate ones: towards
+    the end of training half of the draws are theirs. Measured in results/own_loop.md.
     """
-    if 0 < progress < BEGINNING:
-        return progress / BEGINNING
-    return 1.0 + max(0.0, progress - BEGINNING) / (1.0 - BEGINNING)
+    return 1.0 + progress
 
 
 def spread_at(spread: float | None, progress: float | None) -> float:

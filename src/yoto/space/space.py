@@ -239,8 +239,7 @@ class LossSpace:
                 1 - 1/spread of draws lies at the two ends of an interval; weights of a `Simplex` are raised to that
                 power, which moves them to its corners and edges. 1 by default.
             progress: How much of training is done, in [0, 1]: `spread` then follows the schedule that is recommended
-                for loops of one's own, unless it is given: draws begin at the median, widen to all of P_λ over the
-                first tenth, and move to its ends (`recommended_spread`).
+                for loops of one's own, see `recommended_spread`, unless it is given.
             device: Where the result goes.
             rank, world: This rank and the number of ranks: they draw n·world values together, stratified over all of
                 them, and each takes the n rows of its rank. All ranks pass the same n and generators in the same
