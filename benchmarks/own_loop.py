@@ -234,15 +234,16 @@ def described(name: str, options: argparse.Namespace) -> str:
     return f"{name}: {count:,} samples, {problem.epochs} epochs, {size:,} parameters{note}"
 
 
-def begun(about: str | None, known: Iterable[str], **flags: str) -> argparse.Namespace:
-    """`problems`, of those known, `out` and flags, given with their help, from the command line of a benchmark; one
-    thread from here on.
-    """
+def parser_of(about: str | None, known: Iterable[str]) -> argparse.ArgumentParser:
+    """For the command line of a benchmark: `problems`, of those known, and `out`."""
     parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("problems", nargs="*", metavar="PROBLEM", help=", ".join(known))
     parser.add_argument("-o", "--out", type=Path)
-    for flag, help_ in flags.items():
-        parser.add_argument(f"--{flag}", action="store_true", help=help_)
+    return parser
+
+
+def begun(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """What a benchmark's command line says; one thread from here on."""
     torch.set_num_threads(1)
     warnings.filterwarnings("ignore", message=".*batch norms")
     return parser.parse_args()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import torch
-from own_loop import PICTURES, RATES, begun, measure, show, train
+from own_loop import PICTURES, RATES, begun, measure, parser_of, show, train
 from own_loop_problems import PROBLEMS, Batch, made_curves
 
 from yoto.curves.regret import geometric_mean
@@ -107,7 +107,9 @@ def table(name: str, trials: list[dict[str, Any]]) -> str:
 
 def main() -> None:
     """Train what is missing, print the tables, and write them if asked."""
-    options = begun(__doc__, TRIALS, begin="where draws begin, and nothing else")
+    parser = parser_of(__doc__, TRIALS)
+    parser.add_argument("--begin", action="store_true", help="where draws begin, and nothing else")
+    options = begun(parser)
     trials = {name: [BEGIN] for name in TRIALS} if options.begin else TRIALS
     results = {name: compare(name, trials[name]) for name in options.problems or TRIALS}
     machine = describe_machine(torch.device("cpu"))

@@ -15,7 +15,7 @@ import math
 from typing import Any
 
 import torch
-from own_loop import RATES, begun, show, trained
+from own_loop import RATES, begun, parser_of, show, trained
 from own_loop_problems import PROBLEMS
 
 from yoto.curves.regret import geometric_mean
@@ -92,7 +92,7 @@ def table(result: dict[str, Any]) -> str:
 
 def main() -> None:
     """Train what is missing, print the tables, and write them if asked."""
-    options = begun(__doc__, KNOBS)
+    options = begun(parser_of(__doc__, KNOBS))
     results = [measure(name) for name in options.problems or KNOBS]
     machine = describe_machine(torch.device("cpu"))
     text = "`python benchmarks/own_loop_knobs.py`\n\n" + "\n\n".join(table(result) for result in results)

@@ -73,7 +73,8 @@ def noted(failed: list[YotoError]) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        failed.append(checks.SystemFailedError(checks.of_system(error)))
+        kind = checks.DiskError if error.errno in checks.FULL else YotoError
+        failed.append(kind(checks.of_system(error)))
 
 
 def run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
 from collections.abc import Sequence
@@ -14,14 +15,16 @@ from yoto.support.files import is_device
 
 STANDARD = Path("-")
 OUTPUT_DEVICE = Path("/dev/stdout")
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""Numbers of the errors of a disk that is full or fails."""
 
 
 class UsageError(YotoError):
     """A command line that cannot be understood: the message is followed by a pointer to the command's help."""
 
 
-class SystemFailedError(YotoError):
-    """What the system refused, such as to write to a full disk: no fault of what was given."""
+class DiskError(YotoError):
+    """A disk that is full or fails: no fault of what was given."""
 
 
 def of_system(error: OSError) -> str:

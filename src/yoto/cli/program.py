@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 
 from yoto import __version__
 from yoto.cli import compare, demo, models, new_task, polishing, selecting, sweep, training
-from yoto.cli.checks import SystemFailedError, UsageError, of_system
+from yoto.cli.checks import DiskError, UsageError, of_system
 from yoto.cli.output import complete_streams, drop_output, note, settle, spell_out
 from yoto.errors import YotoError
 from yoto.registry import applications, imported, package_folders
@@ -112,7 +112,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         for each in causes:
             message = each.message if isinstance(each, YotoError) else each.format_message()
             report(given, message, usage=isinstance(each, (FrameworkUsageError, UsageError)))
-        return FAILED if all(isinstance(each, SystemFailedError) for each in causes) else BAD_INPUT
+        return FAILED if all(isinstance(each, DiskError) for each in causes) else BAD_INPUT
     except (KeyboardInterrupt, Interrupted, typer.Abort):
         report(given, "interrupted")
         return INTERRUPTED
