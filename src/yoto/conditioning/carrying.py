@@ -4,11 +4,8 @@ call, as in the plain network.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from enum import Enum
-from functools import wraps
-from inspect import isgeneratorfunction, unwrap
 from types import FunctionType
 from typing import Any
 
@@ -19,16 +16,12 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.containers import HOOKS, TORCHS
-from yoto.conditioning.derived import derived
-from yoto.conditioning.stores import Sets, methods_that_set, reached, sets, sets_attributes
+from yoto.conditioning.stores import Sets, sets, sets_attributes
 
 DATA = (
     *(bool, int, float, complex, str, bytes, type(None), Enum, np.ndarray, np.generic),
     *(Tensor, torch.dtype, torch.device, torch.layout),
 )
-KEEP = "keep of yoto"
-"""Attribute of a bound module that holds its hook; no module's own attribute can have such a name."""
-KEPT_CLASSES: dict[type[nn.Module], type[nn.Module]] = {}
 
 
 class Passing:
@@ -39,7 +32,8 @@ class Keep(Passing):
     """A forward hook of a bound module: what the call set is set in the module that it stands for.
 
     It is not where the call made something that stays with the bound network (a hook, a layer, a list of layers): a
-    flag may say that it is there. Of calls within calls of the module's methods the outermost counts.
+    flag may say that it is there. Only calls of modules count: for those of other methods the bound modules would have
+    to be of classes of their own, which networks look at (those of transformers do when they collect attentions).
 
     Args:
         plain: The module of the plain network.
@@ -48,28 +42,21 @@ class Keep(Passing):
     """
 
     def __init__(self, plain: nn.Module, clone: nn.Module, whose: Sets) -> None:
-        self.plain, self.depth, self.before = plain, 0, attributes(clone)
-        self.below: list[tuple[nn.Module, nn.Module, dict[str, Any]]] = []
-        self.begin(clone, whose)
-
-    def begin(self, clone: nn.Module, whose: Sets) -> None:
-        """Before a call that may set such attributes."""
-        if whose & Sets.OTHERS and not self.below:
-            bound = dict(clone.named_modules())
-            pairs = [(module, bound[name]) for name, module in self.plain.named_modules() if name and name in bound]
-            self.below = [(module, other, attributes(other)) for module, other in pairs]
+        self.plain, self.before = plain, attributes(clone)
+        bound = dict(clone.named_modules()) if whose & Sets.OTHERS else {}
+        pairs = [(module, bound[name]) for name, module in plain.named_modules() if name and name in bound]
+        self.below = [(module, other, attributes(other)) for module, other in pairs]
 
     def __reduce__(self) -> Any:
         return Gone, ()
 
     def __call__(self, clone: nn.Module, *_: Any) -> None:
-        if not self.depth:
-            self.before = carried(self.plain, clone, self.before)
-            self.below = [(plain, bound, carried(plain, bound, before)) for plain, bound, before in self.below]
+        self.before = carried(self.plain, clone, self.before)
+        self.below = [(plain, bound, carried(plain, bound, before)) for plain, bound, before in self.below]
 
 
 def attributes(module: nn.Module) -> dict[str, Any]:
-    """A module's attributes, without those that every module has, and what is here of yoto."""
+    """A module's attributes, without those that every module has, and what is here of yoto (a layer's modulation)."""
     return {name: value for name, value in vars(module).items() if name not in TORCHS and not name.endswith(" of yoto")}
 
 
@@ -93,11 +80,6 @@ def known(plain: nn.Module, name: str) -> bool:
 
 class Gone(Passing):
     """What is left of that hook in a copy."""
-
-    depth = 0
-
-    def begin(self, *_: Any) -> None:
-        """Nothing."""
 
     def __call__(self, *_: Any) -> None:
         """Nothing."""
@@ -124,12 +106,7 @@ def carry(clones: Mapping[int, nn.Module], root: nn.Module) -> None:
                 found.append((module, kind))
     for module, kind in found:
         clone = clones[id(module)]
-        keep = Keep(module, clone, kind)
-        clone.register_forward_hook(keep)
-        if type(clone) is type(module) is not kept_class(type(module)):
-            with suppress(TypeError):  # of classes with slots
-                clone.__class__ = kept_class(type(module))
-                clone.__dict__[KEEP] = keep
+        clone.register_forward_hook(Keep(module, clone, kind))
 
 
 def by_hooks(module: nn.Module) -> Sets:
@@ -139,64 +116,6 @@ def by_hooks(module: nn.Module) -> Sets:
         for hook in module.__dict__[name].values():
             result |= sets(hook) if isinstance(hook, FunctionType) else Sets.NOTHING
     return result
-
-
-def kept_methods(cls: type[nn.Module]) -> list[str]:
-    """The methods of a class beside `forward` whose calls may set attributes, but for those that every module has."""
-    own = (name for name in methods_that_set(cls) if not (hasattr(nn.Module, name) or name.startswith("__")))
-    return [name for name in own if isinstance(getattr(cls, name), FunctionType) and not yields(getattr(cls, name))]
-
-
-def yields(function: FunctionType) -> bool:
-    """Whether calls of a function give generators, which run later."""
-    return isgeneratorfunction(unwrap(function))
-
-
-def kept_class(base: type[nn.Module]) -> type[nn.Module]:
-    """The class of bound modules, still of the class `base`, of which calls of such methods count as calls.
-
-    It is `base` where there are none.
-    """
-    if base not in KEPT_CLASSES and not kept_methods(base):
-        KEPT_CLASSES[base] = base
-    elif base not in KEPT_CLASSES:
-        new = KEPT_CLASSES[base] = derived(base.__name__, (Counted, base), base.__doc__)
-        for name in ["forward", *kept_methods(base)]:
-            setattr(new, name, counted(getattr(base, name), reached(base, name)))
-    return KEPT_CLASSES[base]
-
-
-class Counted:
-    """Mixed into a class of modules to copy and pickle its objects."""
-
-    def __reduce_ex__(self, protocol: Any) -> Any:
-        return rebuild, (type(self).__mro__[type(self).__mro__.index(Counted) + 1],), dict(self.__dict__)
-
-
-def rebuild(base: type[nn.Module]) -> nn.Module:
-    """An empty module of a kept class, for pickling and copying."""
-    cls = kept_class(base)
-    return cls.__new__(cls)
-
-
-def counted(method: Callable[..., Any], whose: Sets) -> Callable[..., Any]:
-    """A method behind which is carried what it set."""
-
-    @wraps(method)
-    def run(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
-        keep: Keep | Gone | None = self.__dict__.get(KEEP)
-        if keep is None:  # made by the module's own code, of its class
-            return method(self, *args, **kwargs)
-        keep.begin(self, whose)
-        keep.depth += 1
-        try:
-            result = method(self, *args, **kwargs)
-        finally:
-            keep.depth -= 1
-        keep(self)
-        return result
-
-    return run
 
 
 def alike(plain: nn.Module, clone: nn.Module) -> bool:

@@ -184,10 +184,11 @@ class Conditional(nn.Module, Generic[M]):
         """The plain network bound at λ: an object of its class whose every method acts at λ.
 
         It shares parameters and buffers with this module; gradients reach the conditioning network. In training, and
-        outside of compiled graphs, numbers, text and tensors that methods of its modules set as attributes in a call (a
-        counter, a flag, a hidden state) go on in this module; tensors with a graph if the attribute was there before.
-        In evaluation they stay with the bound object, as does what is put into a dictionary, list, set, dataclass or
-        empty buffer (a cache, features), but for those that a hook holds in its closure.
+        outside of compiled graphs, numbers, text and tensors that a call of one of its modules sets as attributes (a
+        counter, a flag, a hidden state) go on in this module, tensors with a graph if the attribute was there before;
+        what another method sets that is called by itself stays with the bound object. In evaluation all of it does, as
+        does what is put into a dictionary, list, set, dataclass or empty buffer (a cache, features), but for those that
+        a hook holds in its closure.
 
         It goes past whatever wraps or compiles this module, which act on `forward` alone: `torch.compile(model).at(…)`
         is not compiled, and under DDP its gradients are not averaged (on several ranks it warns once). For those wrap
