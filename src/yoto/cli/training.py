@@ -128,6 +128,16 @@ def note_other_ranges(new: LossSpace, old: LossSpace) -> None:
         note(f"the network sees other ranges than the model's; to begin at its outputs add {' '.join(changes)}")
 
 
+def note_narrow_start(recipe: Recipe) -> None:
+    """Say that a schedule which begins with a part of the range is for networks that know nothing yet."""
+    spread = recipe.training.spread
+    if recipe.fixed is None and spread is not None and spread[0] < spread[-1]:
+        note(
+            f"training.spread begins with {spread[0]:.0%} of the range, and what the model knows of the rest fades "
+            "meanwhile; to draw all of it from the start add training.spread=null"
+        )
+
+
 def check_conditioning(new: Recipe, weights: str, changes: Sequence[str]) -> None:
     """Say where a model's way of conditioning, which its parameters need, takes the place of the recipe's.
 
@@ -161,13 +171,3 @@ def check_run(run: Path, *, resume: bool, force: bool) -> None:
     if exists and not resume and not force:
         raise checks.UsageError(f"output {str(run)!r} holds a run; --resume goes on with it, --force starts it anew")
     checks.output_folder(run, force=resume or force or begun)
-
-
-def note_narrow_start(recipe: Recipe) -> None:
-    """Say that a schedule which begins with a part of the range is for networks that know nothing yet."""
-    spread = recipe.training.spread
-    if recipe.fixed is None and spread is not None and spread[0] < spread[-1]:
-        note(
-            f"training.spread begins with {spread[0]:.0%} of the range, and what the model knows of the rest fades "
-            "meanwhile; to draw all of it from the start add training.spread=null"
-        )

@@ -28,6 +28,13 @@ class Passing:
     """What a hook of a bound network derives from where it is none of the user's."""
 
 
+class Silent(Passing):
+    """What is left of such a hook in a copy."""
+
+    def __call__(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
+
 class Keep(Passing):
     """A forward hook of a bound module: what the call set is set in the module that it stands for.
 
@@ -43,12 +50,14 @@ class Keep(Passing):
 
     def __init__(self, plain: nn.Module, clone: nn.Module, whose: Sets) -> None:
         self.plain, self.before = plain, attributes(clone)
-        bound = dict(clone.named_modules()) if whose & Sets.OTHERS else {}
-        pairs = [(module, bound[name]) for name, module in plain.named_modules() if name and name in bound]
-        self.below = [(module, other, attributes(other)) for module, other in pairs]
+        self.below: list[tuple[nn.Module, nn.Module, dict[str, Any]]] = []
+        if whose & Sets.OTHERS:
+            bound = dict(clone.named_modules())
+            pairs = [(module, bound[name]) for name, module in plain.named_modules() if name and name in bound]
+            self.below = [(module, other, attributes(other)) for module, other in pairs]
 
     def __reduce__(self) -> Any:
-        return Gone, ()
+        return Silent, ()
 
     def __call__(self, clone: nn.Module, *_: Any) -> None:
         self.before = carried(self.plain, clone, self.before)
@@ -76,13 +85,6 @@ def carried(plain: nn.Module, bound: nn.Module, before: dict[str, Any]) -> dict[
 def known(plain: nn.Module, name: str) -> bool:
     """Whether a module or its class has an attribute of that name."""
     return name in vars(plain) or hasattr(type(plain), name)
-
-
-class Gone(Passing):
-    """What is left of that hook in a copy."""
-
-    def __call__(self, *_: Any) -> None:
-        """Nothing."""
 
 
 def carry(clones: Mapping[int, nn.Module], root: nn.Module) -> None:

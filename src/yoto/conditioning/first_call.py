@@ -13,7 +13,7 @@ from torch._C._functorch import is_functorch_wrapped_tensor
 from torch.utils import _pytree as pytree
 
 from yoto.conditioning.binding import FILM, Modulation
-from yoto.conditioning.carrying import Passing
+from yoto.conditioning.carrying import Passing, Silent
 from yoto.conditioning.checking import ALIKE, mixes, strays
 from yoto.conditioning.counting import counted
 from yoto.conditioning.evidence import MIXED, MOVED, UNEVEN
@@ -131,13 +131,6 @@ class Mark:
     def __call__(self, output: Tensor) -> Tensor:
         self.ran.add(self.site.name)
         return self.film(output)
-
-
-class Silent:
-    """What is left of these hooks in a copy."""
-
-    def __call__(self, *_: Any, **__: Any) -> None:
-        """Nothing."""
 
 
 def learn(model: Watched, args: tuple[Any, ...], kwargs: Mapping[str, Any], samples: int) -> None:

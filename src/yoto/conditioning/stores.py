@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import dis
 from enum import IntFlag
+from functools import reduce
 from inspect import unwrap
+from operator import or_
 from types import CodeType, FunctionType
 
 from torch import nn
@@ -22,39 +24,40 @@ OF_TENSORS = {"data", "grad", "requires_grad"}
 """Attributes that are set of tensors."""
 SETTERS = {"setattr", "__setattr__"}
 """Functions that set attributes, of whatever object."""
-METHODS: dict[type[nn.Module], dict[str, Sets]] = {}
 FUNCTIONS: dict[CodeType, Sets] = {}
 CLASSES: dict[type[nn.Module], Sets] = {}
-REACHED: dict[tuple[type[nn.Module], str], Sets] = {}
-"""What `methods_that_set`, `sets`, `sets_attributes` and `reached` found."""
+"""What `sets` and `sets_attributes` found."""
 
 
 def sets_attributes(cls: type[nn.Module]) -> Sets:
     """Whose attributes calls of a module set: its own if any method does, others' if `forward` comes to that."""
     if cls not in CLASSES:
         own = Sets.OWN if methods_that_set(cls) else Sets.NOTHING
-        CLASSES[cls] = own | (reached(cls, "forward") & Sets.OTHERS)
+        CLASSES[cls] = own | (by_forward(cls) & Sets.OTHERS)
     return CLASSES[cls]
 
 
-def reached(cls: type[nn.Module], name: str) -> Sets:
-    """Whose attributes a method of a class sets, or other methods whose names stand in it or in those."""
-    if (cls, name) not in REACHED:
-        result, waiting, seen = Sets.NOTHING, [name], {name}
-        while waiting:
-            now = waiting.pop()
-            result |= methods_that_set(cls).get(now, Sets.NOTHING)
-            named = {other for function in functions(cls, now) for other in names_in(unwrap(function).__code__)}
-            waiting += [other for other in named if other not in seen and hasattr(cls, other)]
-            seen |= named
-        REACHED[cls, name] = result
-    return REACHED[cls, name]
+def by_forward(cls: type[nn.Module]) -> Sets:
+    """Whose attributes `forward` sets, or other methods whose names stand in it or in those."""
+    known, setting = methods(cls), methods_that_set(cls)
+    result, waiting, seen = Sets.NOTHING, ["forward"], {"forward"}
+    while waiting:
+        now = waiting.pop()
+        result |= setting.get(now, Sets.NOTHING)
+        named = {other for function in known.get(now, ()) for other in names_in(unwrap(function).__code__)}
+        waiting += named.intersection(known) - seen
+        seen |= named
+    return result
 
 
-def functions(cls: type[nn.Module], name: str) -> list[FunctionType]:
-    """What a class and those that it derives from have under a name, torch's own aside."""
-    found = [vars(each).get(name) for each in cls.__mro__ if not each.__module__.startswith("torch.")]
-    return [function for function in found if isinstance(function, FunctionType)]
+def methods(cls: type[nn.Module]) -> dict[str, list[FunctionType]]:
+    """The methods of a class by name, those of the classes that it derives from too, torch's own aside."""
+    result: dict[str, list[FunctionType]] = {}
+    for each in cls.__mro__:
+        for name, function in vars(each).items() if not each.__module__.startswith("torch.") else ():
+            if isinstance(function, FunctionType):
+                result.setdefault(name, []).append(function)
+    return result
 
 
 def names_in(code: CodeType) -> set[str]:
@@ -63,14 +66,9 @@ def names_in(code: CodeType) -> set[str]:
 
 
 def methods_that_set(cls: type[nn.Module]) -> dict[str, Sets]:
-    """The methods of a class that set attributes, by name."""
-    if cls not in METHODS:
-        found = METHODS[cls] = dict[str, Sets]()
-        for each in cls.__mro__:
-            for name, function in vars(each).items() if not each.__module__.startswith("torch.") else ():
-                if isinstance(function, FunctionType) and name != "__init__" and sets(function):
-                    found[name] = found.get(name, Sets.NOTHING) | sets(function)
-    return METHODS[cls]
+    """The methods of a class that set attributes, its constructors aside, by name."""
+    found = {name: reduce(or_, map(sets, functions)) for name, functions in methods(cls).items() if name != "__init__"}
+    return {name: whose for name, whose in found.items() if whose}
 
 
 def sets(function: FunctionType) -> Sets:
